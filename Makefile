@@ -1,0 +1,43 @@
+# Everything runs from .venv, which is made from requirements.lock.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# make demo SOURCE=replay FILE=recording.ndjson.gz CLOCK=poll UNTIL=drained EXPORT=rows.ndjson
+DEMO_OPTIONS := $(foreach option,source file clock speed until export port pollers errors error_rate,\
+	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
+
+.PHONY: help demo check test setup lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
+	@$(BIN)/txfeatures demo $(DEMO_OPTIONS)
+
+check: setup ## the quick gate, without network: format, lint, types, imports, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -m "not integration"
+
+test: check ## check, then the tests on a real Kafka and a local AWS
+	$(BIN)/pytest -q -m integration
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "txfeatures needs Python 3.11 or newer; set PYTHON=python3.12 or so"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: ## resolve pyproject.toml again into requirements.lock (needs uv)
+	uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements.lock pyproject.toml
+
+clean: ## remove what was made here
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

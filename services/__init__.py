@@ -1,0 +1,1 @@
+"""The five services; each has the same files, read in the same order."""

@@ -1,0 +1,1 @@
+"""aggregator: transactions in, features per minute out."""

@@ -1,0 +1,234 @@
+"""First stage: one partition of ``deduped`` folds its transactions per minute [pure].
+
+Its clock is the feed's: the newest timestamp of the partition's records and ticks.
+Whatever the batches, the same log gives the same updates.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from txfeatures import features
+from txfeatures.errors import InvalidMessageError
+from txfeatures.model import MINUTE_S, Partial, PartitionUpdate, Record, Transaction
+from txfeatures.wire import decode_transaction, is_tick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The rules of time, all in seconds of the feed's clock.
+
+    Attributes:
+        out_of_orderness_s: How far the watermark stays behind the newest event time.
+        idle_s: A partition whose event time has stood still that long follows the feed's clock.
+        max_skew_s: An event time further ahead of the feed's clock is ``future``.
+        allowed_lateness_s: How long after the watermark a minute still takes corrections.
+        emit_interval_s: Least time between two updates that no tick asked for.
+    """
+
+    out_of_orderness_s: int = 60
+    idle_s: int = 20
+    max_skew_s: int = 120
+    allowed_lateness_s: int = 24 * 3600
+    emit_interval_s: int = 1
+
+    def is_closed(self, minute_s: int, watermark_s: int) -> bool:
+        """Whether the watermark has passed the end of the minute."""
+        return minute_s + MINUTE_S <= watermark_s
+
+    def is_forgotten(self, minute_s: int, watermark_s: int) -> bool:
+        """Whether the minute no longer takes corrections."""
+        return self.is_closed(minute_s, watermark_s - self.allowed_lateness_s)
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a partition has come.
+
+    Attributes:
+        feed_time_ms: Newest timestamp seen.
+        newest_s: Newest event time that counted.
+        moved_ms: The feed's clock when ``newest_s`` last rose.
+        watermark_s: Never falls.
+        published_ms: The feed's clock at the last update.
+        dirty: Minutes that changed since then.
+    """
+
+    feed_time_ms: int
+    newest_s: int
+    moved_ms: int
+    watermark_s: int
+    published_ms: int
+    dirty: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldOutcome:
+    """What a batch of one partition has changed.
+
+    Attributes:
+        progress: The partition's new progress; None if nothing was ever read.
+        changed: Minute -> its new partial.
+        forgotten: Minutes whose partial is to be deleted.
+        updates: To be sent to ``partials``, in order.
+        uncounted: Transactions for ``late``: each with ``late`` or ``future``.
+        dead: Records that can't be read, each with why.
+        late: Transactions that counted although their minute was closed.
+    """
+
+    progress: Progress | None
+    changed: Mapping[int, Partial]
+    forgotten: frozenset[int]
+    updates: Sequence[PartitionUpdate]
+    uncounted: Sequence[tuple[Record, str]]
+    dead: Sequence[tuple[Record, InvalidMessageError]]
+    late: int
+
+
+def fold(
+    progress: Progress | None,
+    partials: Mapping[int, Partial],
+    records: Sequence[Record],
+    *,
+    partition: int,
+    partitions: int,
+    rules: Rules,
+) -> FoldOutcome:
+    """Fold a batch of one partition.
+
+    Args:
+        progress: What the last call returned, None at the very beginning.
+        partials: Minute (epoch seconds of its start) -> partial of this partition.
+        records: The next records of the partition, in order.
+        partition: Its number.
+        partitions: How many ``deduped`` has.
+        rules: The rules of time.
+    """
+    batch = _Batch(progress, partials, partition, partitions, rules)
+    for record in records:
+        batch.take(record)
+    return batch.outcome()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The working state of one call of ``fold``."""
+
+    progress: Progress | None
+    partials: Mapping[int, Partial]
+    partition: int
+    partitions: int
+    rules: Rules
+    changed: dict[int, Partial] = field(default_factory=dict)
+    forgotten: set[int] = field(default_factory=set)
+    updates: list[PartitionUpdate] = field(default_factory=list)
+    uncounted: list[tuple[Record, str]] = field(default_factory=list)
+    dead: list[tuple[Record, InvalidMessageError]] = field(default_factory=list)
+    late: int = 0
+
+    def take(self, record: Record) -> None:
+        progress = self._hear(record.timestamp_ms)
+        if is_tick(record):
+            self.progress = self._publish(progress)
+            return
+        if record.timestamp_ms - progress.published_ms >= self.rules.emit_interval_s * 1000:
+            progress = self._publish(progress)
+        try:
+            self.progress = self._count(progress, record)
+        except InvalidMessageError as error:
+            self.dead.append((record, error))
+            self.progress = progress
+
+    def outcome(self) -> FoldOutcome:
+        return FoldOutcome(
+            progress=self.progress,
+            changed=self.changed,
+            forgotten=frozenset(self.forgotten),
+            updates=self.updates,
+            uncounted=self.uncounted,
+            dead=self.dead,
+            late=self.late,
+        )
+
+    def _hear(self, timestamp_ms: int) -> Progress:
+        """Let the feed's clock reach ``timestamp_ms``; an idle partition follows it."""
+        rules = self.rules
+        if self.progress is None:
+            newest_s = timestamp_ms // 1000 - rules.idle_s
+            return Progress(
+                feed_time_ms=timestamp_ms,
+                newest_s=newest_s,
+                moved_ms=timestamp_ms,
+                watermark_s=newest_s - rules.out_of_orderness_s,
+                published_ms=timestamp_ms,
+            )
+        feed_time_ms = max(self.progress.feed_time_ms, timestamp_ms)
+        if feed_time_ms - self.progress.moved_ms < rules.idle_s * 1000:
+            return msgspec.structs.replace(self.progress, feed_time_ms=feed_time_ms)
+        watermark_s = feed_time_ms // 1000 - rules.out_of_orderness_s
+        return self._raise_watermark(
+            msgspec.structs.replace(self.progress, feed_time_ms=feed_time_ms), watermark_s
+        )
+
+    def _count(self, progress: Progress, record: Record) -> Progress:
+        """Add one transaction to its minute, or set it aside."""
+        rules = self.rules
+        transaction = decode_transaction(record.value)
+        minute_s = transaction.time // MINUTE_S * MINUTE_S
+        if transaction.time > progress.feed_time_ms // 1000 + rules.max_skew_s:
+            self.uncounted.append((record, "future"))
+            return progress
+        if rules.is_forgotten(minute_s, progress.watermark_s):
+            self.uncounted.append((record, "late"))
+            return progress
+        self._fold(minute_s, transaction, is_late=rules.is_closed(minute_s, progress.watermark_s))
+        progress = msgspec.structs.replace(progress, dirty=progress.dirty | {minute_s})
+        if transaction.time <= progress.newest_s:
+            return progress
+        return self._raise_watermark(
+            msgspec.structs.replace(
+                progress, newest_s=transaction.time, moved_ms=progress.feed_time_ms
+            ),
+            transaction.time - rules.out_of_orderness_s,
+        )
+
+    def _fold(self, minute_s: int, transaction: Transaction, *, is_late: bool) -> None:
+        partial = features.fold(self._partial(minute_s), transaction, is_late=is_late)
+        self.changed[minute_s] = partial
+        self.forgotten.discard(minute_s)
+        self.late += is_late
+
+    def _partial(self, minute_s: int) -> Partial:
+        return self.changed.get(minute_s) or self.partials.get(minute_s, features.EMPTY)
+
+    def _raise_watermark(self, progress: Progress, watermark_s: int) -> Progress:
+        if watermark_s <= progress.watermark_s:
+            return progress
+        if watermark_s // MINUTE_S > progress.watermark_s // MINUTE_S:
+            self._forget(progress, watermark_s)
+        return msgspec.structs.replace(progress, watermark_s=watermark_s)
+
+    def _forget(self, progress: Progress, watermark_s: int) -> None:
+        for minute_s in list(self._minutes()):
+            # What was not published yet still has to be told.
+            if minute_s not in progress.dirty and self.rules.is_forgotten(minute_s, watermark_s):
+                self.changed.pop(minute_s, None)
+                self.forgotten.add(minute_s)
+
+    def _minutes(self) -> Iterator[int]:
+        yield from self.changed
+        yield from (m for m in self.partials if m not in self.changed and m not in self.forgotten)
+
+    def _publish(self, progress: Progress) -> Progress:
+        self.updates.append(
+            PartitionUpdate(
+                partition=self.partition,
+                partitions=self.partitions,
+                feed_time_ms=progress.feed_time_ms,
+                watermark_s=progress.watermark_s,
+                minutes={m: self._partial(m) for m in sorted(progress.dirty)},
+            )
+        )
+        return msgspec.structs.replace(
+            progress, published_ms=progress.feed_time_ms, dirty=frozenset()
+        )

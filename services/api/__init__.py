@@ -1,0 +1,1 @@
+"""api: serves the features of each minute over HTTP."""

@@ -1,0 +1,1 @@
+"""dedup: the first sighting of each transaction goes on."""

@@ -1,0 +1,73 @@
+"""What the steps of fs_writer need of the outside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from services.fs_writer.logic import Target
+from txfeatures.errors import TransientError
+from txfeatures.kafka import Partition
+from txfeatures.model import OutgoingRecord, Record
+
+OnPartitions = Callable[[set[Partition]], None]
+
+
+class Source(Protocol):
+    """A topic, read by one member of a group."""
+
+    def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
+        """Return the next records; raises TransientError."""
+        ...
+
+    def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        """Commit where to read from next; raises TransientError."""
+        ...
+
+
+class OpenSource(Protocol):
+    """Joins a group; its members hear from ``poll`` what they gain and lose."""
+
+    def __call__(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> Source:
+        """Return the source."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Where records go that can't be put."""
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Return once all are acknowledged; raises TransientError."""
+        ...
+
+
+class FeatureStore(Protocol):
+    """Where rows go; safe to call from several threads."""
+
+    def put(self, values: Mapping[str, str], targets: Sequence[Target]) -> None:
+        """Return once the stores have the row.
+
+        Raises:
+            InvalidMessageError: They refuse this row for good.
+            StoreUnavailableError: They may take it later.
+        """
+        ...
+
+
+class Archive(Protocol):
+    """Where archive objects go."""
+
+    def put(self, name: str, body: bytes) -> None:
+        """Return once the object is durable; one of that name is overwritten.
+
+        Raises:
+            StoreUnavailableError: It may be taken later.
+            FatalError: It can't be taken before somebody has set things right.
+        """
+        ...
+
+
+class StoreUnavailableError(TransientError):
+    """A store refused a call for now; ``code`` is the store's own word for why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code

@@ -1,0 +1,48 @@
+"""The only boto3 session: every AWS client is made here, with the same bounds."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from txfeatures.settings import AwsSettings
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_sagemaker import SageMakerClient
+    from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
+
+
+def s3(settings: AwsSettings, *, connections: int = 10) -> "S3Client":
+    """Return a client of S3."""
+    return _session().client("s3", config=_config(settings, connections))
+
+
+def sagemaker(settings: AwsSettings, *, connections: int = 10) -> "SageMakerClient":
+    """Return a client of SageMaker's control plane."""
+    return _session().client("sagemaker", config=_config(settings, connections))
+
+
+def feature_store(
+    settings: AwsSettings, *, connections: int = 10
+) -> "SageMakerFeatureStoreRuntimeClient":
+    """Return a client of the Feature Store's data plane; safe to share between threads."""
+    return _session().client(
+        "sagemaker-featurestore-runtime", config=_config(settings, connections)
+    )
+
+
+@lru_cache(maxsize=1)
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+def _config(settings: AwsSettings, connections: int) -> Config:
+    return Config(
+        connect_timeout=settings.timeout_s,
+        read_timeout=settings.timeout_s,
+        max_pool_connections=connections,
+        # One try: the services retry themselves, where they can count and pace it.
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )

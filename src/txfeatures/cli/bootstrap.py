@@ -1,0 +1,19 @@
+"""``txfeatures bootstrap``: make the topics, the bucket and the feature group."""
+
+import typer
+
+from txfeatures.bootstrap import BootstrapSettings
+from txfeatures.bootstrap import bootstrap as make
+from txfeatures.logs import configure_logging
+from txfeatures.metrics import Metrics
+from txfeatures.runtime import Runtime, stop_on_signals
+from txfeatures.settings import load
+
+
+def bootstrap() -> None:
+    """Make the topics, the bucket and the feature group; what is there is left as it is."""
+    settings = load(BootstrapSettings)
+    configure_logging(settings.log, service="bootstrap")
+    runtime = Runtime(metrics=Metrics("bootstrap"))
+    stop_on_signals(runtime.stop)
+    make(settings, runtime=runtime, say=typer.echo)

@@ -1,0 +1,291 @@
+"""Kafka for the services: acknowledged sends, committed reads, the last record of a topic.
+
+Sends are idempotent and acknowledged by all replicas; keys choose partitions by
+murmur2, as the Java client does, so that any producer agrees. Reads are read committed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from txfeatures.errors import FatalError, TransientError
+from txfeatures.model import OutgoingRecord, Record
+from txfeatures.settings import KafkaSettings
+from txfeatures.topics import MAX_RECORD_BYTES
+
+Partition = tuple[str, int]
+"""Topic and partition number."""
+
+PARTITION_BY_KEY = -1
+DELIVERY_TIMEOUT_S = 10.0
+METADATA_TIMEOUT_S = 10.0
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Return how every librdkafka client reaches the brokers."""
+    return {"bootstrap.servers": settings.bootstrap_servers}
+
+
+class UndeliveredError(TransientError):
+    """Kafka did not acknowledge some records; ``records`` are those, in order."""
+
+    def __init__(self, records: Sequence[OutgoingRecord], detail: str) -> None:
+        super().__init__(f"{len(records)} records were not acknowledged: {detail}")
+        self.records = records
+
+
+class KafkaSink:
+    """Sends records and returns only when Kafka has acknowledged them."""
+
+    def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
+        self._producer = Producer(
+            {
+                **connection(settings),
+                "client.id": client_id,
+                "enable.idempotence": True,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "compression.type": "lz4",
+                "linger.ms": 5,
+                "message.max.bytes": MAX_RECORD_BYTES,
+                "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
+            }
+        )
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Send ``records`` and wait for the acknowledgement of each.
+
+        Raises:
+            UndeliveredError: Some were not acknowledged in time; sending those again
+                may double them, never lose them.
+            FatalError: The producer is beyond repair.
+        """
+        errors: dict[int, str] = {}
+
+        def on_delivery(index: int) -> Callable[[KafkaError | None, Message], None]:
+            def report(error: KafkaError | None, _: Message) -> None:
+                if error is None:
+                    del errors[index]
+                else:
+                    errors[index] = error.str()
+
+            return report
+
+        for index, record in enumerate(records):
+            errors[index] = "no answer in time"
+            self._produce(record, on_delivery(index))
+        self._producer.flush(DELIVERY_TIMEOUT_S * 2)
+        if errors:
+            unsent = [records[index] for index in sorted(errors)]
+            raise UndeliveredError(unsent, next(iter(errors.values())))
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions ``topic`` has.
+
+        Raises:
+            TransientError: The brokers don't answer.
+            FatalError: There is no such topic.
+        """
+        return partition_count(self._producer, topic)
+
+    def close(self) -> None:
+        """Give up what is in flight; callers have their acknowledgements already."""
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+    def _produce(
+        self, record: OutgoingRecord, report: Callable[[KafkaError | None, Message], None]
+    ) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    key=record.key,
+                    value=record.value,
+                    timestamp=record.timestamp_ms,
+                    headers=list(record.headers),
+                    on_delivery=report,
+                    partition=PARTITION_BY_KEY if record.partition is None else record.partition,
+                )
+            except BufferError:  # the local queue is full: let acknowledgements make room
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise FatalError(f"Kafka's producer refused a record: {error}") from error
+            else:
+                self._producer.poll(0)
+                return
+
+
+class KafkaSource:
+    """A member of a consumer group that commits only what it is told to.
+
+    Args:
+        on_revoked: Called from ``poll`` with the partitions that now belong to another
+            member; what was lent from them must be dropped, its next owner gets it again.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        *,
+        group: str,
+        on_revoked: Callable[[set[Partition]], None] | None = None,
+        on_assigned: Callable[[set[Partition]], None] | None = None,
+    ) -> None:
+        self._consumer = Consumer(
+            {
+                **connection(settings),
+                "group.id": group,
+                "client.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": 10_000,
+                **_FETCH,
+            }
+        )
+
+        def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
+            if on_assigned:
+                on_assigned({(p.topic, p.partition) for p in partitions})
+
+        def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
+            if on_revoked:
+                on_revoked({(p.topic, p.partition) for p in partitions})
+
+        self._consumer.subscribe(
+            list(topics), on_assign=assigned, on_revoke=revoked, on_lost=revoked
+        )
+
+    def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
+        """Return up to ``max_records`` records, waiting up to ``timeout_s`` for the first.
+
+        Raises:
+            TransientError: The brokers refused for now.
+        """
+        return _records(self._consumer.consume(max_records, timeout_s))
+
+    def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        """Commit where each partition is to be read from next; waits for the broker.
+
+        Raises:
+            TransientError: The commit failed; the same records will be read again.
+        """
+        if not next_offsets:
+            return
+        offsets = [TopicPartition(*key, offset) for key, offset in next_offsets.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            raise TransientError(f"offsets were not committed: {error}") from error
+
+    def rewind(self, next_offsets: Mapping[Partition, int]) -> None:
+        """Read the given partitions again from the given offsets."""
+        for key, offset in next_offsets.items():
+            self._consumer.seek(TopicPartition(*key, offset))
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+
+class KafkaTail:
+    """Follows the end of a topic's only partition, outside of any group."""
+
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._topic = topic
+        self._assigned = False
+        self._consumer = Consumer(
+            {**connection(settings), "group.id": f"tail-{topic}", "enable.auto.commit": False}
+            | _FETCH
+        )
+
+    def poll(self, timeout_s: float) -> list[Record]:
+        """Return what came since the last call; the first time, the last record there was.
+
+        Raises:
+            TransientError: The brokers don't answer.
+        """
+        if not self._assigned:
+            self._consumer.assign([TopicPartition(self._topic, 0, self._last_offset())])
+            self._assigned = True
+        return _records(self._consumer.consume(1000, timeout_s))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+    def _last_offset(self) -> int:
+        try:
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(self._topic, 0), timeout=METADATA_TIMEOUT_S
+            )
+        except KafkaException as error:
+            raise TransientError(f"the end of {self._topic} is not known: {error}") from error
+        return max(low, high - 1)
+
+
+def next_offsets(records: Iterable[Record]) -> dict[Partition, int]:
+    """Return, for each partition in ``records``, the offset after its last one."""
+    return {(record.topic, record.partition): record.offset + 1 for record in records}
+
+
+def topic_partitions(settings: KafkaSettings, topic: str) -> int:
+    """Return how many partitions ``topic`` has; TransientError or FatalError if unknown."""
+    return partition_count(Producer(connection(settings)), topic)
+
+
+def partition_count(client: Producer | Consumer, topic: str) -> int:
+    """Return how many partitions ``topic`` has; TransientError or FatalError if unknown."""
+    try:
+        found = client.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
+    except KafkaException as error:
+        raise TransientError(f"Kafka's brokers don't answer: {error}") from error
+    if found.error is not None or not found.partitions:
+        raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
+    return len(found.partitions)
+
+
+_FETCH = {
+    "max.partition.fetch.bytes": MAX_RECORD_BYTES,
+    "fetch.max.bytes": 2 * MAX_RECORD_BYTES,
+    "receive.message.max.bytes": 2 * MAX_RECORD_BYTES + 1024,
+    "queued.max.messages.kbytes": 65_536,
+}
+
+
+def _records(messages: Sequence[Message]) -> list[Record]:
+    records = []
+    for message in messages:
+        if error := message.error():
+            raise TransientError(f"Kafka refused a read: {error.str()}")
+        kind, timestamp_ms = message.timestamp()
+        headers: Sequence[tuple[str, Any]] = message.headers() or ()  # type: ignore[assignment]
+        records.append(
+            Record(
+                topic=message.topic() or "",
+                partition=message.partition() or 0,
+                offset=message.offset() or 0,
+                key=_bytes(message.key()),
+                value=_bytes(message.value()),
+                timestamp_ms=0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
+                headers=tuple((str(name), _bytes(value) or b"") for name, value in headers),
+            )
+        )
+    return records
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value

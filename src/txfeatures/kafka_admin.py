@@ -1,0 +1,98 @@
+"""Kafka for operators: make the topics, and tell how far a group has read."""
+
+from collections.abc import Sequence
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from txfeatures.errors import FatalError, TransientError
+from txfeatures.kafka import METADATA_TIMEOUT_S, connection
+from txfeatures.settings import KafkaSettings
+from txfeatures.topics import Topic
+
+
+class KafkaAdmin:
+    """An admin client; every call waits for the brokers and says so if they don't answer."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._where = settings.bootstrap_servers
+        self._client = AdminClient(connection(settings))
+
+    def partitions(self) -> dict[str, int]:
+        """Return how many partitions each existing topic has.
+
+        Raises:
+            TransientError: The brokers don't answer.
+        """
+        try:
+            found = self._client.list_topics(timeout=METADATA_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise TransientError(
+                f"Kafka at {self._where} does not answer; check TXF_KAFKA_BOOTSTRAP_SERVERS"
+            ) from error
+        return {name: len(topic.partitions) for name, topic in found.items()}
+
+    def create(
+        self, topics: Sequence[Topic], *, partitions: int, replication: int, keep_forever: bool
+    ) -> list[str]:
+        """Make the topics that are missing and return their names.
+
+        Raises:
+            FatalError: A topic exists with another number of partitions (keys would move
+                to other partitions, and dedup would forget them), or a broker refused.
+            TransientError: The brokers don't answer.
+        """
+        existing = self.partitions()
+        wanted = {topic.name: partitions if topic.scales else 1 for topic in topics}
+        for name, count in wanted.items():
+            if existing.get(name, count) != count:
+                raise FatalError(
+                    f"topic {name} has {existing[name]} partitions, not {count}; set "
+                    "TXF_BOOTSTRAP_PARTITIONS to what there is, or start with new topics"
+                )
+        new = [
+            NewTopic(
+                topic.name,
+                num_partitions=wanted[topic.name],
+                replication_factor=replication,
+                config=topic.config(keep_forever=keep_forever),
+            )
+            for topic in topics
+            if topic.name not in existing
+        ]
+        if new:
+            for name, future in self._client.create_topics(new).items():
+                try:
+                    future.result()
+                except KafkaException as error:
+                    if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                        raise FatalError(f"topic {name} was not made: {error}") from error
+        return [topic.topic for topic in new]
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Return the offset after the last committed record of each partition."""
+        parts = [TopicPartition(topic, number) for number in range(self.partitions()[topic])]
+        futures = self._client.list_offsets(
+            {part: OffsetSpec.latest() for part in parts},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+        )
+        try:
+            return {part.partition: future.result().offset for part, future in futures.items()}
+        except KafkaException as error:
+            raise TransientError(f"the end of {topic} is not known: {error}") from error
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Return where ``group`` reads on in each partition that it has committed."""
+        request = [ConsumerGroupTopicPartitions(group)]
+        try:
+            future = self._client.list_consumer_group_offsets(request)[group]
+            found = future.result().topic_partitions
+        except KafkaException as error:
+            raise TransientError(f"the offsets of {group} are not known: {error}") from error
+        return {p.partition: p.offset for p in found if p.topic == topic and p.offset >= 0}

@@ -1,0 +1,281 @@
+"""The closed list of metrics: counted per batch, low-cardinality labels, base units.
+
+Names are ``txf_<service>_<noun>_<unit>[_total]``. A name or label that is not in
+``DEFINITIONS`` can't be counted; docs/metrics.md is compared with this list.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.registry import Collector
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric: its full name, kind, label names and meaning."""
+
+    name: str
+    kind: Kind
+    description: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def service(self) -> str:
+        """The service that exposes it."""
+        return next(s for s in _SERVICES if self.name.startswith(f"txf_{s}_"))
+
+
+_SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _flow(service: str) -> tuple[Metric, ...]:
+    """Return what every stage that touches Kafka counts."""
+    return (
+        Metric(
+            name=f"txf_{service}_records_total",
+            kind="counter",
+            labels=("direction", "topic"),
+            description="Kafka records read (in) and acknowledged (out).",
+        ),
+        Metric(
+            name=f"txf_{service}_bytes_total",
+            kind="counter",
+            labels=("direction", "topic"),
+            description="Bytes of their keys and values.",
+        ),
+        Metric(
+            name=f"txf_{service}_dlq_records_total",
+            kind="counter",
+            labels=("reason",),
+            description="Records sent to a dead letter topic.",
+        ),
+    )
+
+
+DEFINITIONS: tuple[Metric, ...] = (
+    *_flow("poller"),
+    Metric(
+        name="txf_poller_polls_total",
+        kind="counter",
+        labels=("outcome",),
+        description="Polls by outcome: ok, or why they failed.",
+    ),
+    Metric(
+        name="txf_poller_poll_duration_seconds",
+        kind="histogram",
+        description="From the request to the whole answer.",
+    ),
+    Metric(
+        name="txf_poller_response_bytes_total",
+        kind="counter",
+        description="Bytes of the answers' bodies, decompressed.",
+    ),
+    Metric(
+        name="txf_poller_transactions_seen_total",
+        kind="counter",
+        description="Transactions in the answers, repeats included.",
+    ),
+    Metric(
+        name="txf_poller_transactions_published_total",
+        kind="counter",
+        description="Transactions acknowledged by Kafka.",
+    ),
+    Metric(
+        name="txf_poller_gaps_total",
+        kind="counter",
+        description="Times the feed outran the poll.",
+    ),
+    Metric(
+        name="txf_poller_feed_time_seconds",
+        kind="gauge",
+        description="The feed's clock at the last poll, epoch seconds.",
+    ),
+    Metric(
+        name="txf_poller_interval_seconds",
+        kind="gauge",
+        description="Seconds between two polls at present.",
+    ),
+    Metric(
+        name="txf_poller_spool_bytes",
+        kind="gauge",
+        description="Bytes that wait on disk for Kafka to come back.",
+    ),
+    Metric(
+        name="txf_poller_spool_refusals_total",
+        kind="counter",
+        description="Polls that were held back because the spool was full.",
+    ),
+    *_flow("dedup"),
+    Metric(
+        name="txf_dedup_duplicates_total",
+        kind="counter",
+        description="Records dropped because their hash had been seen.",
+    ),
+    Metric(
+        name="txf_dedup_remembered_hashes",
+        kind="gauge",
+        description="Hashes this worker remembers.",
+    ),
+    *_flow("aggregator"),
+    Metric(
+        name="txf_aggregator_late_transactions_total",
+        kind="counter",
+        labels=("outcome",),
+        description="counted: late but within the lateness allowed; late and future: not counted.",
+    ),
+    Metric(
+        name="txf_aggregator_rows_total",
+        kind="counter",
+        labels=("kind",),
+        description="Rows sent: provisional, final or correction.",
+    ),
+    Metric(
+        name="txf_aggregator_overflows_total",
+        kind="counter",
+        description="Rows that were withheld because a total needs more than 64 bits.",
+    ),
+    Metric(
+        name="txf_aggregator_watermark_time_seconds",
+        kind="gauge",
+        description="The merged watermark, epoch seconds.",
+    ),
+    Metric(
+        name="txf_aggregator_feed_time_seconds",
+        kind="gauge",
+        description="The feed's clock this worker has reached, epoch seconds.",
+    ),
+    *_flow("fs_writer"),
+    Metric(
+        name="txf_fs_writer_rows_total",
+        kind="counter",
+        labels=("kind",),
+        description="Rows the Feature Store acknowledged: provisional or final.",
+    ),
+    Metric(
+        name="txf_fs_writer_superseded_rows_total",
+        kind="counter",
+        description="Provisional rows left out because a newer revision was in the same batch.",
+    ),
+    Metric(
+        name="txf_fs_writer_retries_total",
+        kind="counter",
+        labels=("store", "code"),
+        description="Calls that a store refused for now and that were made again.",
+    ),
+    Metric(
+        name="txf_fs_writer_put_duration_seconds",
+        kind="histogram",
+        labels=("store",),
+        description="One call to a store, without its retries.",
+    ),
+    Metric(
+        name="txf_fs_writer_archived_transactions_total",
+        kind="counter",
+        description="Transactions in archive objects that S3 acknowledged.",
+    ),
+    Metric(
+        name="txf_fs_writer_archive_objects_total",
+        kind="counter",
+        description="Archive objects that S3 acknowledged.",
+    ),
+    Metric(
+        name="txf_fs_writer_event_time_seconds",
+        kind="gauge",
+        description="Newest event_time in the online store, epoch seconds.",
+    ),
+    Metric(
+        name="txf_fs_writer_freshness_seconds",
+        kind="gauge",
+        description="Feed clock less the newest event_time in the online store.",
+    ),
+    Metric(
+        name="txf_api_requests_total",
+        kind="counter",
+        labels=("route", "status"),
+        description="Requests answered.",
+    ),
+    Metric(
+        name="txf_api_request_duration_seconds",
+        kind="histogram",
+        labels=("route",),
+        description="From the request to the answer's last byte.",
+    ),
+    Metric(
+        name="txf_api_store_reads_total",
+        kind="counter",
+        labels=("outcome",),
+        description="Reads of the online store: ok, or the error's code.",
+    ),
+    Metric(
+        name="txf_api_unreadable_records_total",
+        kind="counter",
+        labels=("reason",),
+        description="Records of the online store passed over because they can't be read.",
+    ),
+    Metric(
+        name="txf_api_staleness_seconds",
+        kind="gauge",
+        description="Feed clock less the event_time of the newest row served.",
+    ),
+)
+
+
+class Metrics:
+    """The metrics of one service in one process.
+
+    Args:
+        service: Whose part of ``DEFINITIONS`` to make.
+        registry: Where to register them; tests pass a fresh one.
+    """
+
+    def __init__(self, service: str, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._prefix = f"txf_{service}_"
+        for metric in DEFINITIONS:
+            if metric.service == service:
+                self._make(metric)
+
+    def count(self, noun: str, amount: float = 1, **labels: str) -> None:
+        """Add ``amount`` to the counter ``txf_<service>_<noun>``; KeyError if there is none."""
+        counter = self._counters[self._prefix + noun]
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def set(self, noun: str, value: float) -> None:
+        """Set the gauge ``txf_<service>_<noun>``; KeyError if there is none."""
+        self._gauges[self._prefix + noun].set(value)
+
+    def observe(self, noun: str, seconds: float, **labels: str) -> None:
+        """Add to the histogram ``txf_<service>_<noun>``; KeyError if there is none."""
+        histogram = self._histograms[self._prefix + noun]
+        (histogram.labels(**labels) if labels else histogram).observe(seconds)
+
+    def count_flow(self, direction: Literal["in", "out"], topic: str, sizes: Iterable[int]) -> None:
+        """Count a batch of records of one topic; ``sizes`` are their bytes."""
+        sizes = list(sizes)
+        if sizes:
+            self.count("records_total", len(sizes), direction=direction, topic=topic)
+            self.count("bytes_total", sum(sizes), direction=direction, topic=topic)
+
+    def collectors(self) -> list[Collector]:
+        """Return what was made, for tests."""
+        return [*self._counters.values(), *self._gauges.values(), *self._histograms.values()]
+
+    def _make(self, metric: Metric) -> None:
+        name, text, labels = metric.name, metric.description, metric.labels
+        if metric.kind == "counter":
+            self._counters[name] = Counter(name, text, labels, registry=self.registry)
+        elif metric.kind == "gauge":
+            self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
+        else:
+            self._histograms[name] = Histogram(
+                name, text, labels, registry=self.registry, buckets=_SECONDS
+            )

@@ -1,0 +1,150 @@
+"""Settings from the environment, with refusal of unknown names.
+
+Each service has one frozen class of its own (``TXF_<SERVICE>_*``) that holds the
+shared groups it needs (``TXF_KAFKA_*``, ``TXF_AWS_*``, ``TXF_LOG_*``). A wrong value
+or a name nobody reads stops the start with a sentence per mistake.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from txfeatures.errors import SettingsError
+
+PREFIX = "TXF_"
+SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
+COMMANDS = ("bootstrap",)
+
+
+class Group(BaseSettings):
+    """Base of every settings class: frozen, read from the environment only."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class KafkaSettings(Group):
+    """How to reach the brokers."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_KAFKA_")
+
+    bootstrap_servers: str = Field(
+        default="127.0.0.1:9092", min_length=1, description="Brokers, host:port, comma-separated."
+    )
+
+
+class AwsSettings(Group):
+    """The AWS side; credentials and region come from boto3's own chain."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_AWS_")
+
+    feature_group: str = Field(
+        default="bitcoin-features-1min",
+        pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$",
+        description="Name of the SageMaker feature group.",
+    )
+    bucket: str = Field(
+        default="txfeatures",
+        min_length=3,
+        max_length=63,
+        description="S3 bucket of the offline store and the archive.",
+    )
+    role_arn: SecretStr = Field(
+        default=SecretStr("arn:aws:iam::123456789012:role/txfeatures-feature-store"),
+        description="Role that SageMaker takes to write the offline store.",
+    )
+    timeout_s: float = Field(
+        default=5.0, gt=0, le=60, description="Connect and read timeout of one AWS call."
+    )
+
+
+class LogSettings(Group):
+    """What the log looks like."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_LOG_")
+
+    format: Literal["json", "text"] = Field(
+        default="json", description="json, one object a line, or text for people."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lowest level that is written."
+    )
+
+
+class ServiceSettings(Group):
+    """What every service has besides its own fields."""
+
+    http_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 - probes and Prometheus come from outside the pod
+        description="Address that the service listens on.",
+    )
+    http_port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz."
+    )
+    log: LogSettings = Field(default_factory=LogSettings, description="See TXF_LOG_*.")
+
+
+S = TypeVar("S", bound=Group)
+
+
+def load(cls: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Read ``cls`` from the environment.
+
+    Raises:
+        SettingsError: A value is out of bounds, or a ``TXF_`` name is unknown; one
+            sentence for each mistake.
+    """
+    mistakes = list(_unknown_names(cls, os.environ if environ is None else environ))
+    for group in _groups(cls):
+        try:
+            group()
+        except ValidationError as error:
+            mistakes += [_sentence(group, dict(mistake)) for mistake in error.errors()]
+    try:
+        settings = cls()
+    except ValidationError as error:
+        if error.title == cls.__name__:  # those of the groups are said above
+            mistakes += [_sentence(cls, dict(mistake)) for mistake in error.errors()]
+        raise SettingsError("; ".join(mistakes)) from error
+    if mistakes:
+        raise SettingsError("; ".join(mistakes))
+    return settings
+
+
+def environment_names(cls: type[Group]) -> dict[str, FieldInfo]:
+    """Return each environment variable that ``cls`` reads, with its field."""
+    names: dict[str, FieldInfo] = {}
+    for name, field in cls.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
+            names |= environment_names(field.annotation)
+        else:
+            names[f"{_prefix(cls)}{name}".upper()] = field
+    return names
+
+
+def _groups(cls: type[Group]) -> list[type[Group]]:
+    annotations = [field.annotation for field in cls.model_fields.values()]
+    return [a for a in annotations if isinstance(a, type) and issubclass(a, Group)]
+
+
+def _prefix(cls: type[Group]) -> str:
+    return str(cls.model_config["env_prefix"])
+
+
+def _unknown_names(cls: type[Group], environ: Mapping[str, str]) -> Iterator[str]:
+    known = environment_names(cls)
+    read = {_prefix(group) for group in (cls, *_groups(cls))}
+    shared = {_prefix(group) for group in (KafkaSettings, AwsSettings, LogSettings)}
+    unread = (shared | {f"{PREFIX}{service}_".upper() for service in (*SERVICES, *COMMANDS)}) - read
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(tuple(unread)):
+            yield f"{name} is not a setting; see docs/settings.md for the names"
+
+
+def _sentence(cls: type[Group], mistake: Mapping[str, object]) -> str:
+    location = mistake["loc"]
+    field = str(location[-1]) if isinstance(location, tuple) and location else ""
+    return f"{_prefix(cls)}{field.upper()}={mistake['input']!r}: {mistake['msg']}"

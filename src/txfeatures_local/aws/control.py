@@ -1,0 +1,171 @@
+"""The control plane: creating, describing, updating and deleting feature groups."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from txfeatures.clock import Clock
+from txfeatures_local.aws.errors import AwsError, invalid_settings
+from txfeatures_local.aws.model import FeatureGroup
+from txfeatures_local.aws.registry import GroupState, Registry
+from txfeatures_local.aws.schema import (
+    describe,
+    describe_offline_status,
+    read_group,
+    updated_group,
+)
+
+_LIST_PAGE = 10
+_SORT_KEYS: dict[str, Callable[[GroupState], Any]] = {
+    "Name": lambda state: state.group.name,
+    "FeatureGroupStatus": lambda state: state.status,
+    "OfflineStoreStatus": lambda state: str(describe_offline_status(state)),
+    "CreationTime": lambda state: state.group.created_at_s,
+}
+
+
+class ControlPlane:
+    """The operations of ``sagemaker`` on feature groups, and on their tags.
+
+    Every operation takes validated parameters and returns the members of its answer,
+    or None for an empty one.
+
+    Args:
+        registry: The feature groups.
+        put_table: Makes or changes the Glue table of a group; may call this server.
+        clock: Says when a group was created.
+        account: The account that groups belong to.
+        region: The region that groups belong to.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        put_table: Callable[[FeatureGroup], None],
+        clock: Clock,
+        account: str,
+        region: str,
+    ) -> None:
+        self._registry = registry
+        self._put_table = put_table
+        self._clock = clock
+        self._account = account
+        self._region = region
+
+    def create_feature_group(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Start the creation of a group; a Glue table that can't be made fails it."""
+        group = read_group(
+            params,
+            account=self._account,
+            region=self._region,
+            created_at_s=self._clock.now(),
+        )
+        with self._registry.lock:
+            state = self._registry.create(group, _read_tags(params.get("Tags", [])))
+        try:
+            self._put_table(group)
+        except (BotoCoreError, ClientError) as error:
+            with self._registry.lock:
+                state.status = "CreateFailed"
+                state.failure = f"The Glue table could not be made: {error}"[:1024]
+        return {"FeatureGroupArn": group.arn}
+
+    def describe_feature_group(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Describe a group, also while it is created or deleted."""
+        with self._registry.lock:
+            return describe(self._registry.get(params["FeatureGroupName"]))
+
+    def update_feature_group(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Start an update; features can be added, never removed."""
+        with self._registry.lock:
+            state = self._registry.get(params["FeatureGroupName"])
+            if state.status != "Created" or state.update is not None:
+                raise invalid_settings(
+                    f"FeatureGroup [{state.group.name}] is still changing; wait, then try again."
+                )
+            group = updated_group(state.group, params)
+            self._registry.update(state, group)
+        if "FeatureAdditions" in params:
+            self._put_table(group)
+        return {"FeatureGroupArn": group.arn}
+
+    def delete_feature_group(self, params: Mapping[str, Any]) -> None:
+        """Start a deletion; what is in S3 and Glue stays."""
+        with self._registry.lock:
+            self._registry.delete(self._registry.get(params["FeatureGroupName"]))
+
+    def list_feature_groups(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a page of the groups that pass the filters."""
+        with self._registry.lock:
+            found = [state for state in self._registry if _passes(state, params)]
+            found.sort(
+                key=_SORT_KEYS[params.get("SortBy", "CreationTime")],
+                reverse=params.get("SortOrder") == "Descending",
+            )
+            summaries = [_summary(state) for state in found]
+        start, size = _offset(params.get("NextToken", "0")), params.get("MaxResults", _LIST_PAGE)
+        more = {"NextToken": str(start + size)} if len(summaries) > start + size else {}
+        return {"FeatureGroupSummaries": summaries[start : start + size]} | more
+
+    def add_tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Set tags of a group and return all of them."""
+        with self._registry.lock:
+            state = self._registry.get(params["ResourceArn"])
+            state.tags |= _read_tags(params["Tags"])
+            return {"Tags": _write_tags(state.tags)}
+
+    def list_tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the tags of a group, on one page."""
+        with self._registry.lock:
+            return {"Tags": _write_tags(self._registry.get(params["ResourceArn"]).tags)}
+
+    def delete_tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Remove tags of a group."""
+        with self._registry.lock:
+            state = self._registry.get(params["ResourceArn"])
+            state.tags = {k: v for k, v in state.tags.items() if k not in params["TagKeys"]}
+            return {}
+
+
+def is_about_other_resource(params: Mapping[str, Any]) -> bool:
+    """Return whether a call on tags is about something that is no feature group."""
+    return ":feature-group/" not in str(params.get("ResourceArn", ""))
+
+
+def _passes(state: GroupState, params: Mapping[str, Any]) -> bool:
+    created_at_s = state.group.created_at_s
+    offline_status = (describe_offline_status(state) or {}).get("Status")
+    return (
+        params.get("NameContains", "") in state.group.name
+        and params.get("FeatureGroupStatusEquals", state.status) == state.status
+        and params.get("OfflineStoreStatusEquals", offline_status) == offline_status
+        and params.get("CreationTimeAfter", created_at_s) <= created_at_s
+        and params.get("CreationTimeBefore", created_at_s) >= created_at_s
+    )
+
+
+def _summary(state: GroupState) -> dict[str, Any]:
+    summary = {
+        "FeatureGroupName": state.group.name,
+        "FeatureGroupArn": state.group.arn,
+        "CreationTime": state.group.created_at_s,
+        "FeatureGroupStatus": state.status,
+        "OfflineStoreStatus": describe_offline_status(state),
+    }
+    return {name: value for name, value in summary.items() if value is not None}
+
+
+def _offset(token: str) -> int:
+    if not token.isdecimal():
+        raise AwsError("ValidationException", "NextToken is not one that this service gave.")
+    return int(token)
+
+
+def _read_tags(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _write_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,216 @@
+"""``txfeatures demo``: the whole pipeline on this machine, without Docker, Java or AWS."""
+
+import os
+import shutil
+import tempfile
+import threading
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from services.poller.settings import Settings as PollerSettings
+from services.poller.source import HttpSource, PollFailedError
+from txfeatures import aws
+from txfeatures.clock import Clock, SystemClock
+from txfeatures.errors import FatalError, TransientError
+from txfeatures.logs import configure_logging
+from txfeatures.runtime import stop_on_signals
+from txfeatures.settings import AwsSettings, KafkaSettings, LogSettings
+from txfeatures_local.demo import counts, screen
+from txfeatures_local.demo.drained import Drain, closing_time_s, read_status
+from txfeatures_local.demo.export import read_rows, write_rows
+from txfeatures_local.demo.plan import Plan, Source, Until
+from txfeatures_local.demo.stack import Stack, StoppedError
+from txfeatures_local.source.feed_clock import ClockMode
+
+LIVE_TIMEOUT_S = 3.0
+REFRESH_S = 0.5
+LINE_EVERY_S = 5.0
+
+
+def demo(
+    *,
+    source: Annotated[Source, typer.Option(help="auto: live if it answers.")] = Source.AUTO,
+    file: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
+    clock: Annotated[ClockMode, typer.Option(help="What moves a replay.")] = ClockMode.REAL,
+    speed: Annotated[float, typer.Option(min=0.001, help="For clock real.")] = 1.0,
+    until: Annotated[Until, typer.Option(help="drained: end when all arrived.")] = Until.STOPPED,
+    export: Annotated[Path | None, typer.Option(help="Write the final rows here.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the api.")] = 8000,
+    pollers: Annotated[int, typer.Option(min=1, max=9, help="Pollers side by side.")] = 1,
+    errors: Annotated[Path | None, typer.Option(help="Error answers to mix in.")] = None,
+    error_rate: Annotated[float, typer.Option(min=0, max=0.9, help="Polls that fail.")] = 0.0,
+) -> None:
+    """Run the whole pipeline on this machine and show it; Ctrl-C stops it."""
+    plan = Plan(
+        source=source,
+        file=file,
+        clock=clock,
+        speed=speed,
+        until=until,
+        export=export,
+        port=port,
+        pollers=pollers,
+        errors=errors,
+        error_rate=error_rate,
+    )
+    plan.check()
+    configure_logging(LogSettings(format="text", level="warning"), service="demo")
+    stop = threading.Event()
+    stop_on_signals(stop)
+    directory = Path(tempfile.mkdtemp(prefix="txfeatures-demo-"))
+    Demo(plan, directory=directory, stop=stop).run()
+    shutil.rmtree(directory)  # kept after a failure, for its logs
+
+
+class Demo:
+    """One run of the demo."""
+
+    def __init__(self, plan: Plan, *, directory: Path, stop: threading.Event) -> None:
+        self._console = Console()
+        self._clock: Clock = SystemClock()
+        self._stop = stop
+        self._directory = directory
+        self._plan = plan
+
+    def run(self) -> None:
+        """Start, show, stop.
+
+        Raises:
+            FatalError: A process can't start or has died.
+        """
+        self._plan = self._decide_source(self._plan)
+        stack = Stack(
+            plan=self._plan,
+            directory=self._directory,
+            say=self._say,
+            clock=self._clock,
+            stop=self._stop,
+        )
+        try:
+            with stack:
+                self._show(stack)
+                if self._plan.until is Until.DRAINED and not self._stop.is_set():
+                    self._report(stack)
+                self._say("stopping, the pollers first")
+        except StoppedError:
+            pass
+        self._say("stopped: no process and no port is left behind")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
+    def _decide_source(self, plan: Plan) -> Plan:
+        if plan.source is Source.AUTO:
+            decided = self._try_live()
+        else:
+            decided = plan.source
+        if plan.source is Source.AUTO or plan.source is not Source.REPLAY:
+            self._say(f"source: {decided.value}")
+        return replace(plan, source=decided)
+
+    def _try_live(self) -> Source:
+        settings = PollerSettings()
+        source = HttpSource(
+            str(settings.url),
+            timeout_s=LIVE_TIMEOUT_S,
+            max_body_bytes=settings.max_body_bytes,
+            feed_clock="poll",
+            clock=self._clock,
+        )
+        with source:
+            try:
+                source.fetch()
+            except PollFailedError as error:
+                self._say(f"the live endpoint does not answer ({error.outcome}): simulating it")
+                return Source.SIMULATION
+        return Source.LIVE
+
+    def _show(self, stack: Stack) -> None:
+        """Show the counts until stopped or drained."""
+        with ExitStack() as opened:
+            client = opened.enter_context(httpx.Client(timeout=2.0, trust_env=False))
+            drain = None
+            if self._plan.until is Until.DRAINED:
+                drain = opened.enter_context(closing(self._drain(stack, client)))
+            live = None
+            if self._console.is_terminal:
+                live = opened.enter_context(Live(console=self._console, auto_refresh=False))
+            next_line_s = self._clock.monotonic()
+            while not self._stop.is_set():
+                stack.check()
+                if drain and _look(drain):
+                    return
+                if live or self._clock.monotonic() >= next_line_s:
+                    found = counts.read(stack.addresses.operations, client)
+                    newest = _newest(stack.addresses.api, client)
+                    if live:
+                        title = f"txfeatures, source: {self._plan.source.value}"
+                        live.update(
+                            screen.render(found, newest, title=title, addresses=stack.addresses),
+                            refresh=True,
+                        )
+                    else:
+                        self._say(screen.summary(found, newest))
+                        next_line_s += LINE_EVERY_S
+                self._clock.wait(self._stop, REFRESH_S)
+
+    def _drain(self, stack: Stack, client: httpx.Client) -> Drain:
+        return Drain(
+            KafkaSettings(bootstrap_servers=stack.addresses.kafka),
+            status=lambda: read_status(stack.status_url, client),
+            pollers=self._plan.pollers,
+        )
+
+    def _report(self, stack: Stack) -> None:
+        """Read the rows back, say what there is, write them if asked."""
+        with httpx.Client(timeout=5.0, trust_env=False) as client:
+            status = read_status(stack.status_url, client)
+        closing_s = closing_time_s(status)
+        if closing_s is None or status.first_arrival_at is None:
+            raise FatalError("the recording was not shown to its end; run it again")
+        os.environ.update(
+            {k: v for k, v in stack.environment().items() if k.startswith("AWS_")}
+        )
+        settings = AwsSettings()
+        rows = list(
+            read_rows(
+                aws.feature_store(settings),
+                settings.feature_group,
+                first_s=status.first_arrival_at - ALLOWED_LATENESS_S,
+                last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
+            )
+        )
+        total = sum(int(row["total_nb_trx_1min"]) for row in rows)
+        self._say(f"drained: {total:,} transactions in {len(rows)} final rows")
+        if self._plan.export:
+            write_rows(self._plan.export, iter(rows))
+            self._say(f"rows written to {self._plan.export}")
+
+
+ALLOWED_LATENESS_S = 24 * 3600
+"""How far before the first arrival a row can lie (the aggregator's default)."""
+
+
+def _look(drain: Drain) -> bool:
+    try:
+        return drain.is_done()
+    except TransientError:
+        return False
+
+
+def _newest(api: str, client: httpx.Client) -> screen.Answer | None:
+    try:
+        answer = client.get(f"{api}/features/latest")
+    except httpx.HTTPError:
+        return None
+    if not answer.is_success:
+        return None
+    found: screen.Answer = answer.json()
+    return found

@@ -1,0 +1,100 @@
+"""Has everything arrived? Told from Kafka's offsets, stage after stage.
+
+When the recording is shown to its end and the feed's clock has run on far enough for
+every window to close, each poller says so itself: its heartbeat comes after what it
+published. From then on every stage must have read what the one before had written.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import httpx
+import msgspec
+
+from txfeatures import wire
+from txfeatures.kafka import KafkaTail
+from txfeatures.kafka_admin import KafkaAdmin
+from txfeatures.model import MINUTE_S
+from txfeatures.settings import KafkaSettings
+from txfeatures.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW
+from txfeatures_local.demo.plan import ARCHIVE_CUT_S
+from txfeatures_local.source.endpoint import Status
+
+RUN_ON_S = 2 * MINUTE_S + ARCHIVE_CUT_S
+"""More than out-of-orderness, idleness and an archive cut take together."""
+
+_READS = (
+    (RAW, ("dedup",)),
+    (DEDUPED, ("aggregator", "fs_writer-archive")),
+    (PARTIALS, ("aggregator",)),
+    (FEED, ("aggregator",)),
+    (AGGREGATED, ("fs_writer-features",)),
+)
+"""Each topic and the groups that must have read it, upstream first."""
+
+
+def closing_time_s(status: Status) -> int | None:
+    """Return the feed's time at which every window is closed, None while arrivals remain."""
+    if not status.exhausted:
+        return None
+    newest_s = max(status.newest_time or 0, int(status.last_arrival_at or 0))
+    return (newest_s // MINUTE_S + 1) * MINUTE_S + RUN_ON_S
+
+
+class Drain:
+    """Follows a replay to its end; ask ``is_done`` again and again.
+
+    Args:
+        kafka: The stack's Kafka.
+        status: Asks the source how far the recording has been shown.
+        pollers: How many pollers must have seen the end.
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, *, status: Callable[[], Status], pollers: int
+    ) -> None:
+        self._admin = KafkaAdmin(kafka)
+        self._tail = KafkaTail(kafka, FEED)
+        self._status = status
+        self._pollers = pollers
+        self._heard: dict[str, int] = {}
+        self._steps = self._follow()
+        self._done = False
+
+    def is_done(self) -> bool:
+        """Look once; return whether everything has arrived."""
+        self._done = self._done or next(self._steps, True)
+        return self._done
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._tail.close()
+
+    def _follow(self) -> Iterator[bool]:
+        while not self._pollers_saw_the_end():
+            yield False
+        for topic, groups in _READS:
+            end = self._admin.end_offsets(topic)
+            for group in groups:
+                while not reaches(self._admin.committed(group, topic), end):
+                    yield False
+        yield True
+
+    def _pollers_saw_the_end(self) -> bool:
+        for record in self._tail.poll(0.01):
+            heartbeat = wire.decode_heartbeat(record.value)
+            self._heard[heartbeat.poller] = heartbeat.feed_time_ms
+        closing_s = closing_time_s(self._status())
+        if closing_s is None:
+            return False
+        there = [ms for ms in self._heard.values() if ms >= closing_s * 1000]
+        return len(there) >= self._pollers
+
+
+def reaches(committed: Mapping[int, int], end: Mapping[int, int]) -> bool:
+    """Return whether a group has read each partition up to ``end``; an empty one needs nothing."""
+    return all(committed.get(part, 0) >= offset for part, offset in end.items())
+
+
+def read_status(url: str, client: httpx.Client) -> Status:
+    """Ask the source how far the recording has been shown."""
+    return msgspec.json.decode(client.get(url).content, type=Status)

@@ -1,0 +1,145 @@
+"""What the demo was asked for, and what follows from it for each process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from txfeatures.errors import FatalError
+from txfeatures_local.source.feed_clock import ClockMode
+
+REGION = "eu-west-1"
+
+
+class Source(StrEnum):
+    """Where transactions come from."""
+
+    AUTO = "auto"
+    LIVE = "live"
+    REPLAY = "replay"
+    SIMULATION = "simulation"
+
+
+class Until(StrEnum):
+    """When the demo ends."""
+
+    STOPPED = "stopped"
+    DRAINED = "drained"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was asked for.
+
+    Attributes:
+        source: Where transactions come from; never ``auto`` once it is decided.
+        file: The recording, for a replay.
+        clock: What moves a replay's clock: each poll by a second, or time itself.
+        speed: Seconds of the feed in one second, for clock ``real``.
+        until: ``drained`` ends by itself when everything has arrived.
+        export: Where the final rows are written, for ``drained``.
+        port: The api's port.
+        pollers: How many pollers run side by side.
+        errors: Recorded error answers to mix in.
+        error_rate: Share of polls that fail.
+    """
+
+    source: Source = Source.AUTO
+    file: Path | None = None
+    clock: ClockMode = ClockMode.REAL
+    speed: float = 1.0
+    until: Until = Until.STOPPED
+    export: Path | None = None
+    port: int = 8000
+    pollers: int = 1
+    errors: Path | None = None
+    error_rate: float = 0.0
+
+    def check(self) -> None:
+        """Refuse what can't be done.
+
+        Raises:
+            FatalError: One sentence that says what to change.
+        """
+        if self.source is Source.REPLAY and self.file is None:
+            raise FatalError("a replay needs a recording: add FILE=path, or --file path")
+        if self.source is not Source.REPLAY and self.file is not None:
+            raise FatalError(f"a recording is for SOURCE=replay, not for SOURCE={self.source}")
+        if self.file is not None and not self.file.is_file():
+            raise FatalError(f"there is no recording {self.file}; check FILE")
+        if self.until is Until.DRAINED and self.source is not Source.REPLAY:
+            raise FatalError("only a replay ends: UNTIL=drained needs SOURCE=replay and FILE=path")
+        if self.export is not None and self.until is not Until.DRAINED:
+            raise FatalError("EXPORT writes final rows: it needs UNTIL=drained")
+        if self.export is not None and not self.export.absolute().parent.is_dir():
+            raise FatalError(f"there is no folder for {self.export}; make it first")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the source runs on this machine."""
+        return self.source is not Source.LIVE
+
+    @property
+    def source_arguments(self) -> list[str]:
+        """Command line of the source's process."""
+        arguments = ["--error-rate", str(self.error_rate)]
+        if self.errors:
+            arguments += ["--errors", str(self.errors.absolute())]
+        if self.file is None:
+            return ["--simulate", *arguments]
+        return [
+            "--file",
+            str(self.file.absolute()),
+            "--clock",
+            self.clock.value,
+            "--speed",
+            str(self.speed),
+            *arguments,
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the parts of the stack listen."""
+
+    kafka: str
+    aws: str
+    source: str | None
+    api: str
+    operations: Mapping[str, int] = field(default_factory=dict)
+
+
+def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, str]:
+    """Return what every process of the stack is told, whichever reads it."""
+    settings = {
+        "TXF_LOG_FORMAT": "text",
+        "TXF_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
+        "TXF_BOOTSTRAP_REPLICATION": "1",
+        "TXF_BOOTSTRAP_KEEP_FOREVER": "true",  # the records of a replay have old timestamps
+        "TXF_POLLER_SPOOL_DIR": str(directory / "spool"),
+        "TXF_FS_WRITER_ARCHIVE_CUT_S": str(ARCHIVE_CUT_S),
+        "TXF_API_DRAIN_S": "0",  # no load balancer has to turn away first
+        "TXF_API_HTTP_PORT": str(plan.port),
+    }
+    for service in ("POLLER", "DEDUP", "AGGREGATOR", "FS_WRITER", "API"):
+        settings[f"TXF_{service}_HTTP_HOST"] = HOST
+    if addresses.source:
+        settings["TXF_POLLER_URL"] = addresses.source
+        settings["TXF_POLLER_FEED_CLOCK"] = "response_date"
+    if plan.file and plan.clock is ClockMode.POLL:
+        settings["TXF_POLLER_INTERVAL_S"] = "0"
+        settings["TXF_POLLER_BACKOFF_FIRST_S"] = "0.05"
+        settings["TXF_POLLER_BACKOFF_MAX_S"] = "1"
+    return settings | {
+        "AWS_ENDPOINT_URL": addresses.aws,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/dev/null",  # nothing of the user's account may reach the demo
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }
+
+
+HOST = "127.0.0.1"
+ARCHIVE_CUT_S = 60

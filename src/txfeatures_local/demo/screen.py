@@ -1,0 +1,124 @@
+"""What people see: what each stage has counted, the newest minute, the addresses."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+
+from txfeatures.features import FEATURES
+from txfeatures.topics import AGGREGATED, DEDUPED, RAW
+from txfeatures_local.demo.counts import Counts
+from txfeatures_local.demo.plan import Addresses
+
+Answer = Mapping[str, object]
+"""What the api says of the newest minute."""
+
+
+def render(
+    counts: Counts, newest: Answer | None, *, title: str, addresses: Addresses
+) -> RenderableType:
+    """Return the whole screen."""
+    return Group(
+        Panel(_stages(counts), title=title, title_align="left", expand=False),
+        Panel(_minute(newest), title="newest minute", title_align="left", expand=False),
+        Panel(_addresses(addresses), title="addresses", title_align="left", expand=False),
+        "Ctrl-C stops everything.",
+    )
+
+
+def summary(counts: Counts, newest: Answer | None) -> str:
+    """Return the same in one line, for output that is not a terminal."""
+    minute = newest["tx_minute"] if newest else "no row yet"
+    return (
+        f"published {_published(counts)}  forwarded {_forwarded(counts)}  "
+        f"rows {counts.total('txf_fs_writer_rows_total')}  "
+        f"archived {counts.total('txf_fs_writer_archived_transactions_total')}  newest {minute}"
+    )
+
+
+def _stages(counts: Counts) -> Table:
+    table = Table(box=None)
+    table.add_column("stage")
+    table.add_column("in", justify="right")
+    table.add_column("out", justify="right")
+    table.add_column("")
+    total = counts.total
+    failed = total("txf_poller_polls_total") - total("txf_poller_polls_total", outcome="ok")
+    table.add_row(
+        "poller",
+        f"{total('txf_poller_transactions_seen_total'):,}",
+        f"{_published(counts):,}",
+        f"{total('txf_poller_polls_total'):,} polls, {failed:,} failed, "
+        f"{total('txf_poller_gaps_total'):,} gaps",
+    )
+    table.add_row(
+        "dedup",
+        f"{total('txf_dedup_records_total', direction='in', topic=RAW):,}",
+        f"{total('txf_dedup_records_total', direction='out', topic=DEDUPED):,}",
+        f"{total('txf_dedup_duplicates_total'):,} duplicates (ticks of the clock included in both)",
+    )
+    table.add_row(
+        "aggregator",
+        f"{total('txf_aggregator_records_total', direction='in', topic=DEDUPED):,}",
+        f"{total('txf_aggregator_records_total', direction='out', topic=AGGREGATED):,}",
+        f"{total('txf_aggregator_rows_total', kind='final'):,} final rows, "
+        f"{total('txf_aggregator_rows_total', kind='correction'):,} corrections, "
+        f"{total('txf_aggregator_late_transactions_total'):,} late",
+    )
+    table.add_row(
+        "fs_writer",
+        f"{total('txf_fs_writer_records_total', direction='in', topic=AGGREGATED):,}",
+        f"{total('txf_fs_writer_rows_total'):,}",
+        f"{total('txf_fs_writer_archived_transactions_total'):,} transactions archived in "
+        f"{total('txf_fs_writer_archive_objects_total'):,} objects",
+    )
+    table.add_row("api", f"{total('txf_api_requests_total'):,}", "", _freshness(counts))
+    dead = sum(total(f"txf_{s}_dlq_records_total") for s in _DEAD_LETTERS)
+    table.add_row("dead letters", "", f"{dead:,}", "")
+    return table
+
+
+def _published(counts: Counts) -> int:
+    return counts.total("txf_poller_transactions_published_total")
+
+
+def _forwarded(counts: Counts) -> int:
+    return counts.total("txf_dedup_records_total", direction="out", topic=DEDUPED)
+
+
+def _freshness(counts: Counts) -> str:
+    freshness = counts.latest("txf_fs_writer_freshness_seconds")
+    feed = counts.latest("txf_poller_feed_time_seconds")
+    if freshness is None or not feed:
+        return "waiting for the first row"
+    clock = datetime.fromtimestamp(feed, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"feed clock {clock} UTC, online store {freshness:.1f} s behind it"
+
+
+def _minute(newest: Answer | None) -> RenderableType:
+    if newest is None:
+        return "no row yet"
+    table = Table(box=None, show_header=False)
+    for feature in FEATURES:
+        table.add_row(feature.name, _value(newest.get(feature.name)), feature.unit)
+    table.add_row("staleness_s", _value(newest.get("staleness_s")), "seconds")
+    return table
+
+
+def _value(value: object) -> str:
+    return f"{value:,.3f}" if isinstance(value, float) else str(value)
+
+
+def _addresses(addresses: Addresses) -> Table:
+    table = Table(box=None, show_header=False)
+    table.add_row("newest features", f"{addresses.api}/features/latest")
+    table.add_row("documentation", f"{addresses.api}/docs")
+    table.add_row("Kafka", addresses.kafka)
+    table.add_row("local AWS", addresses.aws)
+    table.add_row("source", addresses.source or "the live endpoint")
+    return table
+
+
+_DEAD_LETTERS = ("poller", "dedup", "aggregator", "fs_writer")

@@ -1,0 +1,18 @@
+"""Apache Kafka on a machine that has neither Docker nor Java.
+
+::
+
+    with EmbeddedKafka(Path("data")) as kafka:
+        producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+
+The parts, from the bottom: ``lock`` knows which jars Kafka is made of, ``jars``
+downloads them, ``process`` runs a program that cannot outlive its parent, ``java``
+starts programs of those jars, ``node`` lives one broker's life, ``startup`` makes
+the next broker start faster, and ``broker`` puts them together.
+"""
+
+from txfeatures_local.kafka.broker import EmbeddedKafka
+from txfeatures_local.kafka.jars import ensure_jars
+from txfeatures_local.kafka.lock import KAFKA_VERSION
+
+__all__ = ["KAFKA_VERSION", "EmbeddedKafka", "ensure_jars"]

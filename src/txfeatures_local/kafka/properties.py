@@ -1,0 +1,70 @@
+"""The settings of the embedded broker: one node, records of any date, fast to start."""
+
+import json
+from collections.abc import Mapping
+
+from txfeatures_local.ports import HOST
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a 10 MB record, with room for its headers and its batch
+
+_INT_MAX = 2**31 - 1
+_LONG_MAX = 2**63 - 1
+
+_FIXED = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "log.dirs": "logs",
+    # One node: nothing can be replicated, and few internal partitions start faster.
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "group.initial.rebalance.delay.ms": "0",
+    # After a kill the controller takes the broker back only when its old session has run out;
+    # the default is 9 s.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
+    # A misspelt topic is an error, as in production.
+    "auto.create.topics.enable": "false",
+    # The largest transaction fits; a topic may ask for less.
+    "message.max.bytes": str(MAX_MESSAGE_BYTES),
+    "replica.fetch.max.bytes": str(MAX_MESSAGE_BYTES),
+    # Recordings of any date: no record is too old to keep or too new to take, and a producer
+    # is not forgotten because its records are old.
+    "log.retention.ms": "-1",
+    "log.message.timestamp.after.max.ms": str(_LONG_MAX),
+    "producer.id.expiration.check.interval.ms": str(_INT_MAX),
+    # The default of 128 MB is allocated at once, a quarter of the heap.
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+}
+
+
+def broker_properties(
+    *, port: int, controller_port: int, overrides: Mapping[str, str]
+) -> dict[str, str]:
+    """Return Kafka's settings for a node that listens on two ports of the loopback interface.
+
+    Args:
+        port: Where clients connect.
+        controller_port: Where the broker talks to the controller in the same process.
+        overrides: Settings that win over this module's.
+    """
+    return {
+        **_FIXED,
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        **overrides,
+    }
+
+
+def format_properties(properties: Mapping[str, str]) -> str:
+    """Return the text of a Java properties file, in ASCII.
+
+    JSON escapes what the format needs escaped (backslashes, control characters, everything
+    beyond ASCII) in the way the format reads.
+    """
+    return "".join(f"{name}={json.dumps(value)[1:-1]}\n" for name, value in properties.items())

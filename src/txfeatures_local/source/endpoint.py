@@ -1,0 +1,103 @@
+"""The endpoint without HTTP: each poll's answer, and how far the feed has come."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from txfeatures.recording import Arrival
+from txfeatures_local.source.faults import JSON, Answer, Faults
+from txfeatures_local.source.feed import Feed
+from txfeatures_local.source.feed_clock import FeedClock
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the feed has been shown.
+
+    Attributes:
+        served: Polls that were answered with transactions.
+        errors: Polls that were answered with a fault.
+        clock: The feed's time in epoch seconds; None before the first poll.
+        exhausted: Whether every arrival has been shown.
+        transactions: Arrivals shown.
+        first_arrival_at: When the first arrival of all came, epoch seconds; None before the
+            first poll.
+        last_arrival_at: When the last of them arrived, epoch seconds; None if none did.
+        newest_time: The largest ``time`` among them, wrong ones (over two minutes ahead of
+            their arrival) left out; None if there is none.
+    """
+
+    served: int
+    errors: int
+    clock: float | None
+    exhausted: bool
+    transactions: int
+    first_arrival_at: float | None
+    last_arrival_at: float | None
+    newest_time: int | None
+
+
+class Endpoint:
+    """Answers polls, one at a time whatever the number of pollers.
+
+    The first poll starts the feed: nothing is read from ``arrivals`` before.
+
+    Args:
+        arrivals: In order of arrival.
+        start_clock: Makes the feed's clock, given the time of the first arrival.
+        faults: Decides which polls fail.
+    """
+
+    def __init__(
+        self,
+        arrivals: Iterator[Arrival],
+        *,
+        start_clock: Callable[[float], FeedClock],
+        faults: Faults,
+    ) -> None:
+        self._arrivals = arrivals
+        self._start_clock = start_clock
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._started: tuple[Feed, FeedClock] | None = None
+        self._served = 0
+        self._errors = 0
+
+    def poll(self) -> tuple[Answer, float]:
+        """Return an answer and the feed's time of it.
+
+        A fault shows nothing new and does not move a clock that is moved by polls, so
+        that faults cost a replay no transaction.
+
+        Raises:
+            FatalError: The arrivals can't be read further.
+        """
+        with self._lock:
+            if self._started is None:
+                feed = Feed(self._arrivals)
+                self._started = feed, self._start_clock(feed.first_arrival_s)
+            feed, clock = self._started
+            if fault := self._faults.next():
+                answer, now_s = fault(feed.body()), clock.now_s()
+                self._errors += 1
+            else:
+                now_s = clock.next_s()
+                feed.show_until(now_s)
+                answer = Answer(status=200, content_type=JSON, body=feed.body())
+                self._served += 1
+            return answer, now_s
+
+    def status(self) -> Status:
+        """Return how far the feed has been shown; asking does not start or move it."""
+        with self._lock:
+            feed, clock = self._started or (None, None)
+            return Status(
+                served=self._served,
+                errors=self._errors,
+                clock=clock.now_s() if clock else None,
+                exhausted=feed.exhausted if feed else False,
+                transactions=feed.shown if feed else 0,
+                first_arrival_at=feed.first_arrival_s if feed else None,
+                last_arrival_at=feed.last_arrival_at if feed else None,
+                newest_time=feed.newest_time if feed else None,
+            )

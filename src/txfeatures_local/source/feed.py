@@ -1,0 +1,66 @@
+"""The newest 100: what the endpoint shows of a stream of arrivals."""
+
+import heapq
+from collections.abc import Iterator
+
+from txfeatures.errors import FatalError
+from txfeatures.recording import Arrival
+
+VISIBLE = 100  # as the live endpoint, 2022-2024
+_SKEW_S = 120  # a transaction dated further ahead of its arrival than this has a wrong time
+
+
+class Feed:
+    """Shows arrivals as time goes on, in memory for the visible ones and one more.
+
+    Args:
+        arrivals: In order of arrival; read no further than the time shown, plus one.
+
+    Raises:
+        FatalError: There is not a single arrival; or whatever ``arrivals`` raises.
+    """
+
+    def __init__(self, arrivals: Iterator[Arrival]) -> None:
+        first = next(arrivals, None)
+        if first is None:
+            raise FatalError("The source has no transactions to show: give it a recording.")
+        self.first_arrival_s = first.arrived_at
+        self._arrivals = arrivals
+        self._next: Arrival | None = first
+        # A heap with the oldest visible on top. The running number breaks ties, so that
+        # two arrivals are never compared themselves.
+        self._visible: list[tuple[int, int, int, Arrival]] = []
+        self.shown = 0
+        self.last_arrival_at: float | None = None
+        self.newest_time: int | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every arrival has been shown."""
+        return self._next is None
+
+    def show_until(self, feed_time_s: float) -> None:
+        """Show what arrived up to and at ``feed_time_s``."""
+        while self._next is not None and self._next.arrived_at <= feed_time_s:
+            self._show(self._next)
+            self._next = next(self._arrivals, None)
+
+    def body(self) -> bytes:
+        """Return the endpoint's answer: the visible transactions, each as it was recorded.
+
+        Newest first by ``time``; within a second by ``tx_index``, which is a hash and
+        so says nothing about which came first.
+        """
+        newest_first = sorted(self._visible, reverse=True)
+        return b'{"txs":[' + b",".join(bytes(arrival.tx) for *_, arrival in newest_first) + b"]}"
+
+    def _show(self, arrival: Arrival) -> None:
+        entry = (arrival.time, arrival.tx_index, self.shown, arrival)
+        if len(self._visible) < VISIBLE:
+            heapq.heappush(self._visible, entry)
+        else:
+            heapq.heappushpop(self._visible, entry)
+        self.shown += 1
+        self.last_arrival_at = arrival.arrived_at
+        if arrival.time <= arrival.arrived_at + _SKEW_S:
+            self.newest_time = max(self.newest_time or 0, arrival.time)

@@ -1,0 +1,112 @@
+"""Small real stand-ins for Kafka, Feature Store and S3."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from services.fs_writer.logic import Target
+from services.fs_writer.ports import OnPartitions
+from txfeatures.kafka import Partition
+from txfeatures.model import OutgoingRecord, Record
+
+
+class Log:
+    """A topic and the offsets its only group has committed; members come and go."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = list(records)
+        self.committed: dict[Partition, int] = {}
+        self.commits: list[dict[Partition, int]] = []
+        self.refusals: list[Exception] = []
+
+    def open(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> "Member":
+        self.member = Member(self, on_assigned=on_assigned, on_revoked=on_revoked)
+        return self.member
+
+
+class Member:
+    def __init__(self, log: Log, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> None:
+        self._log = log
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._positions: dict[Partition, int] = {}
+        self._next_rebalance: Callable[[], None] | None = None
+        self.polls = 0
+
+    def lose_and_regain(self, partitions: set[Partition]) -> None:
+        def rebalance() -> None:
+            self._on_revoked(partitions)
+            for partition in partitions:
+                self._positions.pop(partition, None)
+            self._on_assigned(partitions)
+
+        self._next_rebalance = rebalance
+
+    def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
+        self.polls += 1
+        if self._next_rebalance is not None:
+            self._next_rebalance()
+            self._next_rebalance = None
+        found = []
+        for record in self._log.records:
+            key = (record.topic, record.partition)
+            start = self._positions.get(key, self._log.committed.get(key, 0))
+            if record.offset >= start and len(found) < max_records:
+                found.append(record)
+                self._positions[key] = record.offset + 1
+        return found
+
+    def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        if next_offsets:
+            if self._log.refusals:
+                raise self._log.refusals.pop(0)
+            self._log.commits.append(dict(next_offsets))
+            self._log.committed |= next_offsets
+
+
+class FeatureStore:
+    """Both stores by the rule of PutRecord: online the greater event time, offline every put."""
+
+    def __init__(self, refuse: Callable[[Mapping[str, str]], Exception | None]) -> None:
+        self._refuse = refuse
+        self._lock = threading.Lock()
+        self.calls: list[Mapping[str, str]] = []
+        self.taken: list[Mapping[str, str]] = []
+        self.online: dict[str, Mapping[str, str]] = {}
+        self.offline: list[Mapping[str, str]] = []
+
+    def put(self, values: Mapping[str, str], targets: Sequence[Target]) -> None:
+        with self._lock:
+            self.calls.append(values)
+            if error := self._refuse(values):
+                raise error
+            self.taken.append(values)
+            held = self.online.get(values["tx_minute"])
+            is_newer = held is None or float(values["event_time"]) > float(held["event_time"])
+            if "OnlineStore" in targets and is_newer:
+                self.online[values["tx_minute"]] = values
+            if "OfflineStore" in targets:
+                self.offline.append(values)
+
+
+class Archive:
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.puts: list[str] = []
+        self.refusals: list[Exception] = []
+
+    def put(self, name: str, body: bytes) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.puts.append(name)
+        self.objects[name] = body
+
+
+class DeadLetters:
+    def __init__(self) -> None:
+        self.records: list[OutgoingRecord] = []
+        self.refusals: list[Exception] = []
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.records += records
