@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO_OPTIONS := $(foreach option,source file clock speed until export port pollers errors error_rate,\
 	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
 
-.PHONY: help demo check test setup lock clean
+.PHONY: help demo check test static setup lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,15 +15,17 @@ help: ## this list
 demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
 	@$(BIN)/txfeatures demo $(DEMO_OPTIONS)
 
-check: setup ## the quick gate, without network: format, lint, types, imports, unit tests
+check: static ## the quick gate, without network: static checks, then the tests that need nothing
+	$(BIN)/pytest -q -m "not integration"
+
+test: static ## set-up, static checks, then all tests, on a real Kafka and a local AWS
+	$(BIN)/pytest -q
+
+static: setup ## format, lint, types, imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -m "not integration"
-
-test: check ## check, then the tests on a real Kafka and a local AWS
-	$(BIN)/pytest -q -m integration
 
 setup: .venv/installed
 

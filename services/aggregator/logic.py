@@ -24,14 +24,12 @@ class Rules:
         idle_s: A partition whose event time has stood still that long follows the feed's clock.
         max_skew_s: An event time further ahead of the feed's clock is ``future``.
         allowed_lateness_s: How long after the watermark a minute still takes corrections.
-        emit_interval_s: Least time between two updates that no tick asked for.
     """
 
     out_of_orderness_s: int = 60
     idle_s: int = 20
     max_skew_s: int = 120
     allowed_lateness_s: int = 24 * 3600
-    emit_interval_s: int = 1
 
     def is_closed(self, minute_s: int, watermark_s: int) -> bool:
         """Whether the watermark has passed the end of the minute."""
@@ -50,15 +48,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         newest_s: Newest event time that counted.
         moved_ms: The feed's clock when ``newest_s`` last rose.
         watermark_s: Never falls.
-        published_ms: The feed's clock at the last update.
-        dirty: Minutes that changed since then.
+        dirty: Minutes that changed since the last update.
     """
 
     feed_time_ms: int
     newest_s: int
     moved_ms: int
     watermark_s: int
-    published_ms: int
     dirty: frozenset[int] = frozenset()
 
 
@@ -70,7 +66,7 @@ class FoldOutcome:
         progress: The partition's new progress; None if nothing was ever read.
         changed: Minute -> its new partial.
         forgotten: Minutes whose partial is to be deleted.
-        updates: To be sent to ``partials``, in order.
+        updates: To be sent to ``partials``, in order: one for each tick.
         uncounted: Transactions for ``late``: each with ``late`` or ``future``.
         dead: Records that can't be read, each with why.
         late: Transactions that counted although their minute was closed.
@@ -131,8 +127,6 @@ class _Batch:
         if is_tick(record):
             self.progress = self._publish(progress)
             return
-        if record.timestamp_ms - progress.published_ms >= self.rules.emit_interval_s * 1000:
-            progress = self._publish(progress)
         try:
             self.progress = self._count(progress, record)
         except InvalidMessageError as error:
@@ -160,7 +154,6 @@ class _Batch:
                 newest_s=newest_s,
                 moved_ms=timestamp_ms,
                 watermark_s=newest_s - rules.out_of_orderness_s,
-                published_ms=timestamp_ms,
             )
         feed_time_ms = max(self.progress.feed_time_ms, timestamp_ms)
         if feed_time_ms - self.progress.moved_ms < rules.idle_s * 1000:
@@ -229,6 +222,4 @@ class _Batch:
                 minutes={m: self._partial(m) for m in sorted(progress.dirty)},
             )
         )
-        return msgspec.structs.replace(
-            progress, published_ms=progress.feed_time_ms, dirty=frozenset()
-        )
+        return msgspec.structs.replace(progress, dirty=frozenset())

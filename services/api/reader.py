@@ -74,12 +74,9 @@ class FeatureStoreReader:
         """Return a reader of the feature group that the settings name.
 
         Raises:
-            FatalError: No region is set, or the endpoint is malformed.
+            SettingsError: AWS is not configured.
         """
-        try:
-            client = aws.feature_store(settings, connections=CONNECTIONS)
-        except (BotoCoreError, ValueError) as error:
-            raise _no_access(error) from error
+        client = aws.feature_store(settings, connections=CONNECTIONS)
         return cls(client, feature_group=settings.feature_group, runtime=runtime)
 
     def close(self) -> None:
@@ -178,4 +175,7 @@ class FeatureStoreReader:
 
 
 def _no_access(error: Exception) -> FatalError:
-    return FatalError(f"AWS can't be called; set its region and credentials: {error}")
+    return FatalError(
+        f"AWS can't be called ({error}); set AWS_DEFAULT_REGION and credentials, "
+        "and check AWS_ENDPOINT_URL if it is set"
+    )

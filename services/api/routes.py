@@ -143,9 +143,11 @@ def _add_operations(app: FastAPI, runtime: Runtime) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        missing = ["stopping"] if runtime.stop.is_set() else runtime.health.missing()
-        if missing:
-            return PlainTextResponse(f"waiting for {', '.join(missing)}\n", status_code=UNAVAILABLE)
+        if runtime.stop.is_set():
+            return PlainTextResponse("stopping\n", status_code=UNAVAILABLE)
+        if missing := runtime.health.missing():
+            text = f"waiting for {', '.join(missing)}\n"
+            return PlainTextResponse(text, status_code=UNAVAILABLE)
         return PlainTextResponse("ready\n")
 
     @app.get("/metrics", include_in_schema=False)

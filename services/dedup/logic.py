@@ -63,6 +63,6 @@ def _hash(key: bytes | None) -> bytes:
         found = bytes.fromhex((key or b"").decode("ascii"))
     except ValueError:
         found = b""
-    if len(found) != HASH_BYTES:
+    if len(found) != HASH_BYTES or len(key or b"") != 2 * HASH_BYTES:  # fromhex skips spaces
         raise InvalidMessageError("bad_key", "the key must be a transaction hash, 64 hex digits")
     return found

@@ -1,14 +1,13 @@
 """Feature Store and S3: the adapters that know AWS and its errors."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.fs_writer.logic import Target
 from services.fs_writer.ports import StoreUnavailableError
 from txfeatures import aws
-from txfeatures.errors import FatalError, InvalidMessageError, SettingsError
+from txfeatures.errors import FatalError, InvalidMessageError
 from txfeatures.settings import AwsSettings
 
 REFUSED_FOR_GOOD = frozenset({"ValidationError", "ValidationException"})
@@ -33,8 +32,7 @@ class FeatureGroupStore:
 
     def __init__(self, settings: AwsSettings, *, connections: int) -> None:
         self._group = settings.feature_group
-        with _usable_configuration():
-            self._client = aws.feature_store(settings, connections=connections)
+        self._client = aws.feature_store(settings, connections=connections)
 
     def put(self, values: Mapping[str, str], targets: Sequence[Target]) -> None:
         """Put one record into ``targets``.
@@ -67,8 +65,7 @@ class S3Archive:
 
     def __init__(self, settings: AwsSettings) -> None:
         self._bucket = settings.bucket
-        with _usable_configuration():
-            self._client = aws.s3(settings)
+        self._client = aws.s3(settings)
 
     def put(self, name: str, body: bytes) -> None:
         """Store one object, in place of one of the same name.
@@ -99,13 +96,3 @@ class S3Archive:
 def _said(error: ClientError) -> tuple[str, str]:
     said = error.response.get("Error", {})
     return str(said.get("Code", "Unknown")), str(said.get("Message", ""))
-
-
-@contextmanager
-def _usable_configuration() -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
-        raise SettingsError(
-            f"AWS can't be used as configured ({error}); set AWS_REGION or the AWS profile"
-        ) from error

@@ -1,6 +1,7 @@
 """What an answer means: what is new in it, what can't be read, whether some was missed."""
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ class Recent:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._items: dict[bytes, None] = {}
+        self._items: OrderedDict[bytes, None] = OrderedDict()
 
     def __contains__(self, item: object) -> bool:
         return item in self._items
@@ -31,7 +32,7 @@ class Recent:
         for item in items:
             self._items[item] = None
             if len(self._items) > self._limit:
-                del self._items[next(iter(self._items))]
+                self._items.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

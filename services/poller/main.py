@@ -1,8 +1,9 @@
 """poller: the source's newest transactions in; ``raw`` and ``feed`` out.
 
 A transaction is marked published only when Kafka has acknowledged it or the spool
-on disk holds it, so a crash or an outage of Kafka repeats transactions and never
-loses one that an answer showed. The heartbeat of a poll follows its transactions.
+on disk holds it: an outage of Kafka may repeat transactions, it loses none. A killed
+process loses at most what its last answer alone showed; a second poller sees that too.
+The heartbeat of a poll follows its transactions.
 """
 
 import random

@@ -3,9 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-LONGEST_RETRY_AFTER_S = 600.0
-"""A source that asks for more is asked again after ten minutes all the same."""
-
 _RECOVERY = 1.02  # a halved interval of one second is back in 36 polls
 _MAX_DOUBLINGS = 30  # keeps the power finite in a failure of days
 
@@ -57,12 +54,11 @@ class Pace:
             elapsed_s: Seconds since the last poll started. A poll that took longer than
                 the interval is followed at once by one poll, not by all it delayed.
             draw: Random, 0 to 1: spreads pollers that failed at the same moment (full jitter).
-            retry_after_s: What the source asked for, which is kept up to ten minutes.
+            retry_after_s: What the source asked for.
         """
         due_s = max(0.0, self.interval_s - elapsed_s)
         if not self.failures:
             return due_s
         doublings = min(self.failures - 1, _MAX_DOUBLINGS)
         ceiling_s = min(self.limits.backoff_max_s, self.limits.backoff_first_s * 2.0**doublings)
-        asked_s = min(LONGEST_RETRY_AFTER_S, retry_after_s or 0.0)
-        return max(due_s, draw * ceiling_s, asked_s)
+        return max(due_s, draw * ceiling_s, retry_after_s or 0.0)

@@ -17,6 +17,9 @@ from txfeatures.errors import TransientError
 
 FeedClock = Literal["poll", "response_date"]
 
+LONGEST_RETRY_AFTER_S = 600.0
+"""A source that asks for more is asked again after ten minutes all the same."""
+
 _HTML = re.compile(rb"\s*<")
 
 
@@ -53,6 +56,7 @@ class PollFailedError(TransientError):
             ``wrong_shape``, ``too_large``, ``bad_encoding``, ``no_date``, ``timeout`` or
             ``connection``.
         feed_time_ms: The feed's clock at the poll, None as long as it is unknown.
+        retry_after_s: What the source asked for, ten minutes at most; None if it did not.
     """
 
     def __init__(
@@ -215,13 +219,13 @@ def _refused_status(response: httpx.Response, *, now_s: float) -> _RefusedError:
 def _retry_after_s(headers: httpx.Headers, *, now_s: float) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(LONGEST_RETRY_AFTER_S, float(value))
     until_s = _http_date_s(value)
     if until_s is None:
         return None
     # Both by the server's clock, if it tells it: ours may be off.
     date_s = _http_date_s(headers.get("Date", ""))
-    return max(0.0, until_s - (now_s if date_s is None else date_s))
+    return min(LONGEST_RETRY_AFTER_S, max(0.0, until_s - (now_s if date_s is None else date_s)))
 
 
 def _http_date_s(value: str) -> int | None:

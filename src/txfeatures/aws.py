@@ -1,11 +1,15 @@
 """The only boto3 session: every AWS client is made here, with the same bounds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
+from txfeatures.errors import SettingsError
 from txfeatures.settings import AwsSettings
 
 if TYPE_CHECKING:
@@ -15,27 +19,45 @@ if TYPE_CHECKING:
 
 
 def s3(settings: AwsSettings, *, connections: int = 10) -> "S3Client":
-    """Return a client of S3."""
-    return _session().client("s3", config=_config(settings, connections))
+    """Return a client of S3; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("s3", config=_config(settings, connections))
 
 
 def sagemaker(settings: AwsSettings, *, connections: int = 10) -> "SageMakerClient":
-    """Return a client of SageMaker's control plane."""
-    return _session().client("sagemaker", config=_config(settings, connections))
+    """Return a client of SageMaker's control plane; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("sagemaker", config=_config(settings, connections))
 
 
 def feature_store(
     settings: AwsSettings, *, connections: int = 10
 ) -> "SageMakerFeatureStoreRuntimeClient":
-    """Return a client of the Feature Store's data plane; safe to share between threads."""
-    return _session().client(
-        "sagemaker-featurestore-runtime", config=_config(settings, connections)
-    )
+    """Return a client of the Feature Store's data plane; safe to share between threads.
+
+    Raises:
+        SettingsError: AWS is not configured.
+    """
+    with _usable_configuration():
+        return _session().client(
+            "sagemaker-featurestore-runtime", config=_config(settings, connections)
+        )
 
 
 @lru_cache(maxsize=1)
 def _session() -> boto3.Session:
     return boto3.Session()
+
+
+@contextmanager
+def _usable_configuration() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        raise SettingsError(
+            f"AWS can't be used as configured ({error}); set AWS_DEFAULT_REGION, "
+            "and check AWS_ENDPOINT_URL and AWS_PROFILE if they are set"
+        ) from error
 
 
 def _config(settings: AwsSettings, connections: int) -> Config:

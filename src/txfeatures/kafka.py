@@ -4,6 +4,7 @@ Sends are idempotent and acknowledged by all replicas; keys choose partitions by
 murmur2, as the Java client does, so that any producer agrees. Reads are read committed.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,11 +29,18 @@ Partition = tuple[str, int]
 PARTITION_BY_KEY = -1
 DELIVERY_TIMEOUT_S = 10.0
 METADATA_TIMEOUT_S = 10.0
+TAIL_METADATA_TIMEOUT_S = 1.0
+"""Short: who follows a tail is asked to stop in between."""
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Return how every librdkafka client reaches the brokers."""
-    return {"bootstrap.servers": settings.bootstrap_servers}
+    """Return how every librdkafka client reaches the brokers, and where it logs."""
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        # Brokers that are down are asked some times a second, not twenty, and our log says so.
+        "reconnect.backoff.ms": 250,
+        "logger": logging.getLogger("librdkafka"),
+    }
 
 
 class UndeliveredError(TransientError):
@@ -230,7 +238,7 @@ class KafkaTail:
     def _last_offset(self) -> int:
         try:
             low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(self._topic, 0), timeout=METADATA_TIMEOUT_S
+                TopicPartition(self._topic, 0), timeout=TAIL_METADATA_TIMEOUT_S
             )
         except KafkaException as error:
             raise TransientError(f"the end of {self._topic} is not known: {error}") from error

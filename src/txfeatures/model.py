@@ -12,7 +12,7 @@ MAX_MONEY_SAT = 21_000_000 * 100_000_000
 MINUTE_S = 60
 
 Satoshi = Annotated[int, msgspec.Meta(ge=0, le=MAX_MONEY_SAT)]
-TransactionHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+TransactionHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 EpochSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 Headers = Sequence[tuple[str, bytes]]

@@ -7,11 +7,12 @@ or a name nobody reads stops the start with a sentence per mistake.
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
 
 from txfeatures.errors import SettingsError
 
@@ -98,17 +99,19 @@ def load(cls: type[S], environ: Mapping[str, str] | None = None) -> S:
             sentence for each mistake.
     """
     mistakes = list(_unknown_names(cls, os.environ if environ is None else environ))
-    for group in _groups(cls):
+    groups: dict[str, Any] = {}
+    for name, group in _groups(cls).items():
         try:
-            group()
+            groups[name] = group()
         except ValidationError as error:
-            mistakes += [_sentence(group, dict(mistake)) for mistake in error.errors()]
+            mistakes += _sentences(group, error)
+            groups[name] = group.model_construct()  # only to go on to the mistakes of ``cls``
     try:
-        settings = cls()
+        settings = cls(**groups)
     except ValidationError as error:
-        if error.title == cls.__name__:  # those of the groups are said above
-            mistakes += [_sentence(cls, dict(mistake)) for mistake in error.errors()]
-        raise SettingsError("; ".join(mistakes)) from error
+        raise SettingsError("; ".join([*mistakes, *_sentences(cls, error)])) from error
+    except UnreadableSettingError as error:
+        raise SettingsError("; ".join([*mistakes, str(error)])) from error
     if mistakes:
         raise SettingsError("; ".join(mistakes))
     return settings
@@ -118,16 +121,21 @@ def environment_names(cls: type[Group]) -> dict[str, FieldInfo]:
     """Return each environment variable that ``cls`` reads, with its field."""
     names: dict[str, FieldInfo] = {}
     for name, field in cls.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
-            names |= environment_names(field.annotation)
+        if group := _group(field):
+            names |= environment_names(group)
         else:
             names[f"{_prefix(cls)}{name}".upper()] = field
     return names
 
 
-def _groups(cls: type[Group]) -> list[type[Group]]:
-    annotations = [field.annotation for field in cls.model_fields.values()]
-    return [a for a in annotations if isinstance(a, type) and issubclass(a, Group)]
+def _groups(cls: type[Group]) -> dict[str, type[Group]]:
+    found = {name: _group(field) for name, field in cls.model_fields.items()}
+    return {name: group for name, group in found.items() if group}
+
+
+def _group(field: FieldInfo) -> type[Group] | None:
+    annotation = field.annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Group) else None
 
 
 def _prefix(cls: type[Group]) -> str:
@@ -136,7 +144,7 @@ def _prefix(cls: type[Group]) -> str:
 
 def _unknown_names(cls: type[Group], environ: Mapping[str, str]) -> Iterator[str]:
     known = environment_names(cls)
-    read = {_prefix(group) for group in (cls, *_groups(cls))}
+    read = {_prefix(group) for group in (cls, *_groups(cls).values())}
     shared = {_prefix(group) for group in (KafkaSettings, AwsSettings, LogSettings)}
     unread = (shared | {f"{PREFIX}{service}_".upper() for service in (*SERVICES, *COMMANDS)}) - read
     for name in sorted(environ):
@@ -144,7 +152,10 @@ def _unknown_names(cls: type[Group], environ: Mapping[str, str]) -> Iterator[str
             yield f"{name} is not a setting; see docs/settings.md for the names"
 
 
-def _sentence(cls: type[Group], mistake: Mapping[str, object]) -> str:
-    location = mistake["loc"]
-    field = str(location[-1]) if isinstance(location, tuple) and location else ""
-    return f"{_prefix(cls)}{field.upper()}={mistake['input']!r}: {mistake['msg']}"
+def _sentences(cls: type[Group], error: ValidationError) -> Iterator[str]:
+    for mistake in error.errors():
+        if mistake["loc"]:
+            name = f"{_prefix(cls)}{mistake['loc'][-1]}".upper()
+            yield f"{name}={mistake['input']!r}: {mistake['msg']}"
+        else:  # several settings that don't go together
+            yield f"{_prefix(cls)}*: {mistake['msg']}"

@@ -8,13 +8,13 @@ its timestamp is all it says.
 
 import re
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from txfeatures import __version__
 from txfeatures.errors import InvalidMessageError
-from txfeatures.features import FEATURES
+from txfeatures.features import FEATURES, INTEGRAL_MAX
 from txfeatures.model import (
     Headers,
     Heartbeat,
@@ -35,7 +35,8 @@ _encode = msgspec.json.Encoder().encode
 _transaction = msgspec.json.Decoder(Transaction)
 _heartbeat = msgspec.json.Decoder(Heartbeat)
 _update = msgspec.json.Decoder(PartitionUpdate)
-_row = msgspec.json.Decoder(dict[str, int | float | str])
+_Integral = Annotated[int, msgspec.Meta(ge=-INTEGRAL_MAX - 1, le=INTEGRAL_MAX)]
+_row = msgspec.json.Decoder(dict[str, _Integral | float | str])
 
 _FIELD_PATH = re.compile(r"at `\$\.(\w+)")
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
@@ -45,8 +46,8 @@ def decode_transaction(value: bytes | None) -> Transaction:
     """Read the source's JSON of one transaction.
 
     Raises:
-        InvalidMessageError: Reasons ``empty``, ``not_utf8``, ``not_json``, ``not_object``,
-            ``missing_<field>``, ``bad_<field>``.
+        InvalidMessageError: Reasons ``empty``, ``not_utf8``, ``not_json``, ``too_deep``,
+            ``not_object``, ``missing_<field>``, ``bad_<field>``.
     """
     if not value:
         raise InvalidMessageError("empty", "a transaction needs a value")
@@ -170,6 +171,8 @@ def _decode(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
         raise InvalidMessageError("not_utf8", str(error)) from error
     except msgspec.DecodeError as error:
         raise InvalidMessageError("not_json", str(error)) from error
+    except RecursionError as error:
+        raise InvalidMessageError("too_deep", "JSON nested beyond what can be read") from error
 
 
 def _reason(message: str) -> str:

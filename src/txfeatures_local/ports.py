@@ -25,15 +25,18 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
+def free_port(*, besides: int | None = None) -> int:
     """Return a port that is free now, chosen at random so that two callers seldom meet.
+
+    Args:
+        besides: A port that is free but spoken for.
 
     Raises:
         FatalError: None was found.
     """
     for _ in range(_ATTEMPTS):
         port = secrets.choice(_CANDIDATES)
-        if is_free(port):
+        if port != besides and is_free(port):
             return port
     raise FatalError(
         f"No free port was found between {_CANDIDATES.start} and {_CANDIDATES.stop};"

@@ -51,7 +51,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    with LocalAws(offline_delay_s=0.1, settling_s=0.1) as aws:
+    with LocalAws(offline_delay_s=0.1, settling_s=0.5) as aws:
         account = Account(
             session=boto3.Session("any", "any", region_name=aws.region),
             endpoint_url=aws.endpoint_url,

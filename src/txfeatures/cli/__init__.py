@@ -28,7 +28,11 @@ def create_app() -> typer.Typer:
     app.command()(bootstrap)
     app.command()(features)
     for plugin in sorted(entry_points(group=PLUGINS), key=lambda point: point.name):
-        app.command(plugin.name)(plugin.load())
+        try:
+            command = plugin.load()
+        except ModuleNotFoundError:  # an image without the extra that this command needs
+            continue
+        app.command(plugin.name)(command)
     return app
 
 

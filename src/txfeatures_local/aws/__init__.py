@@ -1,7 +1,14 @@
 """A local AWS: moto, with SageMaker Feature Store added as AWS documents it.
 
 See ``server.LocalAws`` for use in a process, ``python -m txfeatures_local.aws`` for the
-command, and ``controls`` for ordering faults.
+command, and ``controls`` and ``faults`` for rehearsing failures. A request comes in at
+``listener``, is dispatched by ``app``, read by ``wire``, checked by ``validation`` and done
+by ``control`` or ``data``.
+
+Not done here: signatures and permissions aren't checked, nothing is throttled unless a
+fault says so, collection features are refused, an expired record leaves no tombstone
+offline, and an Iceberg group's files lie where AWS puts them but without the table's
+metadata. Wherever AWS's documentation leaves a rule open, ours is the stricter reading.
 """
 
 from txfeatures_local.aws.server import ACCOUNT, LocalAws

@@ -104,15 +104,11 @@ class Demo:
         self._say("stopped: no process and no port is left behind")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def _decide_source(self, plan: Plan) -> Plan:
-        if plan.source is Source.AUTO:
-            decided = self._try_live()
-        else:
-            decided = plan.source
-        if plan.source is Source.AUTO or plan.source is not Source.REPLAY:
-            self._say(f"source: {decided.value}")
+        decided = self._try_live() if plan.source is Source.AUTO else plan.source
+        self._say(f"source: {decided.value}")
         return replace(plan, source=decided)
 
     def _try_live(self) -> Source:
@@ -175,9 +171,7 @@ class Demo:
         closing_s = closing_time_s(status)
         if closing_s is None or status.first_arrival_at is None:
             raise FatalError("the recording was not shown to its end; run it again")
-        os.environ.update(
-            {k: v for k, v in stack.environment().items() if k.startswith("AWS_")}
-        )
+        os.environ.update({k: v for k, v in stack.environment().items() if k.startswith("AWS_")})
         settings = AwsSettings()
         rows = list(
             read_rows(

@@ -49,9 +49,7 @@ class Drain:
         pollers: How many pollers must have seen the end.
     """
 
-    def __init__(
-        self, kafka: KafkaSettings, *, status: Callable[[], Status], pollers: int
-    ) -> None:
+    def __init__(self, kafka: KafkaSettings, *, status: Callable[[], Status], pollers: int) -> None:
         self._admin = KafkaAdmin(kafka)
         self._tail = KafkaTail(kafka, FEED)
         self._status = status

@@ -121,6 +121,11 @@ class Stack:
         """Stop everything, the pollers first, Kafka last."""
         self._open.close()
 
+    @property
+    def status_url(self) -> str:
+        """Where the source says how far it has been shown."""
+        return f"{(self.addresses.source or '').removesuffix(_FEED)}{_STATUS}"
+
     def check(self) -> None:
         """Raise FatalError if any process has ended by itself."""
         for part in self.parts.values():
@@ -155,8 +160,10 @@ class Stack:
         if plan.is_local:
             self._add(
                 "source",
-                ["-m", "txfeatures_local.source", "--port", str(source_port)]
-                + plan.source_arguments,
+                [
+                    *("-m", "txfeatures_local.source", "--port", str(source_port)),
+                    *plan.source_arguments,
+                ],
                 ready_url=f"http://{HOST}:{source_port}{_STATUS}",
             )
         self._wait_until_ready("local AWS", *(["source"] if plan.is_local else []))
@@ -188,7 +195,7 @@ class Stack:
         part = Part(
             name=name,
             command=[sys.executable, *arguments],
-            env=self.environment() | env,
+            env={**self.environment(), **env},
             log=self.directory / f"{name.replace(' ', '-')}.log",
             ready_url=ready_url,
         )

@@ -5,10 +5,10 @@
     with EmbeddedKafka(Path("data")) as kafka:
         producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
 
-The parts, from the bottom: ``lock`` knows which jars Kafka is made of, ``jars``
-downloads them, ``process`` runs a program that cannot outlive its parent, ``java``
-starts programs of those jars, ``node`` lives one broker's life, ``startup`` makes
-the next broker start faster, and ``broker`` puts them together.
+The parts, from the bottom: ``lock`` knows which jars Kafka is made of, ``jars`` downloads
+them, ``java`` starts programs of theirs, ``properties`` are the broker's settings, ``node``
+lives one broker's life, ``startup`` makes the next one start faster, and ``broker`` puts them
+together. ``relock`` is the command that moves to another version of Kafka.
 """
 
 from txfeatures_local.kafka.broker import EmbeddedKafka

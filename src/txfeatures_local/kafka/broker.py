@@ -10,8 +10,8 @@ from txfeatures.errors import FatalError
 from txfeatures_local.kafka.jars import default_cache_dir, ensure_jars
 from txfeatures_local.kafka.java import Java
 from txfeatures_local.kafka.node import Node
-from txfeatures_local.ports import HOST, free_port, is_free
 from txfeatures_local.kafka.startup import with_startup_cache
+from txfeatures_local.ports import HOST, free_port, is_free
 
 _STOP_GRACE_S = 15.0
 _NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
@@ -81,6 +81,7 @@ class EmbeddedKafka:
         """
         if self.pid is not None:
             return
+        self.kill()  # what is left of a broker that died by itself
         port = self._port or free_port()
         if not is_free(port):
             raise FatalError(
@@ -89,7 +90,7 @@ class EmbeddedKafka:
         java = Java(classpath=ensure_jars(self._cache_dir))
         java = with_startup_cache(java, self._cache_dir, self._clock)
         node = Node(java, self._data_dir, self._properties, self._clock)
-        node.start(port=port, controller_port=free_port())
+        node.start(port=port, controller_port=free_port(besides=port))
         self._port = port
         self._node = node
 

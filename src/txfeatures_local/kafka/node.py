@@ -5,11 +5,14 @@ records below ``logs``. The node runs inside it and names it nowhere, so it may 
 """
 
 import base64
+import fcntl
 import re
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -17,9 +20,9 @@ from confluent_kafka.admin import AdminClient
 from txfeatures.clock import Clock
 from txfeatures.errors import FatalError
 from txfeatures_local.kafka.java import Java
+from txfeatures_local.kafka.properties import broker_properties, format_properties
 from txfeatures_local.ports import HOST
 from txfeatures_local.process import GuardedProcess
-from txfeatures_local.kafka.properties import broker_properties, format_properties
 
 _START_TIMEOUT_S = 60.0
 _POLL_S = 0.05
@@ -50,6 +53,7 @@ class Node:
         self._properties = properties
         self._clock = clock
         self._process: GuardedProcess | None = None
+        self._claim: IO[str] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -62,42 +66,57 @@ class Node:
         """Start the broker on two free ports and return when it serves clients.
 
         Raises:
-            FatalError: The directory can't be used, the broker ended, or it does not serve in
-                time.
+            FatalError: The directory can't be used or is in use, the broker ended, or it does
+                not serve in time.
         """
         settings = broker_properties(
             port=port, controller_port=controller_port, overrides=self._properties
         )
-        try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-            (self._data_dir / "server.properties").write_text(format_properties(settings), "ascii")
-            self._log_path.touch()
-            log_start = self._log_path.stat().st_size
-            if not (self._data_dir / "logs" / "meta.properties").exists():
-                self._format(log_start)
-            self._process = self._run("kafka.Kafka", ["server.properties"], log_level="INFO")
-        except OSError as error:
-            raise FatalError(
-                f"Kafka can't run in {self._data_dir} ({error.strerror});"
-                " make that directory writable, or choose another."
-            ) from error
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.kill)
+            try:
+                self._data_dir.mkdir(parents=True, exist_ok=True)
+                self._claim_directory()
+                text = format_properties(settings)
+                (self._data_dir / "server.properties").write_text(text, encoding="ascii")
+                self._log_path.touch()
+                log_start = self._log_path.stat().st_size
+                if not (self._data_dir / "logs" / "meta.properties").exists():
+                    self._format(log_start)
+                self._process = self._run("kafka.Kafka", ["server.properties"], log_level="INFO")
+            except OSError as error:
+                raise FatalError(
+                    f"Kafka can't run in {self._data_dir} ({error.strerror});"
+                    " make that directory writable, or choose another."
+                ) from error
             self._wait_until_serving(self._process, port, log_start)
-        except BaseException:
-            self.kill()
-            raise
+            undo.pop_all()
 
     def stop(self, grace_s: float) -> None:
         """End the broker in order, or by force when ``grace_s`` have passed."""
         if self._process is not None:
             self._process.stop(grace_s)
-            self._process = None
+        self.kill()
 
     def kill(self) -> None:
         """End the broker at once, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process = None
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
+
+    def _claim_directory(self) -> None:
+        # Kafka locks its directory only after it has written to the metadata of the broker
+        # that already runs there, which then hangs.
+        self._claim = (self._data_dir / "in-use").open("w")
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FatalError(
+                f"A broker runs in {self._data_dir} already; stop it or choose another directory."
+            ) from error
 
     def _run(self, main_class: str, arguments: list[str], *, log_level: str) -> GuardedProcess:
         return self._java.start(

@@ -48,7 +48,8 @@ def _make(java: Java, cache: Path, clock: Clock) -> None:
         made = Path(directory, cache.name)
         recording = replace(java, options=(*java.options, f"-XX:AOTCacheOutput={made}"))
         node = Node(recording, Path(directory), {}, clock)
-        node.start(port=free_port(), controller_port=free_port())
+        port = free_port()
+        node.start(port=port, controller_port=free_port(besides=port))
         node.stop(_WRITE_TIMEOUT_S)
         made.replace(cache)
 

@@ -46,7 +46,7 @@ class Member:
         if self._next_rebalance is not None:
             self._next_rebalance()
             self._next_rebalance = None
-        found = []
+        found: list[Record] = []
         for record in self._log.records:
             key = (record.topic, record.partition)
             start = self._positions.get(key, self._log.committed.get(key, 0))

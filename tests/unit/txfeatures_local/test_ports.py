@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from txfeatures.errors import FatalError
-from txfeatures_local.kafka import ports
+from txfeatures_local import ports
 
 
 @pytest.fixture
@@ -36,6 +36,13 @@ def test_a_free_port_is_below_what_systems_lend_to_outgoing_connections() -> Non
     port = ports.free_port()
     assert ports.is_free(port)
     assert 20_000 <= port < 32_000
+
+
+def test_a_port_that_is_spoken_for_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ports.free_port()
+    second = ports.free_port(besides=first)
+    monkeypatch.setattr(ports, "_CANDIDATES", [first, second])
+    assert ports.free_port(besides=first) == second
 
 
 def test_a_machine_without_a_free_port_is_told_what_to_do(

@@ -6,7 +6,7 @@ from txfeatures.settings import load
 
 
 def test_the_defaults_are_valid() -> None:
-    settings = load(Settings, {})
+    settings = load(Settings)
     assert settings.concurrency == 8
     assert settings.dead_letter_limit == 100
     assert settings.archive_cut_s == 300

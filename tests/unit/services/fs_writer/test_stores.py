@@ -31,11 +31,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     script = Aws()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # boto3 waits a second for "100 Continue" otherwise
+
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             script.calls.append((self.command, self.path, body))
             if script.hangs is not None:
                 script.hangs.wait(10)
+                self.close_connection = True
                 return
             self.send_response(script.status)
             for name, value in script.headers.items():
@@ -44,11 +47,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
             self.end_headers()
             self.wfile.write(script.body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")

@@ -1,3 +1,4 @@
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         node.start(port=1, controller_port=2)
 
 
+def test_a_directory_with_a_broker_in_it_is_refused_untouched(tmp_path: Path) -> None:
+    with (tmp_path / "in-use").open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+        node = Node(Java(classpath=()), tmp_path, {}, ManualClock())
+        with pytest.raises(FatalError, match=r"A broker runs in .* already; stop it"):
+            node.start(port=1, controller_port=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["in-use"]
+
+
 def test_a_node_that_was_not_started_can_be_ended(tmp_path: Path) -> None:
     node = Node(Java(classpath=()), tmp_path, {}, ManualClock())
     node.stop(grace_s=1)
@@ -56,3 +66,5 @@ def test_a_java_that_lacks_kafka_ends_in_a_sentence_with_the_path_of_the_log(
     with pytest.raises(FatalError, match=r"can't prepare its storage .*StorageTool.*broker\.log"):
         node.start(port=1, controller_port=2)
     assert node.pid is None
+    with (tmp_path / "in-use").open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the next node may have the directory

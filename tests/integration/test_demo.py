@@ -1,0 +1,164 @@
+"""The command itself, as a user runs it: what it prints, how it ends, what it leaves."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support import oracle
+from tests.support.shared_data import BLOCK, shared_data
+from txfeatures.clock import SystemClock
+from txfeatures_local.ports import free_port
+
+pytestmark = pytest.mark.integration
+
+COMMAND = Path(sys.executable).with_name("txfeatures")
+TIMEOUT_S = 400.0
+
+
+class RunningDemo:
+    """A demo in a process of its own, whose every file lies under ``folder``."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [COMMAND, "demo", "--port", str(self.port), *arguments],
+            env={**os.environ, "TMPDIR": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for(self, text: str) -> None:
+        """Read what it prints up to a line that holds ``text``."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if text in line:
+                return
+        pytest.fail(f"it never said {text!r}: {self.end()}")
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for the end; return exit code, output and errors."""
+        out, err = self.process.communicate(timeout=TIMEOUT_S)
+        return self.process.returncode, out, err
+
+    def children(self) -> dict[int, str]:
+        """Process id -> command line of every process that works under ``folder``."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if (entry / "cwd").readlink().is_relative_to(self.folder):
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    found[int(entry.name)] = b" ".join(words).decode()
+            except OSError:
+                continue  # it ended while we looked, or is another user's
+        return found
+
+    def child(self, name: str) -> int:
+        """Return the process id of the one whose command line holds ``name``."""
+        return next(pid for pid, command in self.children().items() if name in command)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    if not Path("/proc").is_dir():
+        pytest.skip("looks for left processes in /proc, which this system lacks")
+    return tmp_path
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_replay_until_drained_exports_the_oracles_rows(folder: Path) -> None:
+    recording, rows = shared_data(BLOCK), folder / "rows.ndjson"
+    demo = RunningDemo(
+        folder,
+        *("--source", "replay", "--file", str(recording), "--clock", "poll"),
+        *("--until", "drained", "--export", str(rows)),
+    )
+    code, out, err = demo.end()
+    assert code == 0, out + err
+    assert "drained: 4,863 transactions in 15 final rows" in out
+    exported = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert {
+        row["tx_minute"]: (row["total_nb_trx_1min"], row["total_fee_1min"]) for row in exported
+    } == oracle.minutes(recording)
+    assert demo.children() == {}
+
+
+def test_ctrl_c_stops_everything_in_order_and_leaves_nothing(folder: Path) -> None:
+    demo = RunningDemo(folder, "--source", "simulation")
+    demo.wait_for("published")
+    assert is_listening(demo.port)
+    assert len([c for c in demo.children().values() if "services." in c]) == 5
+    demo.process.send_signal(signal.SIGINT)
+    code, out, err = demo.end()
+    assert (code, err) == (0, "")
+    assert "no process and no port is left behind" in out
+    assert demo.children() == {}
+    assert not is_listening(demo.port)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_service_that_dies_ends_the_demo_with_one_sentence(folder: Path) -> None:
+    demo = RunningDemo(folder, "--source", "simulation")
+    demo.wait_for("published")
+    os.kill(demo.child("services.dedup"), signal.SIGKILL)
+    code, _, err = demo.end()
+    assert code == 1
+    assert err.startswith("txfeatures: dedup ended with code -9")
+    assert len(err.splitlines()) == 1
+    assert demo.children() == {}
+
+
+def test_a_port_in_use_is_said_in_one_sentence(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        demo = RunningDemo(folder, "--source", "simulation", "--port", str(port))
+        code, _, err = demo.end()
+    assert code == 1
+    assert err == f"txfeatures: port {port} is in use; free it or set another PORT\n"
+
+
+def test_killing_the_demo_itself_leaves_no_process(folder: Path) -> None:
+    demo = RunningDemo(folder, "--source", "simulation")
+    demo.wait_for("published")
+    demo.process.kill()
+    demo.end()
+    clock = SystemClock()
+    deadline = clock.monotonic() + 30
+    while demo.children() and clock.monotonic() < deadline:
+        clock.wait(threading.Event(), 0.1)
+    assert demo.children() == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--source", "replay"], "a replay needs a recording: add FILE=path, or --file path"),
+        (
+            ["--source", "replay", "--file", "nowhere.gz"],
+            "there is no recording nowhere.gz; check FILE",
+        ),
+        (
+            ["--source", "simulation", "--until", "drained"],
+            "only a replay ends: UNTIL=drained needs SOURCE=replay and FILE=path",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_sentence(
+    folder: Path, arguments: list[str], sentence: str
+) -> None:
+    code, out, err = RunningDemo(folder, *arguments).end()
+    assert (code, out, err) == (1, "", f"txfeatures: {sentence}\n")

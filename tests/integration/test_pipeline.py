@@ -1,0 +1,85 @@
+import functools
+import io
+import random
+from collections import Counter
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.integration.conftest import Pipeline, StartPipeline
+from tests.support import oracle
+from tests.support.shared_data import BLOCK, ERROR_BODIES, HUGE, shared_data
+
+pytestmark = pytest.mark.integration
+
+
+def archived_hashes(pipeline: Pipeline) -> Counter[str]:
+    s3 = pipeline.client("s3")
+    hashes: Counter[str] = Counter()
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="txfeatures", Prefix="archive/")
+    for page in pages:
+        for item in page.get("Contents", []):
+            body = s3.get_object(Bucket="txfeatures", Key=item["Key"])["Body"].read()
+            hashes.update(pq.read_table(io.BytesIO(body))["hash"].to_pylist())
+    return hashes
+
+
+def has_shown(pipeline: Pipeline, transactions: int) -> bool:
+    return pipeline.status().transactions >= transactions
+
+
+def test_a_replay_gives_the_oracles_rows_and_archives_each_transaction_once(
+    start: StartPipeline,
+) -> None:
+    recording = shared_data(BLOCK)
+    pipeline = start(recording)
+    pipeline.drain()
+    assert pipeline.totals() == oracle.minutes(recording)
+    hashes = [str(tx["hash"]) for tx in oracle.transactions(recording)]
+    assert len(hashes) == 4863
+    assert archived_hashes(pipeline) == Counter(hashes)
+    latest = pipeline.get("/features/latest?final=true").json()
+    assert latest["is_final"] == 1
+
+
+def test_a_transaction_of_4_mb_passes_every_stage(start: StartPipeline) -> None:
+    recording = shared_data(HUGE)
+    pipeline = start(recording)
+    pipeline.drain()
+    assert pipeline.totals() == oracle.minutes(recording)
+    assert archived_hashes(pipeline).total() == 419
+
+
+def test_error_answers_in_between_lose_nothing(start: StartPipeline) -> None:
+    recording = shared_data(BLOCK)
+    pipeline = start(recording, errors=shared_data(ERROR_BODIES), error_rate=0.1)
+    pipeline.drain()
+    assert pipeline.status().errors > 0
+    assert pipeline.totals() == oracle.minutes(recording)
+
+
+def test_two_pollers_count_nothing_twice(start: StartPipeline) -> None:
+    recording = shared_data(BLOCK)
+    pipeline = start(recording, pollers=2)
+    pipeline.drain()
+    assert pipeline.totals() == oracle.minutes(recording)
+
+
+@pytest.mark.parametrize("victim", ["poller", "fs_writer", "api"])
+def test_sigkill_in_the_middle_of_a_replay_changes_no_row(
+    start: StartPipeline, victim: str
+) -> None:
+    recording = shared_data(BLOCK)
+    pipeline = start(recording)
+    for shown in sorted(random.sample(range(200, 4500), 3)):
+        pipeline.wait_until(functools.partial(has_shown, pipeline, shown))
+        pipeline.restart(victim)
+    pipeline.drain()
+    assert pipeline.totals() == oracle.minutes(recording)
+    if victim == "fs_writer":
+        assert archived_hashes(pipeline) == Counter(
+            str(tx["hash"]) for tx in oracle.transactions(recording)
+        )
+    if victim == "api":
+        pipeline.wait_until(lambda: pipeline.get("/readyz").is_success)
+        assert pipeline.get("/features/latest").is_success

@@ -1,0 +1,90 @@
+"""Drives the product's two stages as the services do, in batches of any size."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+from services.aggregator.logic import FoldOutcome, Progress, Rules, fold
+from services.aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
+from tests.properties.oracle import Moment
+from txfeatures.model import Heartbeat, Partial, PartitionUpdate, Record
+from txfeatures.topics import DEDUPED
+from txfeatures.wire import TICK_HEADER
+
+T = TypeVar("T")
+
+
+def record(moment: Moment, *, topic: str = DEDUPED, partition: int = 0, offset: int = 0) -> Record:
+    value = {"hash": moment.hash, "time": moment.time, "fee": moment.fee, "size": 1}
+    return Record(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=None if moment.is_tick else moment.hash.encode(),
+        value=None if moment.is_tick else json.dumps(value).encode(),
+        timestamp_ms=moment.feed_ms,
+        headers=((TICK_HEADER, b"1"),) if moment.is_tick else (),
+    )
+
+
+def one_by_one(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return ([item] for item in items)
+
+
+def batches(items: Sequence[T], random: Random) -> Iterator[Sequence[T]]:
+    start = 0
+    while start < len(items):
+        size = random.randint(1, 12)
+        yield items[start : start + size]
+        start += size
+
+
+@dataclass(slots=True)
+class Folding:
+    """The first stage of one partition with its state."""
+
+    partition: int
+    partitions: int
+    rules: Rules
+    progress: Progress | None = None
+    partials: dict[int, Partial] = field(default_factory=dict)
+    updates: list[PartitionUpdate] = field(default_factory=list)
+    uncounted: list[tuple[Record, str]] = field(default_factory=list)
+
+    def take(self, records: Sequence[Record]) -> FoldOutcome:
+        outcome = fold(
+            self.progress,
+            self.partials,
+            records,
+            partition=self.partition,
+            partitions=self.partitions,
+            rules=self.rules,
+        )
+        self.progress = outcome.progress
+        self.partials.update(outcome.changed)
+        for minute_s in outcome.forgotten:
+            self.partials.pop(minute_s, None)
+        self.updates += outcome.updates
+        self.uncounted += outcome.uncounted
+        return outcome
+
+
+@dataclass(slots=True)
+class Merging:
+    """The second stage with its state."""
+
+    rules: Rules
+    frontier: Frontier = field(default_factory=Frontier)
+    minutes: dict[int, Minute] = field(default_factory=dict)
+    rows: list[MergedRow] = field(default_factory=list)
+
+    def take(self, messages: Sequence[PartitionUpdate | Heartbeat]) -> MergeOutcome:
+        outcome = merge(self.frontier, self.minutes, messages, rules=self.rules)
+        self.frontier = outcome.frontier
+        self.minutes.update(outcome.changed)
+        for minute_s in outcome.forgotten:
+            self.minutes.pop(minute_s, None)
+        self.rows += outcome.rows
+        return outcome

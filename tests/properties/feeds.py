@@ -1,0 +1,111 @@
+"""Feeds to try: polls with transactions of any age, ticks, failures, and a closing run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from services.aggregator.logic import Rules
+from tests.properties.oracle import Moment, Times
+from txfeatures.model import Heartbeat
+
+START_S = 1_729_334_970
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """One poll: what it adds to each partition's log, and its heartbeat."""
+
+    logs: Sequence[Sequence[Moment]]
+    heartbeat: Heartbeat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A feed from its first poll to the ticks that let the last minute be forgotten."""
+
+    partitions: int
+    times: Times
+    polls: Sequence[Poll]
+
+    @property
+    def rules(self) -> Rules:
+        return rules(self.times)
+
+    @property
+    def logs(self) -> list[list[Moment]]:
+        return [
+            [moment for poll in self.polls for moment in poll.logs[partition]]
+            for partition in range(self.partitions)
+        ]
+
+
+AGES_S = st.one_of(
+    st.integers(-5, 90),
+    st.integers(-121, -119),  # at the edge of the skew allowed
+    st.integers(90, 400),
+    st.integers(DAY_S - 200, DAY_S + 200),
+    st.sampled_from([-(10**9), -251_672_965_801, 10**12]),  # in 2056, in the year 9999, at 0
+)
+STEPS_MS = st.one_of(
+    st.integers(0, 1500),
+    st.just(1000),
+    st.integers(1500, 40_000),
+    st.sampled_from([120_000, 2 * DAY_S * 1000]),
+)
+OUTCOMES = st.sampled_from(["ok", "ok", "gap", "timeout"])
+
+
+@st.composite
+def feeds(draw: st.DrawFn, *, lateness_s: Sequence[int] = (0, 200, DAY_S)) -> Feed:
+    partitions = draw(st.integers(1, 3))
+    times = Times(allowed_lateness_s=draw(st.sampled_from(lateness_s)))
+    transactions = st.lists(
+        st.tuples(st.integers(0, partitions - 1), AGES_S, st.integers(0, 2**40)), max_size=5
+    )
+    drawn = st.tuples(STEPS_MS, transactions, st.integers(0, 3), OUTCOMES)
+    at_ms = START_S * 1000 + draw(st.integers(0, 999))
+    polls: list[Poll] = []
+    for step_ms, found, ticks, outcome in draw(st.lists(drawn, min_size=1, max_size=10)):
+        at_ms += step_ms
+        logs: list[list[Moment]] = [[] for _ in range(partitions)]
+        for index, (partition, age_s, fee) in enumerate(found):
+            name = f"{100 * len(polls) + index:064x}"
+            time = max(0, at_ms // 1000 - age_s)
+            logs[partition].append(Moment(feed_ms=at_ms, fee=fee, time=time, hash=name))
+        if ticks:  # a poller may die before it sends them
+            for log in logs:
+                log.append(Moment(feed_ms=at_ms))
+        polls.append(Poll(logs=logs, heartbeat=heartbeat(len(polls), at_ms, outcome)))
+    polls += closing(at_ms, partitions, times)
+    return Feed(partitions=partitions, times=times, polls=polls)
+
+
+def closing(at_ms: int, partitions: int, times: Times) -> list[Poll]:
+    """Return failed polls that let the feed's clock run on."""
+    polls = []
+    for step_s in (1, 30, 60, 60, 60, times.allowed_lateness_s, 60, 60, 60):
+        at_ms += step_s * 1000
+        logs = [[Moment(feed_ms=at_ms)] for _ in range(partitions)]
+        polls.append(Poll(logs=logs, heartbeat=heartbeat(0, at_ms, "timeout")))
+    return polls
+
+
+def heartbeat(number: int, at_ms: int, outcome: str) -> Heartbeat:
+    return Heartbeat(
+        poller="a",
+        poll_id=number,
+        feed_time_ms=at_ms,
+        outcome="timeout" if outcome == "timeout" else "ok",
+        gap=outcome == "gap",
+    )
+
+
+def rules(times: Times) -> Rules:
+    return Rules(
+        out_of_orderness_s=times.out_of_orderness_s,
+        idle_s=times.idle_s,
+        max_skew_s=times.max_skew_s,
+        allowed_lateness_s=times.allowed_lateness_s,
+    )

@@ -1,0 +1,105 @@
+"""What the features must be, told naively from the log; shares no code with the product."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """An entry of one partition's log: a transaction, or a tick of the feed's clock."""
+
+    feed_ms: int
+    fee: int | None = None
+    time: int = 0
+    hash: str = ""
+
+    @property
+    def is_tick(self) -> bool:
+        return self.fee is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """The four numbers that the lateness rule needs, seconds."""
+
+    out_of_orderness_s: int = 60
+    idle_s: int = 20
+    max_skew_s: int = 120
+    allowed_lateness_s: int = 86_400
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the last revision of a minute must say."""
+
+    count: int = 0
+    fees: int = 0
+    late: int = 0
+
+    @property
+    def average(self) -> float:
+        return self.fees / self.count if self.count else 0.0
+
+
+def verdicts(log: Sequence[Moment], times: Times) -> list[str]:
+    """Say of each transaction of a partition's log: on time, counted late, late or future."""
+    found = []
+    counted: list[tuple[int, int]] = []  # (position, event time)
+    for position, moment in enumerate(log):
+        if moment.is_tick:
+            continue
+        clock_s = max(m.feed_ms for m in log[: position + 1]) // 1000
+        passed = max(_promises(log[: position + 1], counted, times))
+        closes_s = moment.time - moment.time % 60 + 60
+        if moment.time > clock_s + times.max_skew_s:
+            found.append("future")
+        elif passed - closes_s >= times.allowed_lateness_s:
+            found.append("late")
+        else:
+            found.append("counted late" if passed >= closes_s else "on time")
+            counted.append((position, moment.time))
+    return found
+
+
+def _promises(
+    log: Sequence[Moment], counted: Sequence[tuple[int, int]], times: Times
+) -> Iterable[int]:
+    """Yield every time of which it was ever said that nothing older is expected any more."""
+    newest = log[0].feed_ms // 1000 - times.idle_s
+    yield newest - times.out_of_orderness_s
+    arrivals = dict(counted)
+    clock_ms = moved_ms = log[0].feed_ms
+    for position, moment in enumerate(log):
+        clock_ms = max(clock_ms, moment.feed_ms)
+        if clock_ms >= moved_ms + times.idle_s * 1000:
+            yield clock_ms // 1000 - times.out_of_orderness_s
+        if arrivals.get(position, newest) > newest:
+            newest, moved_ms = arrivals[position], clock_ms
+            yield newest - times.out_of_orderness_s
+
+
+def last_revisions(logs: Iterable[Sequence[Moment]], times: Times) -> dict[int, Expected]:
+    """Return minute -> what its last revision must say, from the logs of all partitions."""
+    minutes: dict[int, Expected] = defaultdict(Expected)
+    for log in logs:
+        transactions = [moment for moment in log if not moment.is_tick]
+        for moment, verdict in zip(transactions, verdicts(log, times), strict=True):
+            if verdict in {"on time", "counted late"}:
+                minute = minutes[moment.time - moment.time % 60]
+                minute.count += 1
+                minute.fees += moment.fee or 0
+                minute.late += verdict == "counted late"
+    return dict(minutes)
+
+
+def first_sightings(sightings: Iterable[tuple[str, int]], remember_ms: int) -> list[bool]:
+    """Say of each (hash, log time in ms) whether it goes on."""
+    forwarded: list[tuple[str, int]] = []
+    answers = []
+    for name, at_ms in sightings:
+        before = [t for n, t in forwarded if n == name]
+        answers.append(not before or at_ms > before[-1] + remember_ms)
+        if answers[-1]:
+            forwarded.append((name, at_ms))
+    return answers

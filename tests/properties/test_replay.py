@@ -1,0 +1,118 @@
+"""The whole logic, from raw to rows, on real transactions that several pollers saw."""
+
+import gzip
+import json
+import os
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from services.dedup.logic import dedup
+from tests.properties.drive import Folding, Merging, batches, record
+from tests.properties.feeds import closing, rules
+from tests.properties.oracle import Moment, Times, last_revisions
+from txfeatures.features import minute_name
+from txfeatures.model import Heartbeat, PartitionUpdate
+from txfeatures.topics import RAW
+
+PARTITIONS = 4
+TIMES = Times()
+
+SHARED_DATA = Path(
+    os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
+)
+RECORDING = SHARED_DATA / "replay" / "block866342.ndjson.gz"
+
+Arrivals = list[tuple[int, Moment]]
+"""Second of the poll -> transaction, in order of arrival."""
+
+
+@pytest.fixture(scope="module")
+def arrivals() -> Arrivals:
+    if not RECORDING.exists():
+        pytest.skip(f"no recording at {RECORDING}; set SHARED_DATA to the folder that has it")
+    found = []
+    with gzip.open(RECORDING, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            arrival = json.loads(line)
+            tx, polled_s = arrival["tx"], int(arrival["arrived_at"]) + 1
+            moment = Moment(
+                feed_ms=polled_s * 1000, fee=tx["fee"], time=tx["time"], hash=tx["hash"]
+            )
+            found.append((polled_s, moment))
+    return found
+
+
+def raw_logs(arrivals: Arrivals, random: Random) -> list[list[Moment]]:
+    """Return the partitions of ``raw`` as two pollers fill them: many hashes come twice."""
+    by_second: dict[int, list[Moment]] = defaultdict(list)
+    for polled_s, moment in arrivals:
+        by_second[polled_s].append(moment)
+    logs: list[list[Moment]] = [[] for _ in range(PARTITIONS)]
+    seconds = range(min(by_second), max(by_second) + 1)
+    for polled_s in seconds:
+        again = [m for m in by_second.get(polled_s - 1, []) if random.random() < 0.5]
+        for moment in [*by_second.get(polled_s, []), *again]:
+            logs[partition_of(moment)].append(
+                Moment(feed_ms=polled_s * 1000, fee=moment.fee, time=moment.time, hash=moment.hash)
+            )
+        for log in logs:
+            log.append(Moment(feed_ms=polled_s * 1000))
+    for poll in closing(seconds[-1] * 1000, PARTITIONS, TIMES):
+        for log, ticks in zip(logs, poll.logs, strict=True):
+            log.extend(ticks)
+    return logs
+
+
+def partition_of(moment: Moment) -> int:
+    return zlib.crc32(moment.hash.encode()) % PARTITIONS
+
+
+def first_ones(log: Iterable[Moment]) -> list[Moment]:
+    """Return a partition's log without repeats, told naively."""
+    known: set[str] = set()
+    found = []
+    for moment in log:
+        if moment.is_tick or moment.hash not in known:
+            found.append(moment)
+        known.add(moment.hash)
+    return found
+
+
+def updates_of(partition: int, log: list[Moment], random: Random) -> list[PartitionUpdate]:
+    folding = Folding(partition=partition, partitions=PARTITIONS, rules=rules(TIMES))
+    seen: dict[bytes, int] = {}
+    records = [record(moment, topic=RAW, partition=partition) for moment in log]
+    for batch in batches(records, random):
+        outcome = dedup(seen, batch, remember_ms=48 * 3_600_000)
+        seen.update(outcome.sightings)
+        folding.take(outcome.forwarded)
+    return folding.updates
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_features_of_a_real_block_equal_the_oracle(arrivals: Arrivals, seed: int) -> None:
+    random = Random(seed)
+    logs = raw_logs(arrivals, random)
+    lanes = [updates_of(p, log, random)[::-1] for p, log in enumerate(logs)]
+    merging = Merging(rules=rules(TIMES))
+    messages: list[PartitionUpdate | Heartbeat] = []
+    while any(lanes):
+        messages.append(random.choice([lane for lane in lanes if lane]).pop())
+    for batch in batches(messages, random):
+        merging.take(batch)
+    last = {merged.row["tx_minute"]: merged.row for merged in merging.rows}
+    expected = last_revisions([first_ones(log) for log in logs], TIMES)
+    assert last.keys() == {minute_name(minute_s) for minute_s in expected}
+    for minute_s, minute in expected.items():
+        row = last[minute_name(minute_s)]
+        assert row["total_nb_trx_1min"] == minute.count
+        assert row["total_fee_1min"] == minute.fees
+        assert row["avg_fee_1min"] == minute.average
+        assert row["nb_late_trx_1min"] == minute.late
+        assert row["is_final"] == 1
+    assert sum(minute.count for minute in expected.values()) == len(arrivals)

@@ -1,0 +1,207 @@
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from services.fs_writer.freshness import Freshness
+from services.fs_writer.main import build_archive, build_features
+from services.fs_writer.settings import Settings
+from services.fs_writer.stores import FeatureGroupStore, S3Archive
+from tests.service.fs_writer.fakes import DeadLetters, Log
+from txfeatures import aws
+from txfeatures.clock import ManualClock
+from txfeatures.errors import FatalError, TransientError
+from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, row
+from txfeatures.metrics import Metrics
+from txfeatures.model import Partial, Record
+from txfeatures.runtime import Runtime, Step
+from txfeatures.settings import AwsSettings
+from txfeatures.wire import encode_row
+from txfeatures_local.aws import LocalAws
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.integration
+
+MINUTE_S = 1_729_334_940
+AWS = AwsSettings()
+
+
+@pytest.fixture(scope="module")
+def local_aws() -> Iterator[LocalAws]:
+    with pytest.MonkeyPatch.context() as environ, LocalAws(settling_s=0.0) as local:
+        environ.setenv("AWS_ENDPOINT_URL", local.endpoint_url)
+        environ.setenv("AWS_ACCESS_KEY_ID", "local")
+        environ.setenv("AWS_SECRET_ACCESS_KEY", "local")
+        environ.setenv("AWS_DEFAULT_REGION", local.region)
+        aws._session.cache_clear()
+        client = aws.s3(AWS)
+        client.create_bucket(
+            Bucket=AWS.bucket,
+            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
+        )
+        aws.sagemaker(AWS).create_feature_group(
+            FeatureGroupName=AWS.feature_group,
+            RecordIdentifierFeatureName=RECORD_IDENTIFIER,
+            EventTimeFeatureName=EVENT_TIME,
+            FeatureDefinitions=[{"FeatureName": f.name, "FeatureType": f.type} for f in FEATURES],
+            OnlineStoreConfig={"EnableOnlineStore": True},
+            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{AWS.bucket}/offline"}},
+            RoleArn=AWS.role_arn.get_secret_value(),
+        )
+        yield local
+    aws._session.cache_clear()
+
+
+def post(local: LocalAws, path: str, content: object) -> None:
+    request = Request(f"{local.endpoint_url}{path}", msgspec.json.encode(content), method="POST")
+    with urlopen(request, timeout=30) as response:
+        assert response.status == 200
+
+
+def row_record(offset: int, revision: int, *, final: bool) -> Record:
+    partial = Partial(states={"total_nb_trx_1min": 3, "total_fee_1min": 29_100_000_000})
+    value = row(
+        partial,
+        minute_s=MINUTE_S,
+        event_time_ms=(MINUTE_S + revision) * 1000 + 25,
+        revision=revision,
+        is_final=final,
+        gaps=0,
+    )
+    return Record(
+        topic="aggregated",
+        partition=0,
+        offset=offset,
+        key=str(value[RECORD_IDENTIFIER]).encode(),
+        value=encode_row(value),
+        timestamp_ms=(MINUTE_S + revision) * 1000,
+    )
+
+
+def offline_rows(client: "S3Client") -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for listed in client.list_objects_v2(Bucket=AWS.bucket, Prefix="offline/").get("Contents", []):
+        if listed["Key"].endswith(".parquet"):
+            body = client.get_object(Bucket=AWS.bucket, Key=listed["Key"])["Body"].read()
+            found += pq.read_table(io.BytesIO(body)).to_pylist()
+    return found
+
+
+@pytest.fixture
+def dead_letters() -> DeadLetters:
+    return DeadLetters()
+
+
+@pytest.fixture
+def features(dead_letters: DeadLetters) -> Iterator[tuple[Log, Step]]:
+    with ThreadPoolExecutor(4) as pool:
+        log, runtime = Log([]), Runtime(metrics=Metrics("fs_writer"), clock=ManualClock())
+        yield (
+            log,
+            build_features(
+                Settings(),
+                open_source=log.open,
+                dead_letters=dead_letters,
+                store=FeatureGroupStore(AWS, connections=4),
+                pool=pool,
+                freshness=Freshness(runtime.metrics),
+                runtime=runtime,
+            ),
+        )
+
+
+def test_rows_are_read_back_from_both_stores_as_they_were(
+    local_aws: LocalAws, features: tuple[Log, Step], dead_letters: DeadLetters
+) -> None:
+    log, step = features
+    log.records += [row_record(0, 1, final=False)]
+    step()
+    log.records += [row_record(1, 2, final=True)]
+    post(
+        local_aws,
+        "/_local/faults",
+        [
+            {"operation": "PutRecord", "error": "ThrottlingException"},
+            {"operation": "PutRecord", "error": "InternalFailure"},
+        ],
+    )
+    step()
+    assert log.committed == {("aggregated", 0): 2}
+    assert dead_letters.records == []
+
+    answer = aws.feature_store(AWS).get_record(
+        FeatureGroupName=AWS.feature_group, RecordIdentifierValueAsString="2024-10-19 10:49:00"
+    )
+    online = {value["FeatureName"]: value["ValueAsString"] for value in answer["Record"]}
+    assert online["revision"] == "2"
+    assert online["total_fee_1min"] == "29100000000"
+    assert float(online["avg_fee_1min"]) == 9_700_000_000.0
+    assert online["event_time"] == "1729334942.025"
+
+    post(local_aws, "/_local/flush", None)
+    (offline,) = offline_rows(aws.s3(AWS))
+    assert offline["revision"] == 2
+    assert offline["total_fee_1min"] == 29_100_000_000
+    assert offline["event_time"] == 1729334942.025
+
+
+def test_a_row_that_the_store_refuses_is_a_dead_letter(
+    local_aws: LocalAws, features: tuple[Log, Step], dead_letters: DeadLetters
+) -> None:
+    log, step = features
+    log.records += [row_record(0, 9, final=False)]
+    post(local_aws, "/_local/faults", [{"operation": "PutRecord", "error": "ValidationError"}])
+    step()
+    (letter,) = dead_letters.records
+    assert dict(letter.headers)["txf-reason"] == b"store_refused"
+    assert log.committed == {("aggregated", 0): 1}
+
+
+def transaction(offset: int, after_s: int) -> Record:
+    return Record(
+        topic="deduped",
+        partition=0,
+        offset=offset,
+        key=b"ab" * 32,
+        value=msgspec.json.encode({"hash": "ab" * 32, "time": MINUTE_S, "fee": offset}),
+        timestamp_ms=(MINUTE_S + after_s) * 1000,
+    )
+
+
+def test_transactions_are_read_back_from_the_archive_even_if_the_answer_was_lost(
+    local_aws: LocalAws,
+) -> None:
+    log = Log([*(transaction(offset, 0) for offset in range(3)), transaction(3, 300)])
+    runtime = Runtime(metrics=Metrics("fs_writer"), clock=ManualClock())
+    step = build_archive(
+        Settings(),
+        open_source=log.open,
+        archive=S3Archive(AWS),
+        freshness=Freshness(runtime.metrics),
+        runtime=runtime,
+    )
+    post(local_aws, "/_local/faults", [{"operation": "s3:PUT", "error": "commit_then_drop"}])
+    with pytest.raises(TransientError):
+        step()
+    step()
+    assert log.committed == {("deduped", 0): 3}
+    client = aws.s3(AWS)
+    (listed,) = client.list_objects_v2(Bucket=AWS.bucket, Prefix="archive/")["Contents"]
+    assert listed["Key"] == (
+        "archive/deduped/date=2024-10-19/hour=10/deduped-0-00000000000000000000.parquet"
+    )
+    body = client.get_object(Bucket=AWS.bucket, Key=listed["Key"])["Body"].read()
+    assert pq.read_table(io.BytesIO(body))["fee"].to_pylist() == [0, 1, 2]
+
+
+def test_a_bucket_that_is_not_there_is_said_so(local_aws: LocalAws) -> None:
+    archive = S3Archive(AwsSettings(bucket="another-bucket"))
+    with pytest.raises(FatalError, match="no bucket another-bucket"):
+        archive.put("archive/x.parquet", b"PAR1")

@@ -1,0 +1,200 @@
+from collections.abc import Callable
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.api import logic
+from txfeatures.errors import InvalidMessageError
+from txfeatures.features import FEATURES, INTEGRAL_MAX, minute_name, minute_start_s
+from txfeatures.model import Row
+
+MakeRow = Callable[..., Row]
+
+MINUTE_S = minute_start_s("2024-10-19 10:49:00")
+FEED_TIME_MS = (MINUTE_S + 25) * 1000 + 123
+LAST_MINUTE_S = minute_start_s("9999-12-31 23:59:00")
+
+minutes = st.integers(0, LAST_MINUTE_S // 60).map(lambda number: number * 60)
+
+
+def record(row: Row) -> dict[str, str]:
+    return {name: str(value) for name, value in row.items()}
+
+
+@given(minutes)
+def test_a_minute_can_be_written_in_three_ways(minute_s: int) -> None:
+    name = minute_name(minute_s)
+    ways = (name, name.replace(" ", "T") + "Z", str(minute_s))
+    assert [logic.parse_minute(way) for way in ways] == [minute_s] * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "latest",
+        "2024-10-19",
+        "2024-10-19 10:49",
+        "2024-10-19 10:49:01",
+        "2024-10-19T10:49:01Z",
+        "2024-10-19T10:49:00",
+        "2024-10-19T10:49:00+00:00",
+        "2024-02-30 10:49:00",
+        "1729334941",
+        "-60",
+        "1969-12-31 23:59:00",
+        "999999999999",
+        "١٧٢٩٣٣٤٩٤٠",
+        "0" * 10_000,
+    ],
+)
+def test_what_names_no_minute_is_refused_with_what_is_right(text: str) -> None:
+    with pytest.raises(InvalidMessageError, match="write YYYY-MM-DD HH:MM:00"):
+        logic.parse_minute(text)
+
+
+def test_a_page_ends_at_the_present_minute_of_the_feed_by_default() -> None:
+    page = logic.page(first_s=None, last_s=None, limit=3, feed_time_ms=FEED_TIME_MS)
+    assert page == logic.Page(first_s=MINUTE_S - 120, last_s=MINUTE_S, next_s=None)
+
+
+def test_a_page_never_starts_before_1970() -> None:
+    page = logic.page(first_s=None, last_s=60, limit=1000, feed_time_ms=FEED_TIME_MS)
+    assert page.first_s == 0
+
+
+def test_a_range_that_ends_before_it_starts_is_refused() -> None:
+    with pytest.raises(InvalidMessageError, match="must not be later"):
+        logic.page(first_s=60, last_s=0, limit=1, feed_time_ms=FEED_TIME_MS)
+
+
+def test_a_range_that_starts_in_the_future_is_an_empty_page() -> None:
+    page = logic.page(first_s=MINUTE_S + 600, last_s=None, limit=60, feed_time_ms=FEED_TIME_MS)
+    assert (list(logic.minutes_between(page.first_s, page.last_s)), page.next_s) == ([], None)
+
+
+@given(first=st.integers(0, 50), length=st.integers(0, 50), limit=st.integers(1, 20))
+def test_following_the_pages_reads_each_minute_of_a_range_once(
+    first: int, length: int, limit: int
+) -> None:
+    first_s, last_s = first * 60, (first + length) * 60
+    start_s: int | None = first_s
+    read: list[int] = []
+    while start_s is not None:
+        page = logic.page(first_s=start_s, last_s=last_s, limit=limit, feed_time_ms=0)
+        read += logic.minutes_between(page.first_s, page.last_s)
+        start_s = page.next_s
+    assert read == list(logic.minutes_between(first_s, last_s))
+
+
+@given(lookback=st.integers(1, 400))
+def test_looks_cover_the_lookback_and_a_minute_ahead_once_and_newest_first(lookback: int) -> None:
+    looks = list(logic.looks(feed_time_ms=FEED_TIME_MS, lookback_minutes=lookback, known=None))
+    expected = logic.minutes_between(MINUTE_S - lookback * 60, MINUTE_S + 60)
+    assert list(chain.from_iterable(reversed(looks))) == list(expected)
+    assert len(looks[0]) <= 10
+    assert all(len(look) <= 100 for look in looks)
+
+
+def test_nobody_looks_before_the_latest_row_known(make_row: MakeRow) -> None:
+    known = make_row("2024-10-19 10:48:00")
+    looks = logic.looks(feed_time_ms=FEED_TIME_MS, lookback_minutes=180, known=known)
+    assert [list(look) for look in looks] == [[MINUTE_S - 60, MINUTE_S, MINUTE_S + 60]]
+
+
+def test_a_record_becomes_the_row_that_was_put(make_row: MakeRow) -> None:
+    row = make_row(revision=7, is_final=True)
+    assert logic.to_row(record(row)) == row
+
+
+def test_a_record_may_lack_a_younger_feature_and_have_one_nobody_declares(
+    make_row: MakeRow,
+) -> None:
+    values = record(make_row()) | {"fashion": "1"}
+    del values["total_fee_1min"]
+    row = logic.to_row(values)
+    assert set(row) == {feature.name for feature in FEATURES} - {"total_fee_1min"}
+
+
+@pytest.mark.parametrize("name", sorted(logic.REQUIRED))
+def test_a_record_without_a_required_feature_is_refused(name: str, make_row: MakeRow) -> None:
+    values = record(make_row())
+    del values[name]
+    with pytest.raises(InvalidMessageError) as error:
+        logic.to_row(values)
+    assert error.value.reason == f"missing_{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tx_minute", "2024-10-19T10:49:00Z"),
+        ("total_fee_1min", "1.0"),
+        ("total_fee_1min", ""),
+        ("total_fee_1min", "1_000"),
+        ("total_fee_1min", str(INTEGRAL_MAX + 1)),
+        ("total_fee_1min", "9" * 10_000),
+        ("avg_fee_1min", "NaN"),
+        ("avg_fee_1min", "inf"),
+        ("event_time", "2024-10-19T10:49:00Z"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(name: str, text: str, make_row: MakeRow) -> None:
+    with pytest.raises(InvalidMessageError) as error:
+        logic.to_row(record(make_row()) | {name: text})
+    assert error.value.reason == f"bad_{name}"
+
+
+def test_the_largest_total_is_exact(make_row: MakeRow) -> None:
+    row = logic.to_row(record(make_row()) | {"total_fee_1min": str(INTEGRAL_MAX)})
+    assert row["total_fee_1min"] == INTEGRAL_MAX
+
+
+def test_the_latest_row_is_that_of_the_newest_minute(make_row: MakeRow) -> None:
+    old = make_row("2024-10-19 10:48:00", revision=9, is_final=True)
+    new = make_row("2024-10-19 10:49:00", revision=1)
+    assert logic.choose_latest([new, old], only_final=False) == new
+    assert logic.choose_latest([new, old], only_final=True) == old
+    assert logic.choose_latest([new], only_final=True) is None
+
+
+def test_a_newer_minute_beats_a_newer_revision(make_row: MakeRow) -> None:
+    old, new = make_row("2024-10-19 10:48:00", revision=9), make_row(revision=1)
+    corrected = make_row(revision=2)
+    assert logic.newer(None, old) == old
+    assert logic.newer(new, old) == new
+    assert logic.newer(new, corrected) == corrected
+    assert logic.newer(corrected, new) == corrected
+
+
+def test_staleness_is_feed_time_less_event_time_and_never_negative(make_row: MakeRow) -> None:
+    row = make_row(known_after_s=20)
+    assert logic.staleness_s(row, FEED_TIME_MS) == pytest.approx(5.122)
+    assert logic.staleness_s(row, MINUTE_S * 1000) == 0.0
+
+
+def test_the_feeds_clock_is_written_with_milliseconds() -> None:
+    assert logic.as_of(FEED_TIME_MS) == "2024-10-19T10:49:25.123Z"
+    assert logic.as_of(MINUTE_S * 1000) == "2024-10-19T10:49:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("if_none_match", "is_match"),
+    [
+        ('"2024-10-19T10:49:00Z:3"', True),
+        ('W/"2024-10-19T10:49:00Z:3"', True),
+        ('"other" , "2024-10-19T10:49:00Z:3"', True),
+        ("*", True),
+        ('"2024-10-19T10:49:00Z:2"', False),
+        ("2024-10-19T10:49:00Z:3", False),
+        ("", False),
+    ],
+)
+def test_an_entity_tag_names_minute_and_revision(
+    if_none_match: str, is_match: bool, make_row: MakeRow
+) -> None:
+    tag = logic.etag(make_row(revision=3))
+    assert tag == '"2024-10-19T10:49:00Z:3"'
+    assert logic.is_match(if_none_match, tag) is is_match

@@ -1,0 +1,302 @@
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.poller.outbox import Outbox
+from services.poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, Polling
+from services.poller.settings import Settings
+from services.poller.source import Answer, PollFailedError
+from services.poller.spool import Spool, SpoolError
+from tests.unit.services.poller.fakes import MemorySink, ids, tx, tx_hash
+from txfeatures import wire
+from txfeatures.clock import ManualClock
+from txfeatures.errors import FatalError
+from txfeatures.metrics import Metrics
+from txfeatures.model import Heartbeat, OutgoingRecord
+from txfeatures.runtime import Runtime
+
+FEED_MS = 1_600_000_000_000
+
+
+def answer(*transactions: bytes, feed_time_ms: int = FEED_MS) -> Answer:
+    return Answer(
+        transactions=transactions, feed_time_ms=feed_time_ms, fetched_at_ms=1, body_bytes=10
+    )
+
+
+def failure(
+    outcome: str = "http_429",
+    *,
+    feed_time_ms: int | None = FEED_MS,
+    retry_after_s: float | None = None,
+) -> PollFailedError:
+    return PollFailedError(
+        outcome, "for a test", feed_time_ms=feed_time_ms, retry_after_s=retry_after_s
+    )
+
+
+class ScriptedSource:
+    """Gives what a test has scripted, and notes when it was asked."""
+
+    name = "example.org"
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.script: list[Answer | PollFailedError] = []
+        self.asked_at_s: list[float] = []
+        self.takes_s = 0.0
+
+    def fetch(self) -> Answer:
+        self.asked_at_s.append(self._clock.monotonic())
+        self._clock.advance(self.takes_s)
+        step = self.script.pop(0)
+        if isinstance(step, PollFailedError):
+            raise step
+        return step
+
+
+class FullDisk(Spool):
+    def append(self, records: Sequence[OutgoingRecord]) -> None:
+        raise SpoolError("no space left")
+
+
+class Service:
+    """A polling with fakes around it."""
+
+    def __init__(self, spool: Spool, **settings: float) -> None:
+        self.clock = ManualClock()
+        self.runtime = Runtime(metrics=Metrics("poller"), clock=self.clock)
+        self.source = ScriptedSource(self.clock)
+        self.sink = MemorySink()
+        self.outbox = Outbox(sink=self.sink, spool=spool, runtime=self.runtime)
+        self.polling = Polling(
+            Settings.model_validate({"name": "poller-0", "full_answer": 2} | settings),
+            source=self.source,
+            outbox=self.outbox,
+            runtime=self.runtime,
+            random=lambda: 0.5,
+        )
+
+    def poll(self, *script: Answer | PollFailedError) -> None:
+        """Poll once for each scripted answer."""
+        self.source.script += script
+        for _ in script:
+            self.polling.step()
+
+    def heartbeats(self) -> list[Heartbeat]:
+        return [wire.decode_heartbeat(record.value) for record in self.sink.of("feed")]
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.runtime.metrics.registry.get_sample_value(f"txf_poller_{name}", labels)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with Spool(tmp_path / "spool.sqlite") as spool:
+        yield spool
+
+
+@pytest.fixture
+def service(spool: Spool) -> Service:
+    return Service(spool)
+
+
+def test_a_poll_publishes_transactions_then_ticks_and_when_those_are_safe_its_heartbeat(
+    service: Service,
+) -> None:
+    service.poll(answer(tx(1), tx(2)))
+    data, heartbeat = service.sink.calls
+    assert ids(data) == [tx_hash(1), tx_hash(2), "tick", "tick"]
+    assert ids(heartbeat) == ["poller-0"]
+    assert {record.timestamp_ms for record in service.sink.records} == {FEED_MS}
+
+
+def test_a_transaction_is_published_once_however_often_it_is_shown(service: Service) -> None:
+    service.poll(answer(tx(1), tx(2)), answer(tx(3), tx(2)), answer(tx(3), tx(1)))
+    assert [id_ for id_ in ids(service.sink.of("raw")) if id_ != "tick"] == [
+        tx_hash(1),
+        tx_hash(2),
+        tx_hash(3),
+    ]
+
+
+def test_a_heartbeat_says_what_the_poll_brought(service: Service) -> None:
+    service.poll(answer(tx(1), tx(2, fee=-1)), answer(tx(1), tx(3), feed_time_ms=FEED_MS + 1000))
+    assert service.heartbeats() == [
+        Heartbeat(poller="poller-0", poll_id=1, feed_time_ms=FEED_MS, outcome="ok", seen=2, new=1),
+        Heartbeat(
+            poller="poller-0", poll_id=2, feed_time_ms=FEED_MS + 1000, outcome="ok", seen=2, new=1
+        ),
+    ]
+
+
+def test_a_failed_poll_ticks_and_says_why(service: Service) -> None:
+    service.poll(failure("html", feed_time_ms=FEED_MS))
+    assert ids(service.sink.records) == ["tick", "tick", "poller-0"]
+    assert [(h.outcome, h.is_alive) for h in service.heartbeats()] == [("html", False)]
+
+
+def test_before_the_feeds_time_is_known_a_failed_poll_says_nothing(service: Service) -> None:
+    service.poll(failure(feed_time_ms=None))
+    assert service.sink.records == []
+
+
+def test_polls_start_at_a_fixed_rate(service: Service) -> None:
+    service.source.takes_s = 0.3
+    service.poll(*[answer(tx(1))] * 3)
+    assert service.source.asked_at_s == pytest.approx([0.0, 1.0, 2.0])
+
+
+def test_a_slow_poll_is_not_made_up_for(service: Service) -> None:
+    service.source.takes_s = 5.0
+    service.poll(*[answer(tx(1))] * 3)
+    assert service.source.asked_at_s == pytest.approx([0.0, 5.0, 10.0])
+
+
+def test_failures_back_off_and_keep_to_retry_after(service: Service) -> None:
+    service.poll(failure(), failure(), failure(), failure(retry_after_s=30.0), answer(tx(1)))
+    assert service.source.asked_at_s == pytest.approx([0.0, 1.0, 2.0, 4.0, 34.0])
+
+
+def test_a_gap_is_counted_said_and_followed_sooner(service: Service) -> None:
+    service.poll(answer(tx(1), tx(2)), answer(tx(3), tx(4)), answer(tx(3), tx(4)))
+    assert [heartbeat.gap for heartbeat in service.heartbeats()] == [False, True, False]
+    assert service.sample("gaps_total") == 1
+    assert service.source.asked_at_s == pytest.approx([0.0, 1.0, 1.5])
+
+
+def test_failed_polls_in_between_do_not_hide_a_gap(service: Service) -> None:
+    service.poll(answer(tx(1), tx(2)), failure(), answer(tx(3), tx(4)))
+    assert service.heartbeats()[-1].gap
+
+
+def test_an_answer_that_is_not_full_is_no_gap(service: Service) -> None:
+    service.poll(answer(tx(1), tx(2)), answer(tx(3)), answer(tx(4), tx(5)))
+    assert not any(heartbeat.gap for heartbeat in service.heartbeats())
+
+
+def test_full_answers_of_nothing_but_the_same_poison_are_no_gap(service: Service) -> None:
+    poison = tx(1, fee=...), tx(2, fee=...)
+    service.poll(answer(*poison), answer(*poison))
+    assert not any(heartbeat.gap for heartbeat in service.heartbeats())
+
+
+def test_an_outage_of_kafka_does_not_stop_the_polls_and_keeps_their_order(
+    service: Service,
+) -> None:
+    service.poll(answer(tx(1)))
+    service.sink.room = 1
+    service.poll(answer(tx(2)), answer(tx(2), tx(3), feed_time_ms=FEED_MS + 1000), failure())
+    service.sink.room = None
+    while not service.outbox.is_empty:
+        service.outbox.drain()
+    service.poll(answer(tx(4)))
+    poll = ["tick", "tick", "poller-0"]
+    assert ids(service.sink.records) == [
+        *(tx_hash(1), *poll),
+        *(tx_hash(2), *poll),
+        *(tx_hash(3), *poll),
+        *poll,
+        *(tx_hash(4), *poll),
+    ]
+
+
+def test_a_start_without_kafka_polls_and_ticks_once_the_partitions_are_known(
+    service: Service,
+) -> None:
+    service.sink.room = 0
+    service.poll(answer(tx(1)))
+    assert service.runtime.health.missing() == [READY_POLL, READY_PARTITIONS]
+    service.sink.room = None
+    while not service.outbox.is_empty:
+        service.outbox.drain()
+    service.poll(answer(tx(2)))
+    assert ids(service.sink.records) == [
+        *(tx_hash(1), "poller-0"),
+        *(tx_hash(2), "tick", "tick", "poller-0"),
+    ]
+
+
+def test_it_is_ready_after_a_poll_that_was_answered_and_acknowledged(service: Service) -> None:
+    assert service.runtime.health.missing() == [READY_POLL, READY_PARTITIONS]
+    service.poll(failure())
+    assert service.runtime.health.missing() == [READY_POLL]
+    service.poll(answer(tx(1)))
+    assert service.runtime.health.missing() == []
+
+
+def test_a_full_spool_holds_the_polls_back_until_it_is_drained(spool: Spool) -> None:
+    service = Service(spool, spool_max_bytes=0)
+    service.sink.room = 0
+    service.poll(answer(tx(1)))
+    service.polling.step()
+    service.polling.step()
+    assert len(service.source.asked_at_s) == 1
+    assert service.sample("spool_refusals_total") == 2
+    service.sink.room = None
+    while not service.outbox.is_empty:
+        service.outbox.drain()
+    service.poll(answer(tx(2)))
+    assert len(service.source.asked_at_s) == 2
+    assert service.clock.monotonic() >= 2 * HELD_BACK_S
+
+
+def test_what_neither_kafka_nor_the_disk_took_is_published_by_the_next_poll(
+    tmp_path: Path,
+) -> None:
+    with FullDisk(tmp_path / "spool.sqlite") as spool:
+        service = Service(spool)
+        service.sink.room = 0
+        with pytest.raises(SpoolError):
+            service.poll(answer(tx(1)))
+        service.sink.room = None
+        service.poll(answer(tx(1)))
+    assert ids(service.sink.of("raw")) == [tx_hash(1), "tick", "tick"]
+    assert service.source.asked_at_s == pytest.approx([0.0, 1.0])
+
+
+def test_a_producer_beyond_repair_ends_the_polls(service: Service) -> None:
+    service.sink.is_broken = True
+    with pytest.raises(FatalError):
+        service.poll(answer(tx(1)))
+
+
+def test_told_to_stop_it_does_not_poll(service: Service) -> None:
+    service.runtime.stop.set()
+    service.polling.step()
+    assert service.source.asked_at_s == []
+
+
+def test_metrics_tell_the_polls(service: Service) -> None:
+    service.source.takes_s = 0.25
+    service.poll(answer(tx(1), tx(2)), failure("timeout"), answer(tx(3), tx(4)))
+    assert service.sample("polls_total", outcome="ok") == 2
+    assert service.sample("polls_total", outcome="timeout") == 1
+    assert service.sample("poll_duration_seconds_sum") == pytest.approx(0.75)
+    assert service.sample("response_bytes_total") == 20
+    assert service.sample("transactions_seen_total") == 4
+    assert service.sample("feed_time_seconds") == FEED_MS / 1000
+    assert service.sample("interval_seconds") == 0.5
+
+
+def test_each_trouble_is_logged_when_it_begins(spool: Spool) -> None:
+    service = Service(spool, spool_max_bytes=0)
+    with capture_logs() as logs:
+        service.poll(failure("timeout"), failure("timeout"), failure("html"), answer(tx(1), tx(2)))
+        service.poll(answer(tx(3), tx(4)), answer(tx(5), tx(6)), answer(tx(5), tx(6)))
+        service.poll(answer(tx(7, fee=-1)), answer(tx(8, fee=-1)))
+        service.sink.room = 0
+        service.poll(answer(tx(9)))
+        service.polling.step()
+        service.polling.step()
+    assert [entry["event"] for entry in logs] == [
+        "poll_failed",
+        "poll_failed",
+        "poll_recovered",
+        "feed_outran_poll",
+        "transactions_rejected",
+        "kafka_refused",
+        "spool_full",
+    ]
