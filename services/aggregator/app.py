@@ -1,7 +1,7 @@
 """The aggregator as a Faust app: two stages, each an agent with its tables.
 
 ``fold`` runs once per partition of ``deduped`` and says on ``partials`` what it has
-folded. ``merge`` runs once in all, on the single partitions of ``partials`` and
+folded. ``unite`` runs once in all, on the single partitions of ``partials`` and
 ``feed``, and sends the rows.
 """
 
@@ -55,37 +55,38 @@ def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faus
     async def fold(stream: Any) -> None:
         progresses = streaming.StructTable(folds, Progress, "progress/")
         async for event in stream.events():
-            record = streaming.to_record(event.message)
-            partition = record.partition
-            partials = streaming.StructTable(folds, Partial, f"{partition}/")
-            outcome = logic.fold(
-                progresses.get(partition),
-                partials,
-                [record],
-                partition=partition,
-                partitions=partitions,
-                rules=rules,
-            )
-            await streaming.send(outputs, folded(outcome))
-            streaming.apply(partials, outcome.changed, outcome.forgotten)
-            if outcome.progress:
-                progresses[partition] = outcome.progress
-            _count_fold(metrics, [record], outcome)
+            with streaming.crash_only():
+                record = streaming.to_record(event.message)
+                partition = record.partition
+                partials = streaming.StructTable(folds, Partial, f"{partition}/")
+                outcome = logic.fold(
+                    progresses.get(partition),
+                    partials,
+                    [record],
+                    partition=partition,
+                    partitions=partitions,
+                    rules=rules,
+                )
+                await streaming.send(outputs, folded(outcome), metrics=metrics)
+                streaming.apply(partials, outcome.changed, outcome.forgotten)
+                if outcome.progress:
+                    progresses[partition] = outcome.progress
+                _count_fold(metrics, [record], outcome)
 
     @app.agent(streaming.topic(app, PARTIALS, FEED))
     async def unite(stream: Any) -> None:
         frontiers = streaming.StructTable(merged, Frontier, "frontier/")
         minutes = streaming.StructTable(merged, Minute, "minute/")
         async for event in stream.events():
-            record = streaming.to_record(event.message)
-            frontier = frontiers.get(FRONTIER_KEY, Frontier())
-            outcome = merge(frontier, minutes, _messages(record), rules=rules)
-            rows = merged_rows(outcome)
-            await streaming.send(outputs, rows)
-            streaming.apply(minutes, outcome.changed, outcome.forgotten)
-            if outcome.frontier != frontier:
-                frontiers[FRONTIER_KEY] = outcome.frontier
-            _count_merge(metrics, record, outcome, rows)
+            with streaming.crash_only():
+                record = streaming.to_record(event.message)
+                frontier = frontiers.get(FRONTIER_KEY, Frontier())
+                outcome = merge(frontier, minutes, _messages(record), rules=rules)
+                await streaming.send(outputs, merged_rows(outcome), metrics=metrics)
+                streaming.apply(minutes, outcome.changed, outcome.forgotten)
+                if outcome.frontier != frontier:
+                    frontiers[FRONTIER_KEY] = outcome.frontier
+                _count_merge(metrics, record, outcome)
 
     return app
 
@@ -161,11 +162,8 @@ def _count_fold(metrics: Metrics, records: list[Record], outcome: FoldOutcome) -
         )
 
 
-def _count_merge(
-    metrics: Metrics, record: Record, outcome: MergeOutcome, rows: list[OutgoingRecord]
-) -> None:
+def _count_merge(metrics: Metrics, record: Record, outcome: MergeOutcome) -> None:
     metrics.count_flow("in", record.topic, [record.size_bytes])
-    metrics.count_flow("out", AGGREGATED, (row.size_bytes for row in rows))
     for merged in outcome.rows:
         metrics.count("rows_total", kind=merged.kind)
     for error in outcome.overflows:

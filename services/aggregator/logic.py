@@ -4,7 +4,7 @@ Its clock is the feed's: the newest timestamp of the partition's records and tic
 Whatever the batches, the same log gives the same updates.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -188,7 +188,6 @@ class _Batch:
     def _fold(self, minute_s: int, transaction: Transaction, *, is_late: bool) -> None:
         partial = features.fold(self._partial(minute_s), transaction, is_late=is_late)
         self.changed[minute_s] = partial
-        self.forgotten.discard(minute_s)
         self.late += is_late
 
     def _partial(self, minute_s: int) -> Partial:
@@ -202,15 +201,11 @@ class _Batch:
         return msgspec.structs.replace(progress, watermark_s=watermark_s)
 
     def _forget(self, progress: Progress, watermark_s: int) -> None:
-        for minute_s in list(self._minutes()):
+        for minute_s in {*self.changed, *self.partials}:
             # What was not published yet still has to be told.
             if minute_s not in progress.dirty and self.rules.is_forgotten(minute_s, watermark_s):
                 self.changed.pop(minute_s, None)
                 self.forgotten.add(minute_s)
-
-    def _minutes(self) -> Iterator[int]:
-        yield from self.changed
-        yield from (m for m in self.partials if m not in self.changed and m not in self.forgotten)
 
     def _publish(self, progress: Progress) -> Progress:
         self.updates.append(

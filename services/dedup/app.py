@@ -34,11 +34,12 @@ def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faus
     @app.agent(raw)
     async def dedup(stream: Any) -> None:
         async for event in stream.events():
-            record = streaming.to_record(event.message)
-            outcome = logic.dedup(seen, [record], remember_ms=remember_ms)
-            await streaming.send(outputs, outgoing(outcome))
-            seen.update(outcome.sightings)
-            _count(metrics, [record], outcome, remembered=len(seen))
+            with streaming.crash_only():
+                record = streaming.to_record(event.message)
+                outcome = logic.dedup(seen, [record], remember_ms=remember_ms)
+                await streaming.send(outputs, outgoing(outcome), metrics=metrics)
+                seen.update(outcome.sightings)
+                _count(metrics, [record], outcome, remembered=len(seen))
 
     return app
 
@@ -66,7 +67,6 @@ def _count(
     metrics: Metrics, records: list[Record], outcome: logic.Outcome, *, remembered: int
 ) -> None:
     metrics.count_flow("in", RAW, (record.size_bytes for record in records))
-    metrics.count_flow("out", DEDUPED, (record.size_bytes for record in outcome.forwarded))
     metrics.count("duplicates_total", outcome.duplicates)
     metrics.set("remembered_hashes", remembered)
     for record, error in outcome.dead:

@@ -2,14 +2,17 @@
 
 The poll's thread puts; the drain's thread sends what waits. Only ``put`` makes an
 empty spool non-empty and only ``drain`` empties it, so nothing overtakes: ``put``
-sends by itself only when nothing waits, and else joins the queue.
+sends only when nothing waits, and else joins the queue. It is not kept waiting for a
+broker that is away: after a while the batch in flight goes to the spool as well, and
+``drain`` settles it when its fate is known.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from services.poller.spool import Spool
+from services.poller.spool import Spool, SpoolError
 from txfeatures import wire
 from txfeatures.errors import FatalError, TransientError
 from txfeatures.kafka import UndeliveredError
@@ -20,6 +23,9 @@ from txfeatures.topics import RAW
 
 DRAIN_PAUSE_S = 0.5
 """Between two looks at an empty spool, and between two tries while Kafka is away."""
+
+PATIENCE_S = 2.0
+"""How long a poll waits for Kafka: well below the 10 s in which the newest 100 may all change."""
 
 log = get_logger(__name__)
 
@@ -37,12 +43,21 @@ class Sink(Protocol):
 
 
 class Outbox:
-    """Takes records and sees to it that they arrive, at least once and in order."""
+    """Takes records and sees to it that they arrive, at least once and in order.
 
-    def __init__(self, *, sink: Sink, spool: Spool, runtime: Runtime) -> None:
+    Args:
+        patience_s: How long ``put`` waits for the acknowledgements.
+    """
+
+    def __init__(
+        self, *, sink: Sink, spool: Spool, runtime: Runtime, patience_s: float = PATIENCE_S
+    ) -> None:
         self._sink = sink
         self._spool = spool
         self._runtime = runtime
+        self._patience_s = patience_s
+        self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="send")
+        self._in_flight: Future[Sequence[OutgoingRecord]] | None = None  # the spool's first batch
         self._partitions: int | None = None
         self._trouble: str | None = None
         self._show_size()
@@ -86,13 +101,22 @@ class Outbox:
         if not self.is_empty:
             self._append(records)
             return
+        sending = self._sender.submit(self._publish, records)
         try:
-            self._publish(records)
-        except UndeliveredError as error:
-            self._append(error.records)
+            unsent = sending.result(self._patience_s)
+        except TimeoutError:
+            self._in_flight = sending  # before the batch is there for ``drain`` to see
+            try:
+                self._append(records)
+            except SpoolError:
+                self._in_flight = None
+                raise
         except FatalError:
             self._append(records)
             raise
+        else:
+            if unsent:
+                self._append(unsent)
 
     def drain(self) -> None:
         """Send the batch that has waited longest, or wait for one: the step of the drain's loop.
@@ -105,31 +129,31 @@ class Outbox:
         if batch is None:
             self._runtime.clock.wait(self._runtime.stop, DRAIN_PAUSE_S)
             return
-        try:
-            self._publish(batch.records)
-        except UndeliveredError as error:
-            self._spool.keep(batch, error.records)
-            self._runtime.clock.wait(self._runtime.stop, DRAIN_PAUSE_S)
-        else:
-            self._spool.keep(batch, ())
-            if self.is_empty:
-                log.info("spool_drained")
+        sending, self._in_flight = self._in_flight, None
+        unsent = self._publish(batch.records) if sending is None else sending.result()
+        self._spool.keep(batch, unsent)
         self._show_size()
+        if unsent:
+            self._runtime.clock.wait(self._runtime.stop, DRAIN_PAUSE_S)
+        elif self.is_empty:
+            log.info("spool_drained")
 
     def _append(self, records: Sequence[OutgoingRecord]) -> None:
         self._spool.append(records)
         self._show_size()
 
-    def _publish(self, records: Sequence[OutgoingRecord]) -> None:
+    def _publish(self, records: Sequence[OutgoingRecord]) -> Sequence[OutgoingRecord]:
+        """Send; return what was not acknowledged, in order."""
         try:
             self._sink.publish(records)
         except UndeliveredError as error:
+            self._say(error)
             unsent = {id(record) for record in error.records}
             self._count([record for record in records if id(record) not in unsent])
-            self._say(error)
-            raise
+            return error.records
         self._trouble = None
         self._count(records)
+        return ()
 
     def _say(self, error: TransientError) -> None:
         """Log a trouble when it begins or changes, not at each try."""

@@ -29,6 +29,7 @@ Partition = tuple[str, int]
 PARTITION_BY_KEY = -1
 DELIVERY_TIMEOUT_S = 10.0
 METADATA_TIMEOUT_S = 10.0
+TAIL_RECORDS = 1000
 TAIL_METADATA_TIMEOUT_S = 1.0
 """Short: who follows a tail is asked to stop in between."""
 
@@ -176,14 +177,16 @@ class KafkaSource:
         self._consumer.subscribe(
             list(topics), on_assign=assigned, on_revoke=revoked, on_lost=revoked
         )
+        self._reader = _Reader(self._consumer)
 
     def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
         """Return up to ``max_records`` records, waiting up to ``timeout_s`` for the first.
 
         Raises:
-            TransientError: The brokers refused for now.
+            TransientError: The brokers refused for now; nothing that was read is lost.
+            FatalError: The consumer is beyond repair.
         """
-        return _records(self._consumer.consume(max_records, timeout_s))
+        return self._reader.read(max_records, timeout_s)
 
     def commit(self, next_offsets: Mapping[Partition, int]) -> None:
         """Commit where each partition is to be read from next; waits for the broker.
@@ -198,11 +201,6 @@ class KafkaSource:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             raise TransientError(f"offsets were not committed: {error}") from error
-
-    def rewind(self, next_offsets: Mapping[Partition, int]) -> None:
-        """Read the given partitions again from the given offsets."""
-        for key, offset in next_offsets.items():
-            self._consumer.seek(TopicPartition(*key, offset))
 
     def close(self) -> None:
         """Leave the group."""
@@ -219,6 +217,7 @@ class KafkaTail:
             {**connection(settings), "group.id": f"tail-{topic}", "enable.auto.commit": False}
             | _FETCH
         )
+        self._reader = _Reader(self._consumer)
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Return what came since the last call; the first time, the last record there was.
@@ -229,7 +228,7 @@ class KafkaTail:
         if not self._assigned:
             self._consumer.assign([TopicPartition(self._topic, 0, self._last_offset())])
             self._assigned = True
-        return _records(self._consumer.consume(1000, timeout_s))
+        return self._reader.read(TAIL_RECORDS, timeout_s)
 
     def close(self) -> None:
         """Close the connection."""
@@ -260,7 +259,9 @@ def partition_count(client: Producer | Consumer, topic: str) -> int:
     try:
         found = client.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
     except KafkaException as error:
-        raise TransientError(f"Kafka's brokers don't answer: {error}") from error
+        raise TransientError(
+            f"Kafka's brokers don't answer ({error}); check TXF_KAFKA_BOOTSTRAP_SERVERS"
+        ) from error
     if found.error is not None or not found.partitions:
         raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
     return len(found.partitions)
@@ -274,11 +275,33 @@ _FETCH = {
 }
 
 
+class _Reader:
+    """Reads batches; an error among them is raised only when the records before it are out.
+
+    The client has moved past those records: raising at once would lose them.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._error: KafkaError | None = None
+
+    def read(self, max_records: int, timeout_s: float) -> list[Record]:
+        records: list[Record] = []
+        if self._error is None:
+            messages = self._consumer.consume(max_records, timeout_s)
+            records = _records([message for message in messages if message.error() is None])
+            self._error = next((m.error() for m in messages if m.error() is not None), None)
+        if self._error is not None and not records:
+            error, self._error = self._error, None
+            if error.fatal():
+                raise FatalError(f"Kafka's consumer is beyond repair: {error.str()}; start again")
+            raise TransientError(f"Kafka refused a read: {error.str()}")
+        return records
+
+
 def _records(messages: Sequence[Message]) -> list[Record]:
     records = []
     for message in messages:
-        if error := message.error():
-            raise TransientError(f"Kafka refused a read: {error.str()}")
         kind, timestamp_ms = message.timestamp()
         headers: Sequence[tuple[str, Any]] = message.headers() or ()  # type: ignore[assignment]
         records.append(

@@ -157,7 +157,7 @@ def operations_server(host: str, port: int, runtime: Runtime) -> Iterator[int]:
     except OSError as error:
         raise FatalError(
             f"port {port} on {host} can't be used ({error.strerror}); "
-            "free it or set another HTTP_PORT"
+            "free it or set another TXF_<SERVICE>_HTTP_PORT"
         ) from error
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="operations", daemon=True)

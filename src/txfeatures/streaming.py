@@ -5,19 +5,27 @@ Keys and values pass as bytes; the services decode them, so that what can't be r
 reaches the dead letter topic as it came.
 """
 
-import tempfile
+import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
 import faust
 import msgspec
 
+from txfeatures.logs import get_logger
+from txfeatures.metrics import Metrics
 from txfeatures.model import OutgoingRecord, Record
 from txfeatures.runtime import Runtime, operations_server
 from txfeatures.settings import KafkaSettings, ServiceSettings
 from txfeatures.topics import MAX_RECORD_BYTES
 
 V = TypeVar("V", bound=msgspec.Struct)
+
+log = get_logger(__name__)
 
 
 def create_app(name: str, kafka: KafkaSettings, *, partitions: int) -> faust.App:
@@ -32,7 +40,6 @@ def create_app(name: str, kafka: KafkaSettings, *, partitions: int) -> faust.App
         name,
         broker=";".join(f"aiokafka://{b}" for b in kafka.bootstrap_servers.split(",")),
         autodiscover=False,
-        datadir=tempfile.mkdtemp(prefix=f"txfeatures-{name}-"),
         store="memory://",
         topic_partitions=partitions,
         topic_allow_declare=False,
@@ -48,6 +55,7 @@ def create_app(name: str, kafka: KafkaSettings, *, partitions: int) -> faust.App
         producer_max_request_size=MAX_RECORD_BYTES,
         producer_compression_type="lz4",
         producer_request_timeout=30.0,
+        stream_ack_cancelled_tasks=False,
     )
 
 
@@ -125,8 +133,25 @@ def to_record(message: Any) -> Record:
     )
 
 
-async def send(channels: Mapping[str, Any], records: Sequence[OutgoingRecord]) -> None:
-    """Send ``records``, each to the channel of its topic, and await each acknowledgement."""
+@contextmanager
+def crash_only() -> Iterator[None]:
+    """End the process at once if the body raises: whatever an agent does goes in here.
+
+    Faust acknowledges the event of an agent that raised, and starts the agent again; its
+    offset would be committed and the record lost. A process that is gone commits nothing.
+    """
+    try:
+        yield
+    except Exception:
+        log.exception("agent_crashed")
+        logging.shutdown()
+        os._exit(1)
+
+
+async def send(
+    channels: Mapping[str, Any], records: Sequence[OutgoingRecord], *, metrics: Metrics
+) -> None:
+    """Send ``records``, each to the channel of its topic; await and count each acknowledgement."""
     for record in records:
         sent = await channels[record.topic].send(
             key=record.key,
@@ -137,6 +162,7 @@ async def send(channels: Mapping[str, Any], records: Sequence[OutgoingRecord]) -
             headers=list(record.headers),
         )
         await sent
+        metrics.count_flow("out", record.topic, [record.size_bytes])
 
 
 def run_worker(app: faust.App, *, settings: ServiceSettings, runtime: Runtime, ready: str) -> int:
@@ -155,7 +181,11 @@ def run_worker(app: faust.App, *, settings: ServiceSettings, runtime: Runtime, r
         runtime.health.has(ready)
 
     worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
-    with operations_server(settings.http_host, settings.http_port, runtime):
+    with (
+        TemporaryDirectory(prefix=f"txfeatures-{app.conf.id}-") as directory,
+        operations_server(settings.http_host, settings.http_port, runtime),
+    ):
+        app.conf.datadir = Path(directory)  # Faust makes it, although the tables live in memory
         try:
             worker.execute_from_commandline()
         except SystemExit as stop:

@@ -67,7 +67,7 @@ def dead_letter_topic(topic: str) -> str:
 def _dead_letters(topic: str) -> Topic:
     return Topic(
         name=dead_letter_topic(topic),
-        key="as in the source topic",
+        key="as in the source topic; none from the poller",
         scales=True,
         retention_h=30 * DAY_H,
         description=f"Records of {topic} that can't be read, byte for byte, with the reason.",

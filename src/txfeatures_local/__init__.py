@@ -1,1 +1,1 @@
-"""What a laptop lacks: an embedded Kafka, a local AWS, the source and the whole stack in one command."""
+"""What a laptop lacks: Kafka, AWS, the source, and the whole stack in one command."""

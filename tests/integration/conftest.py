@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from txfeatures.clock import SystemClock
-from txfeatures.model import Row
+from txfeatures.kafka import KafkaSource
+from txfeatures.kafka_admin import KafkaAdmin
+from txfeatures.model import Record, Row
 from txfeatures.settings import AwsSettings, KafkaSettings
 from txfeatures_local.demo.drained import Drain, read_status
 from txfeatures_local.demo.export import read_rows
@@ -79,6 +81,20 @@ class Pipeline:
             str(row["tx_minute"]): (int(row["total_nb_trx_1min"]), int(row["total_fee_1min"]))
             for row in self.rows()
         }
+
+    def records(self, topic: str) -> list[Record]:
+        """Every record that stands in a topic now."""
+        kafka = KafkaSettings(bootstrap_servers=self.stack.addresses.kafka)
+        total = sum(KafkaAdmin(kafka).end_offsets(topic).values())
+        found: list[Record] = []
+        with closing(KafkaSource(kafka, [topic], group=f"test-{topic}")) as source:
+
+            def has_all() -> bool:
+                found.extend(source.poll(max_records=1000, timeout_s=0.5))
+                return len(found) >= total
+
+            self.wait_until(has_all)
+        return found
 
     def client(self, service: str) -> Any:
         """A plain boto3 client of the local AWS."""

@@ -23,7 +23,7 @@ def record(moment: Moment, *, topic: str = DEDUPED, partition: int = 0, offset: 
         partition=partition,
         offset=offset,
         key=None if moment.is_tick else moment.hash.encode(),
-        value=None if moment.is_tick else json.dumps(value).encode(),
+        value=b"" if moment.is_tick else json.dumps(value).encode(),
         timestamp_ms=moment.feed_ms,
         headers=((TICK_HEADER, b"1"),) if moment.is_tick else (),
     )

@@ -2,11 +2,9 @@
 
 import gzip
 import json
-import os
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,6 +13,7 @@ from services.dedup.logic import dedup
 from tests.properties.drive import Folding, Merging, batches, record
 from tests.properties.feeds import closing, rules
 from tests.properties.oracle import Moment, Times, last_revisions
+from tests.support.shared_data import BLOCK, shared_data
 from txfeatures.features import minute_name
 from txfeatures.model import Heartbeat, PartitionUpdate
 from txfeatures.topics import RAW
@@ -22,21 +21,14 @@ from txfeatures.topics import RAW
 PARTITIONS = 4
 TIMES = Times()
 
-SHARED_DATA = Path(
-    os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
-)
-RECORDING = SHARED_DATA / "replay" / "block866342.ndjson.gz"
-
 Arrivals = list[tuple[int, Moment]]
 """Second of the poll -> transaction, in order of arrival."""
 
 
 @pytest.fixture(scope="module")
 def arrivals() -> Arrivals:
-    if not RECORDING.exists():
-        pytest.skip(f"no recording at {RECORDING}; set SHARED_DATA to the folder that has it")
     found = []
-    with gzip.open(RECORDING, "rt", encoding="utf-8") as lines:
+    with gzip.open(shared_data(BLOCK), "rt", encoding="utf-8") as lines:
         for line in lines:
             arrival = json.loads(line)
             tx, polled_s = arrival["tx"], int(arrival["arrived_at"]) + 1

@@ -108,7 +108,6 @@ class Demo:
 
     def _decide_source(self, plan: Plan) -> Plan:
         decided = self._try_live() if plan.source is Source.AUTO else plan.source
-        self._say(f"source: {decided.value}")
         return replace(plan, source=decided)
 
     def _try_live(self) -> Source:
@@ -126,6 +125,7 @@ class Demo:
             except PollFailedError as error:
                 self._say(f"the live endpoint does not answer ({error.outcome}): simulating it")
                 return Source.SIMULATION
+        self._say("the live endpoint answers: using it")
         return Source.LIVE
 
     def _show(self, stack: Stack) -> None:

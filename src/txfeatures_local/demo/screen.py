@@ -39,7 +39,7 @@ def summary(counts: Counts, newest: Answer | None) -> str:
 
 
 def _stages(counts: Counts) -> Table:
-    table = Table(box=None)
+    table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("stage")
     table.add_column("in", justify="right")
     table.add_column("out", justify="right")
@@ -101,14 +101,10 @@ def _minute(newest: Answer | None) -> RenderableType:
     if newest is None:
         return "no row yet"
     table = Table(box=None, show_header=False)
-    for feature in FEATURES:
-        table.add_row(feature.name, _value(newest.get(feature.name)), feature.unit)
-    table.add_row("staleness_s", _value(newest.get("staleness_s")), "seconds")
+    units = {feature.name: feature.unit for feature in FEATURES} | {"staleness_s": "seconds"}
+    for name, unit in units.items():
+        table.add_row(name, str(newest.get(name)), unit)
     return table
-
-
-def _value(value: object) -> str:
-    return f"{value:,.3f}" if isinstance(value, float) else str(value)
 
 
 def _addresses(addresses: Addresses) -> Table:

@@ -22,7 +22,7 @@ class EmbeddedKafka:
 
     The first start on a machine downloads Kafka (43 MB) and prepares faster starts, about 20 s
     in all; a later one takes one to two. The broker takes records of any date and of up to
-    10 MB, and ends with this process even if that is killed.
+    20 MiB (a topic's own limit wins), and ends with this process even if that is killed.
 
     Topics and records stay in ``data_dir``. After `stop` or `kill`, `start` brings the broker
     back on the same port with everything it had acknowledged.

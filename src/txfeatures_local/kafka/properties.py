@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 
+from txfeatures.topics import MAX_RECORD_BYTES
 from txfeatures_local.ports import HOST
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a 10 MB record, with room for its headers and its batch
+MAX_MESSAGE_BYTES = MAX_RECORD_BYTES + 1024 * 1024  # with room for headers and the batch
 
 _INT_MAX = 2**31 - 1
 _LONG_MAX = 2**63 - 1

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,8 +11,9 @@ from services.poller.main import build
 from services.poller.settings import Settings
 from services.poller.source import HttpSource
 from services.poller.spool import Spool
-from tests.unit.services.poller.fakes import MemorySink, body, ids, tx, tx_hash
-from tests.unit.services.poller.scripted_server import Reply, ScriptedServer
+from tests.support.memory_sink import MemorySink, body, ids, tx, tx_hash
+from tests.support.scripted_source import Reply, ScriptedServer
+from tests.support.shared_data import ERROR_BODIES, shared_data
 from txfeatures import wire
 from txfeatures.clock import ManualClock, SystemClock
 from txfeatures.metrics import Metrics
@@ -157,6 +159,24 @@ def test_a_429_delays_the_next_poll_as_it_asks(
 ) -> None:
     poller.see(Reply(status=429, headers=headers), Reply(body=body(tx(1))))
     assert poller.clock.monotonic() == pytest.approx(next_poll_s)
+    assert poller.published() == [tx_hash(1)]
+
+
+def test_a_recorded_answer_is_published_whole_and_byte_for_byte(poller: Poller) -> None:
+    recorded = shared_data("recorded/unconfirmed_2024-10-16_100tx.json").read_bytes()
+    poller.see(Reply(body=recorded), Reply(body=recorded))
+    assert poller.published() == [item["hash"] for item in json.loads(recorded)["txs"]]
+    for record in poller.sink.of("raw"):
+        assert record.value is None or record.value in recorded
+    assert [(h.seen, h.new) for h in poller.heartbeats()] == [(100, 100), (100, 0)]
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_every_recorded_error_costs_one_poll(poller: Poller, status: int) -> None:
+    lines = shared_data(ERROR_BODIES).read_bytes().splitlines()
+    errors = [json.loads(line)["body"].encode() for line in lines]
+    poller.see(*(Reply(status=status, body=error) for error in errors), Reply(body=body(tx(1))))
+    assert [h.is_alive for h in poller.heartbeats()] == [False] * len(errors) + [True]
     assert poller.published() == [tx_hash(1)]
 
 

@@ -1,9 +1,11 @@
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from txfeatures import aws
+from txfeatures.errors import SettingsError
 from txfeatures.settings import AwsSettings
 
 MAKERS = (aws.s3, aws.sagemaker, aws.feature_store)
@@ -36,3 +38,16 @@ def test_clients_share_one_session_and_its_region() -> None:
 def test_each_client_speaks_to_its_own_service() -> None:
     names = [make(AwsSettings()).meta.service_model.service_name for make in MAKERS]
     assert names == ["s3", "sagemaker", "sagemaker-featurestore-runtime"]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_without_a_region_the_start_is_refused_with_what_to_set(
+    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    if make is aws.s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "no url")
+    with pytest.raises(SettingsError, match="set AWS_DEFAULT_REGION"):
+        make(AwsSettings())

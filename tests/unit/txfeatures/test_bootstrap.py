@@ -53,7 +53,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch, admin: type[Admin]) -> Iterator[dict[
     session = boto3.Session("local", "local", region_name="eu-west-1")
     found = {}
     for name in ("s3", "sagemaker"):
-        client = session.client(name)  # type: ignore[call-overload]
+        client = session.client(name)
         monkeypatch.setattr(aws, name, lambda _, client=client: client)
         found[name] = Stubber(client)
         found[name].activate()
@@ -114,7 +114,7 @@ def group_is_made(stubs: dict[str, Stubber]) -> None:
     )
 
 
-def group_is(stubs: dict[str, Stubber], status: str = "Created", **other: object) -> None:
+def group_is(stubs: dict[str, Stubber], status: str = "Created", **other: Any) -> None:
     stubs["sagemaker"].add_response(
         "describe_feature_group", described(status, **other), {"FeatureGroupName": GROUP}
     )
@@ -199,7 +199,7 @@ def test_a_bucket_that_belongs_to_somebody_else_is_refused(
 def test_a_group_that_differs_is_refused_and_the_difference_said(
     stubs: dict[str, Stubber],
     run: Callable[[], list[str]],
-    change: dict[str, object],
+    change: dict[str, Any],
     difference: str,
 ) -> None:
     bucket_is_there(stubs)

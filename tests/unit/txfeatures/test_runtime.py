@@ -249,7 +249,10 @@ def test_a_port_in_use_is_refused_with_what_to_do(runtime: Runtime) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(FatalError, match=rf"port {port} on 127.0.0.1 .* set another HTTP_PORT"),
+            pytest.raises(
+                FatalError,
+                match=rf"port {port} on 127.0.0.1 .* set another TXF_<SERVICE>_HTTP_PORT",
+            ),
             operations_server("127.0.0.1", port, runtime),
         ):
             pass

@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 import tempfile
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +9,7 @@ from typing import Any
 
 import faust
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from txfeatures import streaming
@@ -91,7 +93,7 @@ def test_the_parts_of_one_table_do_not_see_each_other() -> None:
 
 def test_a_key_that_is_no_number_is_not_in_a_table() -> None:
     table = StructTable[Partial]({b"60": b"{}"}, Partial)
-    assert "60" not in table
+    assert "60" not in table  # type: ignore[comparison-overlap]
     assert 60 in table
 
 
@@ -102,9 +104,10 @@ def test_applying_a_decision_writes_what_changed_and_deletes_what_it_forgot() ->
 
 
 @given(timestamp_ms=st.integers(0, YEAR_9999_MS))
+@example(timestamp_ms=1001)  # 1.001 * 1000 is less than 1001
 def test_a_records_clock_passes_through_faust_to_the_millisecond(timestamp_ms: int) -> None:
     channel = Channel()
-    asyncio.run(streaming.send({"raw": channel}, [sent(timestamp_ms)]))
+    asyncio.run(streaming.send({"raw": channel}, [sent(timestamp_ms)], metrics=Metrics("dedup")))
     [record] = channel.acknowledged
     assert record.timestamp_ms == timestamp_ms
     # aiokafka tells Faust seconds, as a float
@@ -117,11 +120,32 @@ def test_a_record_is_sent_with_all_it_has_and_acknowledged_before_the_next() -> 
     channels = {"raw": Channel(), "late": Channel()}
     late = OutgoingRecord(topic="late", key=None, value=None, timestamp_ms=9)
     records = [sent(5, headers=(("a", b"1"),)), late, sent(6)]
-    asyncio.run(streaming.send(channels, records))
+    metrics = Metrics("dedup")
+    asyncio.run(streaming.send(channels, records, metrics=metrics))
+    counted = metrics.registry.get_sample_value(
+        "txf_dedup_records_total", {"direction": "out", "topic": "raw"}
+    )
+    assert counted == 2
     assert [r.timestamp_ms for r in channels["raw"].acknowledged] == [5, 6]
     assert channels["raw"].acknowledged[0].headers == [("a", b"1")]
     assert channels["late"].acknowledged[0].partition is None
     assert channels["raw"].in_flight == channels["late"].in_flight == 0
+
+
+def test_an_agent_that_raises_ends_the_process_before_anything_is_acknowledged() -> None:
+    program = """
+from txfeatures.streaming import crash_only
+try:
+    with crash_only():
+        raise OSError("refused")
+finally:
+    print("acknowledged")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, "acknowledged" in run.stdout) == (1, False)
+    assert "agent_crashed" in run.stdout + run.stderr
 
 
 @pytest.mark.parametrize(
@@ -157,7 +181,7 @@ def test_an_app_takes_the_largest_record_and_leaves_making_topics_to_bootstrap(
 
 def test_topics_and_tables_pass_bytes(app: faust.App) -> None:
     channel = streaming.topic(app, "raw", "feed")
-    assert channel.topics == ["raw", "feed"]
+    assert list(channel.topics) == ["raw", "feed"]
     assert (channel.key_type, channel.value_type) == (bytes, bytes)
     table = streaming.table(app, "seen", partitions=4)
     assert table.changelog_topic.get_topic_name() == "dedup-seen-changelog"

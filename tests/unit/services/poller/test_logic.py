@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.poller import logic
 from services.poller.logic import Origin, Recent, Selection
-from tests.unit.services.poller.fakes import tx, tx_hash
+from tests.support.memory_sink import tx, tx_hash
 from txfeatures import wire
 from txfeatures.model import Heartbeat, Record
 

@@ -1,12 +1,13 @@
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from services.poller.outbox import Outbox
-from services.poller.spool import Spool
-from tests.unit.services.poller.fakes import MemorySink, ids
+from services.poller.spool import Spool, SpoolError
+from tests.support.memory_sink import MemorySink, ids
 from txfeatures.clock import ManualClock
 from txfeatures.errors import FatalError, InvalidMessageError
 from txfeatures.metrics import Metrics
@@ -167,3 +168,70 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_is_over(
         outbox.drain()
         outbox.drain()
     assert [entry["event"] for entry in logs] == ["kafka_refused", "spool_drained"]
+
+
+class SlowSink(MemorySink):
+    """Kafka that takes its time: a publish ends when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        assert self.go_on.wait(30.0)
+        super().publish(records)
+
+
+@pytest.fixture
+def slow(spool: Spool, runtime: Runtime) -> Iterator[tuple[Outbox, SlowSink]]:
+    sink = SlowSink()
+    yield Outbox(sink=sink, spool=spool, runtime=runtime, patience_s=0.01), sink
+    sink.go_on.set()
+
+
+def test_a_poll_does_not_wait_for_a_slow_kafka_and_nothing_is_sent_twice(
+    slow: tuple[Outbox, SlowSink],
+) -> None:
+    outbox, sink = slow
+    outbox.put([A, B])
+    outbox.put([C])
+    assert not outbox.is_empty
+    sink.go_on.set()
+    outbox.drain()
+    outbox.drain()
+    outbox.put([D])
+    while not outbox.is_empty:
+        outbox.drain()
+    assert ids(sink.records) == ["A", "B", "C", "D"]
+
+
+def test_what_a_slow_kafka_refuses_in_the_end_is_sent_again_in_its_place(
+    slow: tuple[Outbox, SlowSink],
+) -> None:
+    outbox, sink = slow
+    outbox.put([A, B])
+    outbox.put([C])
+    sink.room = 1
+    sink.go_on.set()
+    outbox.drain()
+    assert ids(sink.records) == ["A"]
+    sink.room = None
+    outbox.drain()
+    outbox.drain()
+    assert ids(sink.records) == ["A", "B", "C"]
+
+
+def test_a_slow_kafka_and_a_full_disk_leave_no_batch_behind(
+    tmp_path: Path, runtime: Runtime
+) -> None:
+    class FullDisk(Spool):
+        def append(self, records: Sequence[OutgoingRecord]) -> None:
+            raise SpoolError("no space left")
+
+    sink = SlowSink()
+    with FullDisk(tmp_path / "full.sqlite") as spool:
+        outbox = Outbox(sink=sink, spool=spool, runtime=runtime, patience_s=0.01)
+        with pytest.raises(SpoolError):
+            outbox.put([A])
+        assert outbox.is_empty
+        sink.go_on.set()

@@ -9,7 +9,7 @@ from services.poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, P
 from services.poller.settings import Settings
 from services.poller.source import Answer, PollFailedError
 from services.poller.spool import Spool, SpoolError
-from tests.unit.services.poller.fakes import MemorySink, ids, tx, tx_hash
+from tests.support.memory_sink import MemorySink, ids, tx, tx_hash
 from txfeatures import wire
 from txfeatures.clock import ManualClock
 from txfeatures.errors import FatalError

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from services.poller import source as source_module
 from services.poller.source import Answer, FeedClock, HttpSource, PollFailedError
-from tests.unit.services.poller.fakes import body, tx
-from tests.unit.services.poller.scripted_server import Reply, ScriptedServer
+from tests.support.memory_sink import body, tx
+from tests.support.scripted_source import Reply, ScriptedServer
 from txfeatures.clock import Clock, ManualClock
 
 NOW_S = 1_729_334_941.5

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -6,8 +7,10 @@ import typer
 from typer.testing import CliRunner
 
 from txfeatures import cli
+from txfeatures.bootstrap import BootstrapSettings, Say
 from txfeatures.errors import FatalError, TransientError
 from txfeatures.features import FEATURES
+from txfeatures.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +108,20 @@ def test_bootstrap_refuses_to_start_with_a_wrong_setting(
         cli.main()
     assert caught.value.code == 1
     assert "TXF_BOOTSTRAP_PARTITIONS='0'" in capsys.readouterr().err
+
+
+def test_bootstrap_makes_what_the_settings_say_and_prints_what_it_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def make(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> None:
+        assert not runtime.stop.is_set()
+        say(f"{settings.partitions} partitions")
+
+    command = import_module("txfeatures.cli.bootstrap")  # the package has a function of that name
+    monkeypatch.setattr(command, "make", make)
+    monkeypatch.setattr(command, "configure_logging", lambda *_, **__: None)
+    monkeypatch.setattr(command, "stop_on_signals", lambda _: None)
+    monkeypatch.setenv("TXF_BOOTSTRAP_PARTITIONS", "9")
+    install(monkeypatch)
+    result = CliRunner().invoke(cli.create_app(), ["bootstrap"])
+    assert (result.exit_code, result.stdout) == (0, "9 partitions\n")

@@ -1,3 +1,4 @@
+from txfeatures.topics import MAX_RECORD_BYTES
 from txfeatures_local.kafka.properties import (
     MAX_MESSAGE_BYTES,
     broker_properties,
@@ -14,7 +15,7 @@ def test_both_listeners_are_on_the_loopback_interface_and_the_controller_votes_f
 
 def test_a_record_of_10_mb_fits_with_room_to_spare() -> None:
     properties = broker_properties(port=1, controller_port=2, overrides={})
-    assert int(properties["message.max.bytes"]) == MAX_MESSAGE_BYTES > 11_000_000
+    assert int(properties["message.max.bytes"]) == MAX_MESSAGE_BYTES > MAX_RECORD_BYTES
     assert properties["replica.fetch.max.bytes"] == properties["message.max.bytes"]
 
 

@@ -1,9 +1,9 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.shared_data import shared_data
 from txfeatures.errors import FatalError
 from txfeatures_local.source import faults
 from txfeatures_local.source.faults import Faults, read_errors, reply, too_many_requests
@@ -61,7 +61,7 @@ def test_recorded_errors_are_given_as_recorded(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_the_real_recorded_errors_are_read(shared_data: Callable[[str], Path]) -> None:
+def test_the_real_recorded_errors_are_read() -> None:
     answers = [fault(GOOD) for fault in read_errors(shared_data("recorded/error_bodies.ndjson"))]
     assert [answer.status for answer in answers] == [429, 429, 403, 522, 200, 404]
 

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from tests.support.shared_data import shared_data
 from txfeatures.clock import ManualClock
 from txfeatures.errors import FatalError
 from txfeatures.recording import Arrival, read
@@ -108,6 +109,7 @@ def test_the_status_counts(server: SourceServer, client: httpx.Client) -> None:
         "clock": 1729334971,
         "exhausted": False,
         "transactions": 1,
+        "first_arrival_at": 1729334970.063,
         "last_arrival_at": 1729334970.063,
         "newest_time": 1729334970,
     }
@@ -214,9 +216,7 @@ def test_a_recording_that_breaks_half_way_stops_the_server_and_says_why(
     assert "Line 3 of the recording" in str(server.failure)
 
 
-def test_a_real_recording_is_shown_whole_in_order_and_byte_for_byte(
-    shared_data: Callable[[str], Path], client: httpx.Client
-) -> None:
+def test_a_real_recording_is_shown_whole_in_order_and_byte_for_byte(client: httpx.Client) -> None:
     path = shared_data("replay/block866342.ndjson.gz")
     lines = gzip.decompress(path.read_bytes()).splitlines()
     recorded = {line[line.index(b'"tx":') + 5 : -1] for line in lines}
@@ -239,9 +239,7 @@ def test_a_real_recording_is_shown_whole_in_order_and_byte_for_byte(
     assert status["errors"] > 100
 
 
-def test_a_transaction_of_four_megabytes_comes_whole(
-    shared_data: Callable[[str], Path], client: httpx.Client
-) -> None:
+def test_a_transaction_of_four_megabytes_comes_whole(client: httpx.Client) -> None:
     path = shared_data("replay/block367891_huge_tx.ndjson.gz")
     largest = max((bytes(arrival.tx) for arrival in read(path)), key=len)
     assert len(largest) > 4_000_000

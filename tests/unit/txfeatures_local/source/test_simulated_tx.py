@@ -1,12 +1,11 @@
 import itertools
 import json
 import random
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.shared_data import shared_data
 from txfeatures_local.source.simulated_tx import (
     consolidation,
     mint_chain,
@@ -18,7 +17,7 @@ Tx = dict[str, Any]
 
 
 @pytest.fixture
-def recorded(shared_data: Callable[[str], Path]) -> list[Tx]:
+def recorded() -> list[Tx]:
     path = shared_data("recorded/unconfirmed_2024-10-16_100tx.json")
     txs: list[Tx] = json.loads(path.read_bytes())["txs"]
     return txs

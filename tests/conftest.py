@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.services.poller.scripted_server import ScriptedServer, scripted_server
+from tests.support.scripted_source import ScriptedServer, scripted_server
 
 
 @pytest.fixture

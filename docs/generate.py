@@ -1,0 +1,272 @@
+"""The pages of docs/ that repeat the code: ``python docs/generate.py [--check]``.
+
+Settings, metrics, topics and features are declared once, in the code. These pages are
+written from there, and a test fails when they lag behind.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from services.aggregator.settings import Settings as AggregatorSettings
+from services.api.settings import Settings as ApiSettings
+from services.dedup.settings import Settings as DedupSettings
+from services.fs_writer.settings import Settings as FsWriterSettings
+from services.poller.settings import Settings as PollerSettings
+from txfeatures.bootstrap import BootstrapSettings
+from txfeatures.features import FEATURES, RECORD_IDENTIFIER, DerivedFeature, Feature, FoldedFeature
+from txfeatures.metrics import DEFINITIONS
+from txfeatures.settings import (
+    SERVICES,
+    AwsSettings,
+    Group,
+    KafkaSettings,
+    LogSettings,
+    environment_names,
+)
+from txfeatures.topics import DAY_H, TOPICS, Topic
+
+DIRECTORY = Path(__file__).parent
+COMMAND = "python docs/generate.py"
+
+SHARED: Mapping[str, type[Group]] = {
+    "Kafka": KafkaSettings,
+    "AWS": AwsSettings,
+    "Log": LogSettings,
+}
+READERS: Mapping[str, type[Group]] = {
+    "poller": PollerSettings,
+    "dedup": DedupSettings,
+    "aggregator": AggregatorSettings,
+    "fs_writer": FsWriterSettings,
+    "api": ApiSettings,
+    "bootstrap": BootstrapSettings,
+}
+
+_NOTE = f"<!-- Written by `{COMMAND}`; do not edit. -->"
+
+
+def pages() -> dict[str, str]:
+    """Return file name -> text of every page."""
+    return {
+        "settings.md": _page("Settings", settings()),
+        "metrics.md": _page("Metrics", metrics()),
+        "topics.md": _page("Topics", topics()),
+        "features.md": _page("Features", features()),
+    }
+
+
+def stale(directory: Path) -> list[str]:
+    """Return the pages in ``directory`` that are missing or differ from the code."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (directory / name).is_file()
+        or (directory / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def settings() -> Iterator[str]:
+    """Yield the parts of settings.md."""
+    yield (
+        "Read from the environment only. A wrong value, or a name that begins with `TXF_` and that "
+        "nobody reads, stops the start with a sentence per mistake. Settings of other services and "
+        "commands are passed over, so that all processes can share one environment."
+    )
+    yield (
+        "Region, credentials and endpoint of AWS come from boto3's own chain (`AWS_DEFAULT_REGION`,"
+        " `AWS_PROFILE`, `AWS_ENDPOINT_URL` and so on)."
+    )
+    shared = {name: environment_names(group) for name, group in SHARED.items()}
+    yield "## Who reads what"
+    yield _table(
+        ("process", "own names", "shared groups"),
+        (
+            (reader, f"`{_prefix(cls)}*`", ", ".join(g for g in SHARED if _reads(cls, shared[g])))
+            for reader, cls in READERS.items()
+        ),
+    )
+    for name, found in shared.items():
+        yield f"## {name}"
+        yield _settings_table(found)
+    others = {name for found in shared.values() for name in found}
+    for reader, cls in READERS.items():
+        yield f"## {reader}"
+        own = {n: field for n, field in environment_names(cls).items() if n not in others}
+        yield _settings_table(own)
+
+
+def metrics() -> Iterator[str]:
+    """Yield the parts of metrics.md."""
+    yield (
+        "At `/metrics` of each service, in Prometheus' text format. The list is closed: a name or "
+        "label that is not here can't be counted. Counters start at 0 with the process; a series "
+        "with labels appears with its first count."
+    )
+    for service in SERVICES:
+        yield f"## {service}"
+        yield _table(
+            ("metric", "kind", "labels", "meaning"),
+            (
+                (f"`{m.name}`", m.kind, ", ".join(f"`{x}`" for x in m.labels), m.description)
+                for m in DEFINITIONS
+                if m.service == service
+            ),
+        )
+
+
+def topics() -> Iterator[str]:
+    """Yield the parts of topics.md."""
+    yield (
+        "`txfeatures bootstrap` makes them. Topics that scale have `TXF_BOOTSTRAP_PARTITIONS` "
+        "partitions, and `raw` and `deduped` must have the same number. Record timestamps are the "
+        "feed's clock, and retention goes by them: `TXF_BOOTSTRAP_KEEP_FOREVER=true` is for "
+        "replays of old recordings."
+    )
+    yield _table(
+        ("topic", "key", "partitions", "kept", "meaning"),
+        (
+            (f"`{t.name}`", t.key, "scale" if t.scales else "1", _kept(t), t.description)
+            for t in TOPICS
+        ),
+    )
+    yield "All of them have this configuration:"
+    first, *others = [topic.config(keep_forever=False) for topic in TOPICS]
+    yield _table(
+        ("name", "value"),
+        (
+            (f"`{name}`", f"`{value}`")
+            for name, value in first.items()
+            if all(other[name] == value for other in others)
+        ),
+    )
+
+
+def features() -> Iterator[str]:
+    """Yield the parts of features.md."""
+    yield (
+        "Columns of the feature group, one row per minute, in this order. A *folded* feature is "
+        "made of the minute's transactions, a *derived* one of folded ones; the others describe "
+        "the row itself. `txfeatures features` prints the same list."
+    )
+    yield _table(
+        ("feature", "type", "unit", "kind", "meaning"),
+        ((f"`{f.name}`", f.type, f.unit, _kind(f), f.description) for f in FEATURES),
+    )
+
+
+def default_of(field: FieldInfo) -> str:
+    """Return a setting's default for people; never what a secret holds."""
+    default = field.default
+    if default is PydanticUndefined:
+        return "computed" if field.default_factory else "required"
+    if default is None:
+        return "unset"
+    if isinstance(default, SecretStr):
+        return "hidden"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def bounds_of(field: FieldInfo) -> str:
+    """Return what a setting's value must keep to; empty if anything of its type will do."""
+    schema = _schema(field)
+    if "enum" in schema:
+        return " or ".join(f"`{choice}`" for choice in schema["enum"])
+    if "pattern" in schema:
+        return f"`{schema['pattern']}`"
+    if schema.get("format") == "uri":
+        return ""  # its length is pydantic's bound, not ours
+    if "exclusiveMinimum" in schema:
+        return f"above {schema['exclusiveMinimum']}, up to {schema['maximum']}"
+    if "minimum" in schema:
+        return f"{schema['minimum']} to {schema['maximum']}"
+    if "maxLength" in schema:
+        return f"{schema.get('minLength', 0)} to {schema['maxLength']} characters"
+    return "not empty" if schema.get("minLength") == 1 else ""
+
+
+def type_of(field: FieldInfo) -> str:
+    """Return a setting's type for people."""
+    schema = _schema(field)
+    return {"password": "secret", "uri": "URL", "path": "path"}.get(
+        str(schema.get("format")), str(schema["type"])
+    )
+
+
+def _schema(field: FieldInfo) -> dict[str, Any]:
+    annotation: Any = field.annotation
+    model = create_model("Setting", value=(annotation, field))
+    schema: dict[str, Any] = model.model_json_schema()["properties"]["value"]
+    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    return options[0] if options else schema
+
+
+def _settings_table(found: Mapping[str, FieldInfo]) -> str:
+    return _table(
+        ("name", "type", "default", "bounds", "meaning"),
+        (
+            (f"`{name}`", type_of(f), default_of(f), bounds_of(f), str(f.description))
+            for name, f in found.items()
+        ),
+    )
+
+
+def _prefix(cls: type[Group]) -> str:
+    return str(cls.model_config["env_prefix"])
+
+
+def _reads(cls: type[Group], names: Iterable[str]) -> bool:
+    return set(names) <= environment_names(cls).keys()
+
+
+def _kept(topic: Topic) -> str:
+    if topic.cleanup == "compact":
+        return "compacted"
+    return "for ever" if topic.retention_h is None else f"{topic.retention_h // DAY_H} days"
+
+
+def _kind(feature: Feature) -> str:
+    match feature:
+        case FoldedFeature():
+            return "folded"
+        case DerivedFeature():
+            return "derived"
+        case _ if feature.name == RECORD_IDENTIFIER:
+            return "identifier"
+        case _:
+            return "of the row"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+def _page(title: str, parts: Iterable[str]) -> str:
+    return "\n\n".join([f"# {title}", _NOTE, *parts]) + "\n"
+
+
+def main(
+    *,
+    check: Annotated[bool, typer.Option(help="Change nothing; fail if a page is stale.")] = False,
+    directory: Annotated[Path, typer.Option(help="Where the pages lie.")] = DIRECTORY,
+) -> None:
+    """Write the pages that repeat the code, or tell whether they still do."""
+    lagging = stale(directory)
+    if check and lagging:
+        typer.echo(f"{', '.join(lagging)} lag behind the code; run `{COMMAND}`", err=True)
+        raise typer.Exit(1)
+    for name in lagging:
+        (directory / name).write_text(pages()[name], encoding="utf-8")
+        typer.echo(f"written: {name}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

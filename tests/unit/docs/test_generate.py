@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import SettingsConfigDict
+from typer import Typer
+from typer.testing import CliRunner
+
+from docs import generate
+from txfeatures.features import FEATURES
+from txfeatures.metrics import DEFINITIONS
+from txfeatures.settings import SERVICES, Group
+from txfeatures.topics import TOPICS
+
+
+class Example(Group):
+    model_config = SettingsConfigDict(env_prefix="TXF_EXAMPLE_")
+
+    needed: int = Field(description="No default.")
+    ratio: float = Field(default=0.5, gt=0, le=1, description="A number.")
+    word: str = Field(default="a", min_length=1, max_length=3, description="A word.")
+    password: SecretStr = Field(default=SecretStr("hush"), description="A secret.")
+    token: SecretStr | None = Field(default=None, description="None or a secret.")
+    switch: bool = Field(default=True, description="A switch.")
+
+
+def field(name: str) -> FieldInfo:
+    return Example.model_fields[name]
+
+
+@pytest.mark.parametrize("name", generate.pages())
+def test_a_generated_page_equals_the_code(name: str) -> None:
+    found = (generate.DIRECTORY / name).read_text(encoding="utf-8")
+    assert found == generate.pages()[name], f"docs/{name} lags behind: run `{generate.COMMAND}`"
+
+
+def test_every_declared_name_stands_on_its_page() -> None:
+    pages = generate.pages()
+    assert all(f"`{metric.name}`" in pages["metrics.md"] for metric in DEFINITIONS)
+    assert all(f"`{topic.name}`" in pages["topics.md"] for topic in TOPICS)
+    assert all(f"`{feature.name}`" in pages["features.md"] for feature in FEATURES)
+
+
+def test_every_service_has_its_settings_on_the_page() -> None:
+    assert set(SERVICES) <= generate.READERS.keys()
+    page = generate.pages()["settings.md"]
+    assert all(f"`TXF_{service.upper()}_HTTP_PORT`" in page for service in SERVICES)
+    assert "`TXF_BOOTSTRAP_PARTITIONS`" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("needed", "required"),
+        ("ratio", "`0.5`"),
+        ("password", "hidden"),
+        ("token", "unset"),
+        ("switch", "`true`"),
+    ],
+)
+def test_a_default_is_told_for_people_and_a_secret_never(name: str, default: str) -> None:
+    assert generate.default_of(field(name)) == default
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds"),
+    [("needed", ""), ("ratio", "above 0, up to 1"), ("word", "1 to 3 characters"), ("switch", "")],
+)
+def test_bounds_are_those_of_the_field(name: str, bounds: str) -> None:
+    assert generate.bounds_of(field(name)) == bounds
+
+
+@pytest.mark.parametrize(
+    ("name", "type_"), [("needed", "integer"), ("password", "secret"), ("token", "secret")]
+)
+def test_a_type_is_named_for_people(name: str, type_: str) -> None:
+    assert generate.type_of(field(name)) == type_
+
+
+@pytest.fixture
+def command() -> Typer:
+    app = Typer()
+    app.command()(generate.main)
+    return app
+
+
+def test_check_fails_and_names_the_stale_pages_and_the_command(
+    command: Typer, tmp_path: Path
+) -> None:
+    (tmp_path / "topics.md").write_text("old")
+    result = CliRunner().invoke(command, ["--check", "--directory", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "topics.md" in result.stderr
+    assert generate.COMMAND in result.stderr
+    assert (tmp_path / "topics.md").read_text() == "old"
+
+
+def test_writing_makes_the_check_pass(command: Typer, tmp_path: Path) -> None:
+    assert CliRunner().invoke(command, ["--directory", str(tmp_path)]).exit_code == 0
+    assert generate.stale(tmp_path) == []
+    assert CliRunner().invoke(command, ["--check", "--directory", str(tmp_path)]).exit_code == 0

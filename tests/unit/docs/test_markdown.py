@@ -1,0 +1,121 @@
+"""What the pages say exists."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from docs.generate import READERS
+from txfeatures import topics
+from txfeatures.cli import create_app
+from txfeatures.metrics import DEFINITIONS
+from txfeatures.settings import SERVICES, environment_names
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PAGES = sorted(
+    path.relative_to(REPOSITORY)
+    for pattern in ("*.md", "docs/**/*.md", "services/**/*.md", "src/**/*.md", "tests/**/*.md")
+    for path in REPOSITORY.glob(pattern)
+)
+TOPIC_NAMES = {topic.name for topic in topics.TOPICS}
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_SPAN = re.compile(r"`([^`\n]+)`")
+
+pages = pytest.mark.parametrize("page", PAGES, ids=str)
+
+
+def text(page: Path) -> str:
+    return (REPOSITORY / page).read_text(encoding="utf-8")
+
+
+def code(page: Path) -> Iterator[str]:
+    """Yield what is written as code: each span, and each line of a fenced block."""
+    whole = text(page)
+    for block in _FENCE.findall(whole):
+        yield from block.splitlines()[1:-1]
+    yield from _SPAN.findall(_FENCE.sub("", whole))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = _HEADING.findall(_FENCE.sub("", (REPOSITORY / page).read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def exists(name: str, known: set[str]) -> bool:
+    """Whether ``name`` is known, or with its ``_`` at the end the beginning of one that is."""
+    return name in known or (name.endswith("_") and any(k.startswith(name) for k in known))
+
+
+def unknown(page: Path, pattern: str, known: set[str]) -> list[str]:
+    return [name for name in re.findall(pattern, text(page)) if not exists(name, known)]
+
+
+def invented(page: Path, pattern: str, known: set[str]) -> list[str]:
+    found = [match for line in code(page) for match in re.findall(pattern, line)]
+    return [name for name in found if name not in known]
+
+
+@pages
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    for target in _LINK.findall(_SPAN.sub("code", _FENCE.sub("", text(page)))):
+        if re.match(r"[a-z]+:", target):
+            continue  # elsewhere: tests stay off the network
+        path, _, anchor = target.partition("#")
+        linked = (REPOSITORY / page).parent / path if path else REPOSITORY / page
+        assert linked.exists(), f"{page} links to {target}, which is not there"
+        if anchor:
+            assert anchor in anchors(linked), f"{page} links to {target}: no such heading"
+
+
+@pages
+def test_settings_exist(page: Path) -> None:
+    known = {name for cls in READERS.values() for name in environment_names(cls)}
+    assert unknown(page, r"\bTXF_[A-Z0-9_]*", known) == []
+
+
+@pages
+def test_metrics_exist(page: Path) -> None:
+    known = {metric.name for metric in DEFINITIONS}
+    assert unknown(page, r"\btxf_[a-z0-9_]*", known) == []
+
+
+@pages
+def test_topics_exist(page: Path) -> None:
+    assert invented(page, r"^([a-z-]+(?:\.dlq|-changelog))$", TOPIC_NAMES) == []
+    said = re.findall(r"\b[Tt]opics? `([^`]+)`|`([^`]+)` topic", text(page))
+    assert {name for pair in said for name in pair if name} <= TOPIC_NAMES
+
+
+@pages
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", text(Path("Makefile")), re.MULTILINE))
+    assert invented(page, r"^make ([a-z-]+)", targets) == []
+
+
+@pages
+def test_subcommands_exist(page: Path) -> None:
+    names = set(typer.main.get_group(create_app()).commands)
+    assert invented(page, r"(?:^|/)txfeatures ([a-z]\w*)", names) == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_a_contract_that_names_its_topics(service: str) -> None:
+    folder = REPOSITORY / "services" / service
+    source = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    names = {
+        topics.dead_letter_topic(getattr(topics, constant))
+        if is_dead_letter
+        else getattr(topics, constant)
+        for is_dead_letter, constant in re.findall(
+            r"(dead_letter_topic\()?\b(RAW|DEDUPED|PARTIALS|AGGREGATED|FEED|LATE)\b", source
+        )
+    }
+    assert names, f"{service} uses no topic"
+    contract = text(Path("services") / service / "README.md")
+    assert [name for name in sorted(names) if f"`{name}`" not in contract] == []

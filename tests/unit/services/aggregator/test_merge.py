@@ -1,0 +1,361 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+
+from services.aggregator.logic import Rules
+from services.aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
+from txfeatures.features import INTEGRAL_MAX
+from txfeatures.model import Heartbeat, Partial, PartitionUpdate
+
+START_S = 1_729_296_000
+"""2024-10-19 00:00:00 UTC: the start of a minute."""
+
+DAY_S = 24 * 3600
+
+
+@dataclass(slots=True)
+class Merging:
+    """The second stage with its state."""
+
+    rules: Rules = field(default_factory=Rules)
+    frontier: Frontier = field(default_factory=Frontier)
+    minutes: dict[int, Minute] = field(default_factory=dict)
+
+    def take(self, *messages: PartitionUpdate | Heartbeat) -> MergeOutcome:
+        outcome = merge(self.frontier, self.minutes, messages, rules=self.rules)
+        self.frontier = outcome.frontier
+        self.minutes.update(outcome.changed)
+        for minute_s in outcome.forgotten:
+            self.minutes.pop(minute_s)
+        return outcome
+
+    def rows(self, *messages: PartitionUpdate | Heartbeat) -> list[tuple[object, ...]]:
+        """Return kind, minute from the start, revision and count of each row sent."""
+        return [brief(row) for row in self.take(*messages).rows]
+
+
+def brief(row: MergedRow) -> tuple[object, ...]:
+    minute = int(str(row.row["tx_minute"])[14:16])
+    return row.kind, minute, row.row["revision"], row.row["total_nb_trx_1min"]
+
+
+def partial(count: int, *, fees: int = 0, late: int = 0) -> Partial:
+    return Partial(states={"total_nb_trx_1min": count, "total_fee_1min": fees}, late=late)
+
+
+def said(
+    at_s: float,
+    counts: dict[int, int] | None = None,
+    *,
+    watermark_s: int = -100,
+    partition: int = 0,
+    partitions: int = 1,
+    minutes: dict[int, Partial] | None = None,
+) -> PartitionUpdate:
+    """Return an update; minutes and times are counted from the start."""
+    found = minutes or {minute: partial(count) for minute, count in (counts or {}).items()}
+    return PartitionUpdate(
+        partition=partition,
+        partitions=partitions,
+        feed_time_ms=round((START_S + at_s) * 1000),
+        watermark_s=START_S + watermark_s,
+        minutes={START_S + 60 * minute: state for minute, state in found.items()},
+    )
+
+
+def beat(at_s: float, *, outcome: str = "ok", gap: bool = False, poll: int = 1) -> Heartbeat:
+    return Heartbeat(
+        poller="a",
+        poll_id=poll,
+        feed_time_ms=round((START_S + at_s) * 1000),
+        outcome=outcome,
+        gap=gap,
+    )
+
+
+def only(rows: Sequence[MergedRow]) -> MergedRow:
+    [row] = rows
+    return row
+
+
+@pytest.fixture
+def merging() -> Merging:
+    return Merging()
+
+
+def test_a_changed_open_minute_gets_a_provisional_row(merging: Merging) -> None:
+    row = only(merging.take(said(1, {0: 3})).rows)
+    assert row.kind == "provisional"
+    assert row.row["is_final"] == 0
+    assert row.row["tx_minute"] == "2024-10-19 00:00:00"
+    assert row.row["total_nb_trx_1min"] == 3
+    assert row.row["event_time"] == START_S + 1
+
+
+def test_nothing_is_said_before_every_partition_was_heard(merging: Merging) -> None:
+    assert merging.rows(said(1, {0: 1}, partition=0, partitions=3)) == []
+    assert merging.rows(said(1, {0: 1}, partition=2, partitions=3)) == []
+    assert not merging.frontier.is_complete
+    assert merging.rows(said(1, {0: 1}, partition=1, partitions=3)) == [("provisional", 0, 1, 3)]
+
+
+def test_nothing_is_complete_before_the_first_update() -> None:
+    frontier = Frontier()
+    assert not frontier.is_complete
+    assert (frontier.all_ms, frontier.any_ms) == (0, 0)
+
+
+def test_a_minute_that_did_not_change_gets_no_row(merging: Merging) -> None:
+    merging.take(said(1, {0: 3}))
+    assert merging.rows(said(2)) == []
+    assert merging.rows(said(3, {0: 3})) == []
+
+
+def test_a_round_of_ticks_brings_at_most_one_row_a_minute(merging: Merging) -> None:
+    for at_s in range(1, 6):
+        rows = [
+            row
+            for partition in (2, 0, 1)
+            for row in merging.take(said(at_s, {0: at_s}, partition=partition, partitions=3)).rows
+        ]
+        assert [brief(row) for row in rows] == [("provisional", 0, at_s, 3 * at_s)]
+
+
+def test_partials_are_absolute_so_the_last_one_of_a_partition_counts(merging: Merging) -> None:
+    assert merging.rows(said(1, {0: 3}), said(2, {0: 5})) == [
+        ("provisional", 0, 1, 3),
+        ("provisional", 0, 2, 5),
+    ]
+
+
+def test_two_updates_of_one_moment_both_count(merging: Merging) -> None:
+    merging.take(said(1, {0: 3}))
+    assert merging.rows(said(1, {0: 5}), said(2)) == [("provisional", 0, 2, 5)]
+
+
+def test_the_merged_watermark_is_the_least_and_never_falls(merging: Merging) -> None:
+    merging.take(said(1, watermark_s=0, partition=0, partitions=2))
+    assert merging.frontier.watermark_s == 0
+    merging.take(said(1, watermark_s=-50, partition=1, partitions=2))
+    assert merging.frontier.watermark_s == START_S - 50
+    merging.take(said(2, watermark_s=40, partition=1, partitions=2))
+    assert merging.frontier.watermark_s == START_S
+    merging.take(said(3, watermark_s=-90, partition=1, partitions=2))
+    assert merging.frontier.watermark_s == START_S
+
+
+def test_a_minute_is_final_once_when_the_watermark_reaches_its_end(merging: Merging) -> None:
+    assert merging.rows(said(100, {0: 2}, watermark_s=59)) == [("provisional", 0, 1, 2)]
+    row = only(merging.take(said(101, watermark_s=60)).rows)
+    assert (row.kind, row.row["is_final"], row.row["revision"]) == ("final", 1, 2)
+    assert merging.rows(said(102, watermark_s=61), said(103, watermark_s=200)) == []
+
+
+def test_a_minute_first_heard_of_after_its_end_is_final_at_once(merging: Merging) -> None:
+    assert merging.rows(said(200, {0: 1}, watermark_s=140)) == [("final", 0, 1, 1)]
+
+
+def test_what_comes_after_final_is_a_correction_and_counts_as_late(merging: Merging) -> None:
+    merging.take(said(200, {0: 1}, watermark_s=140))
+    row = only(merging.take(said(201, minutes={0: partial(2, late=1)}, watermark_s=141)).rows)
+    assert row.kind == "correction"
+    assert (row.row["is_final"], row.row["revision"]) == (1, 2)
+    assert (row.row["total_nb_trx_1min"], row.row["nb_late_trx_1min"]) == (2, 1)
+
+
+def test_the_partials_of_all_partitions_add_up(merging: Merging) -> None:
+    merging.take(said(1, minutes={0: partial(1, fees=5, late=1)}, partition=0, partitions=2))
+    row = only(
+        merging.take(
+            said(1, minutes={0: partial(3, fees=8, late=2)}, partition=1, partitions=2)
+        ).rows
+    )
+    names = ("total_nb_trx_1min", "total_fee_1min", "avg_fee_1min", "nb_late_trx_1min")
+    assert [row.row[name] for name in names] == [4, 13, 3.25, 3]
+
+
+def test_event_time_rises_with_every_revision_even_within_a_millisecond(
+    merging: Merging,
+) -> None:
+    merging.minutes[START_S] = Minute(
+        partials={0: partial(1)}, revision=4, event_time_ms=(START_S + 9) * 1000
+    )
+    row = only(merging.take(said(9, {0: 2})).rows)
+    assert row.row["revision"] == 5
+    assert row.row["event_time"] == pytest.approx(START_S + 9.001, abs=1e-6)
+
+
+def test_event_time_is_when_the_first_partition_knew(merging: Merging) -> None:
+    merging.take(said(1.9, {0: 1}, partition=0, partitions=2))
+    row = only(merging.take(said(1, partition=1, partitions=2)).rows)
+    assert row.row["event_time"] == START_S + 1.9
+
+
+def test_minutes_are_sent_in_their_order(merging: Merging) -> None:
+    rows = merging.rows(said(3600, dict.fromkeys(range(50, -1, -7), 1), watermark_s=110))
+    assert [(kind, minute) for kind, minute, *_ in rows] == [
+        ("provisional", minute) for minute in range(1, 51, 7)
+    ]
+
+
+def test_a_minute_in_which_the_feed_was_alive_and_nothing_came_gets_zeros_when_it_closes(
+    merging: Merging,
+) -> None:
+    assert merging.rows(beat(30), said(31)) == []
+    row = only(merging.take(said(130, watermark_s=60)).rows)
+    assert row.kind == "final"
+    assert (row.row["total_nb_trx_1min"], row.row["total_fee_1min"]) == (0, 0)
+    assert (row.row["avg_fee_1min"], row.row["revision"]) == (0.0, 1)
+
+
+def test_a_minute_in_which_the_feed_was_down_gets_no_row(merging: Merging) -> None:
+    for outcome in ("timeout", "rate_limited", "bad_json"):
+        merging.take(beat(30, outcome=outcome))
+    assert merging.rows(said(31), said(130, watermark_s=60)) == []
+    assert merging.minutes == {}
+
+
+def test_one_answer_is_enough_to_be_alive(merging: Merging) -> None:
+    merging.take(beat(10, outcome="timeout"), beat(20), beat(30, outcome="timeout"))
+    assert merging.rows(said(130, watermark_s=60)) == [("final", 0, 1, 0)]
+
+
+def test_a_heartbeat_that_is_read_after_its_minute_closed_still_brings_its_zeros(
+    merging: Merging,
+) -> None:
+    merging.take(said(130, watermark_s=70))
+    assert merging.rows(beat(30), said(131, watermark_s=71)) == [("final", 0, 1, 0)]
+
+
+def test_a_heartbeat_of_a_final_minute_changes_nothing(merging: Merging) -> None:
+    merging.take(said(130, {0: 1}, watermark_s=70))
+    assert merging.rows(beat(30), said(131, watermark_s=71)) == []
+    assert merging.frontier.open == frozenset()
+
+
+def test_a_heartbeat_does_not_take_away_a_row_that_is_due(merging: Merging) -> None:
+    merging.take(said(1, {0: 1}, partition=0, partitions=2), beat(1))
+    assert merging.rows(said(1, partition=1, partitions=2)) == [("provisional", 0, 1, 1)]
+
+
+def test_every_gap_is_marked_on_its_minute_once(merging: Merging) -> None:
+    gaps = (beat(10, gap=True, poll=7), beat(11, gap=True, poll=8), beat(10, gap=True, poll=7))
+    merging.take(*gaps, *gaps)
+    other = msgspec.structs.replace(gaps[0], poller="b")
+    row = only(merging.take(other, said(12, {0: 1})).rows)
+    assert row.row["nb_gaps_1min"] == 3
+
+
+def test_a_gap_known_after_the_row_brings_a_new_revision(merging: Merging) -> None:
+    merging.take(said(12, {0: 1}))
+    assert merging.rows(beat(12, gap=True), said(13)) == [("provisional", 0, 2, 1)]
+    assert merging.rows(beat(12, gap=True), said(14)) == []
+
+
+def test_a_gap_known_after_the_final_row_is_a_correction(merging: Merging) -> None:
+    merging.take(said(130, {0: 1}, watermark_s=70))
+    assert merging.rows(beat(30, gap=True), said(131, watermark_s=71)) == [("correction", 0, 2, 1)]
+
+
+def test_a_gap_known_after_the_final_zeros_is_a_correction_too(merging: Merging) -> None:
+    merging.take(beat(20), said(130, watermark_s=70))
+    assert merging.rows(beat(30, gap=True), said(131, watermark_s=71)) == [("correction", 0, 2, 0)]
+
+
+def test_a_gap_in_an_open_minute_without_transactions_waits_for_its_end(
+    merging: Merging,
+) -> None:
+    assert merging.rows(beat(10, gap=True), said(11)) == []
+    row = only(merging.take(said(130, watermark_s=70)).rows)
+    assert (row.kind, row.row["nb_gaps_1min"]) == ("final", 1)
+
+
+def test_old_updates_read_again_change_nothing(merging: Merging) -> None:
+    log = [said(at_s, {0: at_s}) for at_s in range(1, 5)]
+    merging.take(*log)
+    before = (merging.frontier, dict(merging.minutes))
+    outcome = merging.take(*log)
+    assert outcome.rows == []
+    assert (merging.frontier, merging.minutes) == before
+
+
+def test_a_partition_that_stalls_holds_provisional_rows_for_two_seconds_of_the_feed(
+    merging: Merging,
+) -> None:
+    merging.take(said(1, partition=1, partitions=2))
+    merging.take(said(1, {0: 1}, partition=0, partitions=2))
+    assert merging.rows(said(2, {0: 2}, partition=0, partitions=2)) == []
+    assert merging.rows(said(2.999, {0: 3}, partition=0, partitions=2)) == []
+    assert merging.rows(said(3, {0: 4}, partition=0, partitions=2)) == [("provisional", 0, 2, 4)]
+    assert merging.rows(said(4, {0: 5}, partition=0, partitions=2)) == []
+
+
+def test_a_partition_that_stalls_holds_every_final_row(merging: Merging) -> None:
+    merging.take(said(1, watermark_s=-50, partition=1, partitions=2))
+    for at_s in range(1, 300):
+        outcome = merging.take(
+            said(at_s, {0: at_s}, watermark_s=at_s - 60, partition=0, partitions=2)
+        )
+        assert {row.kind for row in outcome.rows} <= {"provisional"}
+    assert merging.rows(said(300, {0: 1}, watermark_s=240, partition=1, partitions=2)) == [
+        ("final", 0, 151, 300)
+    ]
+
+
+def test_minutes_are_forgotten_after_the_allowed_lateness(merging: Merging) -> None:
+    merging.take(said(130, {0: 1, 1: 1}, watermark_s=120))
+    assert merging.take(said(DAY_S, watermark_s=DAY_S + 59)).forgotten == frozenset()
+    assert merging.take(said(DAY_S + 1, watermark_s=DAY_S + 60)).forgotten == {START_S}
+    assert merging.minutes.keys() == {START_S + 60}
+
+
+def test_a_minute_that_still_owes_a_row_is_not_forgotten(merging: Merging) -> None:
+    outcome = merging.take(said(2 * DAY_S, {0: 1}, watermark_s=2 * DAY_S))
+    assert only(outcome.rows).kind == "final"
+    assert outcome.forgotten == frozenset()
+    merging.take(said(2 * DAY_S + 60, watermark_s=2 * DAY_S + 60))
+    assert merging.minutes == {}
+
+
+def test_a_heartbeat_of_a_forgotten_minute_does_not_bring_it_back(merging: Merging) -> None:
+    merging.take(said(2 * DAY_S, watermark_s=2 * DAY_S))
+    assert merging.rows(beat(0, gap=True), said(2 * DAY_S + 1, watermark_s=2 * DAY_S)) == []
+    assert merging.minutes == {}
+
+
+def test_a_total_beyond_64_bits_is_withheld_and_said(merging: Merging) -> None:
+    half = INTEGRAL_MAX // 2 + 1
+    merging.take(said(1, minutes={0: partial(1, fees=half)}, partition=0, partitions=2))
+    outcome = merging.take(
+        said(1, minutes={0: partial(1, fees=half), 1: partial(1)}, partition=1, partitions=2)
+    )
+    [error] = outcome.overflows
+    assert error.detail == f"total_fee_1min = {2 * half} needs more than 64 bits"
+    assert [brief(row) for row in outcome.rows] == [("provisional", 1, 1, 1)]
+
+
+def test_a_withheld_row_is_tried_again_only_when_its_minute_changes(merging: Merging) -> None:
+    half = INTEGRAL_MAX // 2 + 1
+    for partition in (0, 1):
+        merging.take(said(1, minutes={0: partial(1, fees=half)}, partition=partition, partitions=2))
+    again = merging.take(said(2, partition=0, partitions=2), said(2, partition=1, partitions=2))
+    assert list(again.overflows) == []
+    closed = merging.take(
+        said(130, watermark_s=70, partition=0, partitions=2),
+        said(130, watermark_s=70, partition=1, partitions=2),
+    )
+    assert [error.reason for error in closed.overflows] == ["feature_overflow"]
+    assert list(closed.rows) == []
+
+
+def test_the_largest_total_that_fits_is_exact(merging: Merging) -> None:
+    row = only(merging.take(said(1, minutes={0: partial(1, fees=INTEGRAL_MAX)})).rows)
+    assert row.row["total_fee_1min"] == INTEGRAL_MAX
+
+
+def test_the_state_is_read_back_from_json_as_it_was(merging: Merging) -> None:
+    merging.take(beat(10, gap=True), said(11, {0: 1}), said(200, {2: 1}, watermark_s=140))
+    for value in (merging.frontier, *merging.minutes.values()):
+        assert msgspec.json.decode(msgspec.json.encode(value), type=type(value)) == value

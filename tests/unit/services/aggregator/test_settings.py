@@ -1,0 +1,37 @@
+import pytest
+
+from services.aggregator.logic import Rules
+from services.aggregator.settings import Settings
+from txfeatures.errors import SettingsError
+from txfeatures.settings import environment_names, load
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in environment_names(Settings):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_rules_are_those_of_the_design_unless_told_otherwise() -> None:
+    assert load(Settings).rules == Rules()
+    assert Rules() == Rules(
+        out_of_orderness_s=60, idle_s=20, max_skew_s=120, allowed_lateness_s=24 * 3600
+    )
+
+
+def test_each_setting_reaches_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate(("OUT_OF_ORDERNESS", "IDLE", "MAX_SKEW", "ALLOWED_LATENESS"), 1):
+        monkeypatch.setenv(f"TXF_AGGREGATOR_{name}_S", str(number))
+    assert load(Settings).rules == Rules(
+        out_of_orderness_s=1, idle_s=2, max_skew_s=3, allowed_lateness_s=4
+    )
+
+
+@pytest.mark.parametrize("name", ["OUT_OF_ORDERNESS_S", "IDLE_S", "MAX_SKEW_S"])
+@pytest.mark.parametrize("value", ["-1", "3601", "soon"])
+def test_a_time_out_of_bounds_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"TXF_AGGREGATOR_{name}", value)
+    with pytest.raises(SettingsError, match=f"TXF_AGGREGATOR_{name}='{value}'"):
+        load(Settings)
