@@ -152,14 +152,7 @@ def _count_fold(metrics: Metrics, records: list[Record], outcome: FoldOutcome) -
     metrics.count("late_transactions_total", outcome.late, outcome="counted")
     for _, reason in outcome.uncounted:
         metrics.count("late_transactions_total", outcome=reason)
-    for record, error in outcome.dead:
-        metrics.count("dlq_records_total", reason=error.reason)
-        log.warning(
-            "dead_letter",
-            reason=error.reason,
-            partition=record.partition,
-            offset=record.offset,
-        )
+    streaming.count_dead(metrics, outcome.dead)
 
 
 def _count_merge(metrics: Metrics, record: Record, outcome: MergeOutcome) -> None:

@@ -4,15 +4,14 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.aggregator.logic import Rules
-from txfeatures.settings import KafkaSettings, ServiceSettings
+from txfeatures.settings import KafkaServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(KafkaServiceSettings):
     """What the aggregator can be told; all times are seconds of the feed's clock."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_AGGREGATOR_")
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
     out_of_orderness_s: int = Field(
         default=60,
         ge=0,

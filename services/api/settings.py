@@ -3,15 +3,14 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.settings import AwsSettings, KafkaSettings, ServiceSettings
+from txfeatures.settings import AwsSettings, KafkaServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(KafkaServiceSettings):
     """What the api can be told."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_API_")
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
     aws: AwsSettings = Field(default_factory=AwsSettings, description="See TXF_AWS_*.")
     cache_s: float = Field(
         default=0.5, ge=0, le=1, description="Seconds for which a read of the store is used again."

@@ -7,14 +7,11 @@ import faust
 from services.dedup import logic
 from services.dedup.settings import Settings
 from txfeatures import streaming, wire
-from txfeatures.logs import get_logger
 from txfeatures.metrics import Metrics
 from txfeatures.model import OutgoingRecord, Record
 from txfeatures.topics import DEDUPED, RAW, dead_letter_topic
 
 NAME = "dedup"
-
-log = get_logger(__name__)
 
 
 def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faust.App:
@@ -69,11 +66,4 @@ def _count(
     metrics.count_flow("in", RAW, (record.size_bytes for record in records))
     metrics.count("duplicates_total", outcome.duplicates)
     metrics.set("remembered_hashes", remembered)
-    for record, error in outcome.dead:
-        metrics.count("dlq_records_total", reason=error.reason)
-        log.warning(
-            "dead_letter",
-            reason=error.reason,
-            partition=record.partition,
-            offset=record.offset,
-        )
+    streaming.count_dead(metrics, outcome.dead)

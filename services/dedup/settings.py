@@ -3,15 +3,14 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.settings import KafkaSettings, ServiceSettings
+from txfeatures.settings import KafkaServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(KafkaServiceSettings):
     """What dedup can be told."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
     remember_s: int = Field(
         default=48 * 3600,
         ge=60,

@@ -3,13 +3,13 @@
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.settings import AwsSettings, KafkaSettings, ServiceSettings
+from txfeatures.settings import AwsSettings, KafkaServiceSettings
 
 MIB = 1024 * 1024
 HOUR_S = 3600
 
 
-class Settings(ServiceSettings):
+class Settings(KafkaServiceSettings):
     """What fs_writer can be told."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_FS_WRITER_")
@@ -48,7 +48,6 @@ class Settings(ServiceSettings):
         description="JSON bytes after which an archive object is full; times the partitions, "
         "this is what the archive holds in memory at most.",
     )
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
     aws: AwsSettings = Field(default_factory=AwsSettings, description="See TXF_AWS_*.")
 
     @field_validator("archive_cut_s")

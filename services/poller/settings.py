@@ -7,17 +7,15 @@ from typing import Literal
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.settings import KafkaSettings, ServiceSettings
+from txfeatures.settings import KafkaServiceSettings
 
 MEBIBYTE = 1024 * 1024
 
 
-class Settings(ServiceSettings):
+class Settings(KafkaServiceSettings):
     """What a poller polls, how often, and what it does while Kafka is away."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_POLLER_")
-
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
 
     name: str = Field(
         default_factory=socket.gethostname,

@@ -88,6 +88,12 @@ class ServiceSettings(Group):
     log: LogSettings = Field(default_factory=LogSettings, description="See TXF_LOG_*.")
 
 
+class KafkaServiceSettings(ServiceSettings):
+    """What every service that reads or writes Kafka has."""
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
+
+
 S = TypeVar("S", bound=Group)
 
 

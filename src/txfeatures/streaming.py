@@ -7,23 +7,28 @@ reaches the dead letter topic as it came.
 
 import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import faust
 import msgspec
 
-from txfeatures.logs import get_logger
+from txfeatures.errors import InvalidMessageError, TxFeaturesError
+from txfeatures.kafka import topic_partitions
+from txfeatures.logs import configure_logging, get_logger
 from txfeatures.metrics import Metrics
 from txfeatures.model import OutgoingRecord, Record
 from txfeatures.runtime import Runtime, operations_server
-from txfeatures.settings import KafkaSettings, ServiceSettings
+from txfeatures.settings import KafkaServiceSettings, KafkaSettings, ServiceSettings, load
 from txfeatures.topics import MAX_RECORD_BYTES
 
 V = TypeVar("V", bound=msgspec.Struct)
+S = TypeVar("S", bound=KafkaServiceSettings)
+S_contra = TypeVar("S_contra", bound=KafkaServiceSettings, contravariant=True)
 
 log = get_logger(__name__)
 
@@ -163,6 +168,50 @@ async def send(
         )
         await sent
         metrics.count_flow("out", record.topic, [record.size_bytes])
+
+
+def count_dead(metrics: Metrics, dead: Sequence[tuple[Record, InvalidMessageError]]) -> None:
+    """Count and log what goes to a dead letter topic."""
+    for record, error in dead:
+        metrics.count("dlq_records_total", reason=error.reason)
+        log.warning(
+            "dead_letter",
+            reason=error.reason,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
+
+
+class CreateApp(Protocol[S_contra]):
+    """A service's ``create_app``."""
+
+    def __call__(self, settings: S_contra, *, partitions: int, metrics: Metrics) -> faust.App:
+        """Return the app, whose tables have as many partitions as the topic they are keyed by."""
+        ...
+
+
+def serve(name: str, settings_type: type[S], create_app: CreateApp[S], *, keyed_by: str) -> int:
+    """Run a Faust service as the environment says; return its exit code.
+
+    Args:
+        name: The service's name.
+        settings_type: Its settings.
+        create_app: Makes its app.
+        keyed_by: The topic that decides how many partitions its tables have.
+    """
+    try:
+        settings = load(settings_type)
+        configure_logging(settings.log, service=name)
+        runtime = Runtime(metrics=Metrics(name))
+        partitions = topic_partitions(settings.kafka, keyed_by)
+        app = create_app(settings, partitions=partitions, metrics=runtime.metrics)
+        return run_worker(
+            app, settings=settings, runtime=runtime, ready=f"partitions of {keyed_by}"
+        )
+    except TxFeaturesError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return 1
 
 
 def run_worker(app: faust.App, *, settings: ServiceSettings, runtime: Runtime, ready: str) -> int:

@@ -11,12 +11,14 @@ import faust
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic_settings import SettingsConfigDict
 
 from txfeatures import streaming
+from txfeatures.errors import FatalError
 from txfeatures.metrics import Metrics
 from txfeatures.model import OutgoingRecord, Partial, Record
 from txfeatures.runtime import Runtime
-from txfeatures.settings import KafkaSettings, ServiceSettings
+from txfeatures.settings import KafkaServiceSettings, KafkaSettings, ServiceSettings
 from txfeatures.streaming import StructTable
 from txfeatures.topics import MAX_RECORD_BYTES
 
@@ -224,3 +226,55 @@ def test_a_worker_that_just_returns_has_failed(
     settings = ServiceSettings(http_host="127.0.0.1", http_port=0)
     runtime = Runtime(metrics=Metrics("dedup"))
     assert streaming.run_worker(app, settings=settings, runtime=runtime, ready="x") == 1
+
+
+class AService(KafkaServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")
+
+
+def an_app(settings: AService, *, partitions: int, metrics: Metrics) -> faust.App:
+    assert metrics.collectors()
+    return streaming.create_app("dedup", settings.kafka, partitions=partitions)
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "configure_logging", lambda *_, **__: None)
+
+
+def test_a_worker_runs_as_wide_as_its_topic_and_its_exit_code_is_told(
+    monkeypatch: pytest.MonkeyPatch, quiet: None
+) -> None:
+    def topic_partitions(_: KafkaSettings, topic: str) -> int:
+        assert topic == "raw"
+        return 7
+
+    def run_worker(app: faust.App, *, ready: str, **_: Any) -> int:
+        assert app.conf.topic_partitions == 7
+        assert ready == "partitions of raw"
+        return 42
+
+    monkeypatch.setattr(streaming, "topic_partitions", topic_partitions)
+    monkeypatch.setattr(streaming, "run_worker", run_worker)
+    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 42
+
+
+def test_a_wrong_setting_is_one_sentence_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TXF_DEDUP_HTTP_PORT", "-1")
+    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 1
+    assert capsys.readouterr().err == (
+        "dedup: TXF_DEDUP_HTTP_PORT='-1': Input should be greater than or equal to 0\n"
+    )
+
+
+def test_a_missing_topic_is_one_sentence_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quiet: None
+) -> None:
+    def no_topic(*_: object) -> int:
+        raise FatalError("Kafka has no topic; run bootstrap first")
+
+    monkeypatch.setattr(streaming, "topic_partitions", no_topic)
+    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 1
+    assert capsys.readouterr().err == "dedup: Kafka has no topic; run bootstrap first\n"
