@@ -18,7 +18,7 @@ from services.api.settings import Settings
 from services.api.shared_reads import SharedReads
 from txfeatures import topics
 from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka import KafkaTail
+from txfeatures.kafka_source import KafkaTail
 from txfeatures.logs import configure_logging, get_logger
 from txfeatures.metrics import Metrics
 from txfeatures.runtime import Runtime, Step, run, stop_on_signals

@@ -11,7 +11,7 @@ from services.fs_writer.freshness import Freshness
 from services.fs_writer.logic import ArchiveObject, CutRules, Cutter
 from services.fs_writer.parquet import encode
 from services.fs_writer.ports import Archive, OpenSource, StoreUnavailableError
-from txfeatures.kafka import Partition
+from txfeatures.kafka_source import Partition
 from txfeatures.logs import get_logger
 from txfeatures.runtime import Runtime
 from txfeatures.topics import DEDUPED

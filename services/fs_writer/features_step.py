@@ -17,7 +17,7 @@ from services.fs_writer.freshness import Freshness
 from services.fs_writer.logic import Put, Refusal, Verdict, dead_letter_runs, plan
 from services.fs_writer.ports import DeadLetters, FeatureStore, OpenSource, StoreUnavailableError
 from txfeatures.errors import FatalError, InvalidMessageError
-from txfeatures.kafka import Partition, next_offsets
+from txfeatures.kafka_source import Partition, next_offsets
 from txfeatures.logs import get_logger
 from txfeatures.model import OutgoingRecord, Record
 from txfeatures.runtime import Runtime, backoff_s

@@ -24,7 +24,8 @@ from services.fs_writer.ports import (
 from services.fs_writer.settings import Settings
 from services.fs_writer.stores import FeatureGroupStore, S3Archive
 from txfeatures.errors import FatalError
-from txfeatures.kafka import KafkaSink, KafkaSource, Partition
+from txfeatures.kafka import KafkaSink
+from txfeatures.kafka_source import KafkaSource, Partition
 from txfeatures.logs import configure_logging
 from txfeatures.metrics import Metrics
 from txfeatures.runtime import Runtime, Step, operations_server, run, stop_on_signals

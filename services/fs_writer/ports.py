@@ -5,7 +5,7 @@ from typing import Protocol
 
 from services.fs_writer.logic import Target
 from txfeatures.errors import TransientError
-from txfeatures.kafka import Partition
+from txfeatures.kafka_source import Partition
 from txfeatures.model import OutgoingRecord, Record
 
 OnPartitions = Callable[[set[Partition]], None]

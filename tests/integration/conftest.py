@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from txfeatures.clock import SystemClock
-from txfeatures.kafka import KafkaSource
 from txfeatures.kafka_admin import KafkaAdmin
+from txfeatures.kafka_source import KafkaSource
 from txfeatures.model import Record, Row
 from txfeatures.settings import AwsSettings, KafkaSettings
 from txfeatures_local.demo.drained import Drain, read_status

@@ -11,8 +11,8 @@ import httpx
 import msgspec
 
 from txfeatures import wire
-from txfeatures.kafka import KafkaTail
 from txfeatures.kafka_admin import KafkaAdmin
+from txfeatures.kafka_source import KafkaTail
 from txfeatures.model import MINUTE_S
 from txfeatures.settings import KafkaSettings
 from txfeatures.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW

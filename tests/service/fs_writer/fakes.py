@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from services.fs_writer.logic import Target
 from services.fs_writer.ports import OnPartitions
-from txfeatures.kafka import Partition
+from txfeatures.kafka_source import Partition
 from txfeatures.model import OutgoingRecord, Record
 
 
