@@ -1,18 +1,21 @@
 """The command itself, as a user runs it: what it prints, how it ends, what it leaves."""
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support import oracle
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import BLOCK, REPOSITORY, shared_data
 from txfeatures.clock import SystemClock
 from txfeatures_local.ports import free_port
 
@@ -107,6 +110,32 @@ def test_ctrl_c_stops_everything_in_order_and_leaves_nothing(folder: Path) -> No
     assert demo.children() == {}
     assert not is_listening(demo.port)
     assert list(folder.iterdir()) == []
+
+
+def test_ctrl_c_at_a_terminal_ends_make_demo_with_exit_code_0(folder: Path) -> None:
+    port, (keyboard, terminal) = free_port(), os.openpty()
+    make = subprocess.Popen(
+        ["make", "demo", "SOURCE=simulation", f"PORT={port}"],
+        cwd=REPOSITORY,
+        env={**os.environ, "TMPDIR": str(folder), "TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(terminal)
+    with os.fdopen(keyboard, "rb+", buffering=0) as keys:
+        shown = b""
+        while b"Ctrl-C stops everything" not in shown:
+            shown += keys.read(4096)
+        keys.write(b"\x03")
+        with contextlib.suppress(OSError):  # the terminal is gone with its last process
+            while more := keys.read(4096):
+                shown += more
+        assert make.wait(TIMEOUT_S) == 0, shown.decode()
+    assert b"no process and no port is left behind" in shown
+    assert not is_listening(port)
 
 
 def test_a_service_that_dies_ends_the_demo_with_one_sentence(folder: Path) -> None:

@@ -27,6 +27,7 @@ from txfeatures_local.demo.drained import Drain, closing_time_s, read_status
 from txfeatures_local.demo.export import read_rows, write_rows
 from txfeatures_local.demo.plan import Plan, Source, Until
 from txfeatures_local.demo.stack import Stack, StoppedError
+from txfeatures_local.demo.terminal import foreground
 from txfeatures_local.source.feed_clock import ClockMode
 
 LIVE_TIMEOUT_S = 3.0
@@ -65,7 +66,8 @@ def demo(
     stop = threading.Event()
     stop_on_signals(stop)
     directory = Path(tempfile.mkdtemp(prefix="txfeatures-demo-"))
-    Demo(plan, directory=directory, stop=stop).run()
+    with foreground():
+        Demo(plan, directory=directory, stop=stop).run()
     shutil.rmtree(directory)  # kept after a failure, for its logs
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -15,16 +16,17 @@ from txfeatures_local.demo.plan import Addresses
 Answer = Mapping[str, object]
 """What the api says of the newest minute."""
 
+WIDTH = 80
+
 
 def render(
     counts: Counts, newest: Answer | None, *, title: str, addresses: Addresses
 ) -> RenderableType:
-    """Return the whole screen."""
+    """Return the whole screen; it fits into 80 columns and 24 lines."""
     return Group(
-        Panel(_stages(counts), title=title, title_align="left", expand=False),
-        Panel(_minute(newest), title="newest minute", title_align="left", expand=False),
-        Panel(_addresses(addresses), title="addresses", title_align="left", expand=False),
-        "Ctrl-C stops everything.",
+        _panel(_stages(counts), title, subtitle="Ctrl-C stops everything"),
+        _panel(_minute(newest), "newest minute"),
+        _panel(_addresses(addresses), "addresses"),
     )
 
 
@@ -36,6 +38,10 @@ def summary(counts: Counts, newest: Answer | None) -> str:
         f"rows {counts.total('txf_fs_writer_rows_total')}  "
         f"archived {counts.total('txf_fs_writer_archived_transactions_total')}  newest {minute}"
     )
+
+
+def _panel(content: RenderableType, title: str, subtitle: str | None = None) -> Panel:
+    return Panel(content, title=title, title_align="left", subtitle=subtitle, width=WIDTH)
 
 
 def _stages(counts: Counts) -> Table:
@@ -57,13 +63,13 @@ def _stages(counts: Counts) -> Table:
         "dedup",
         f"{total('txf_dedup_records_total', direction='in', topic=RAW):,}",
         f"{total('txf_dedup_records_total', direction='out', topic=DEDUPED):,}",
-        f"{total('txf_dedup_duplicates_total'):,} duplicates (ticks of the clock included in both)",
+        f"{total('txf_dedup_duplicates_total'):,} duplicates; ticks are counted too",
     )
     table.add_row(
         "aggregator",
         f"{total('txf_aggregator_records_total', direction='in', topic=DEDUPED):,}",
         f"{total('txf_aggregator_records_total', direction='out', topic=AGGREGATED):,}",
-        f"{total('txf_aggregator_rows_total', kind='final'):,} final rows, "
+        f"{total('txf_aggregator_rows_total', kind='final'):,} final, "
         f"{total('txf_aggregator_rows_total', kind='correction'):,} corrections, "
         f"{total('txf_aggregator_late_transactions_total'):,} late",
     )
@@ -71,7 +77,7 @@ def _stages(counts: Counts) -> Table:
         "fs_writer",
         f"{total('txf_fs_writer_records_total', direction='in', topic=AGGREGATED):,}",
         f"{total('txf_fs_writer_rows_total'):,}",
-        f"{total('txf_fs_writer_archived_transactions_total'):,} transactions archived in "
+        f"{total('txf_fs_writer_archived_transactions_total'):,} archived in "
         f"{total('txf_fs_writer_archive_objects_total'):,} objects",
     )
     table.add_row("api", f"{total('txf_api_requests_total'):,}", "", _freshness(counts))
@@ -94,21 +100,21 @@ def _freshness(counts: Counts) -> str:
     if freshness is None or not feed:
         return "waiting for the first row"
     clock = datetime.fromtimestamp(feed, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"feed clock {clock} UTC, online store {freshness:.1f} s behind it"
+    return f"feed {clock}, store {freshness:.1f} s behind"
 
 
 def _minute(newest: Answer | None) -> RenderableType:
     if newest is None:
         return "no row yet"
-    table = Table(box=None, show_header=False)
-    units = {feature.name: feature.unit for feature in FEATURES} | {"staleness_s": "seconds"}
-    for name, unit in units.items():
-        table.add_row(name, str(newest.get(name)), unit)
+    names = [*(feature.name for feature in FEATURES), "staleness_s"]
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for pair in zip_longest(names[::2], names[1::2], fillvalue=""):
+        table.add_row(*(cell for name in pair for cell in (name, str(newest.get(name, "")))))
     return table
 
 
 def _addresses(addresses: Addresses) -> Table:
-    table = Table(box=None, show_header=False)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("newest features", f"{addresses.api}/features/latest")
     table.add_row("documentation", f"{addresses.api}/docs")
     table.add_row("Kafka", addresses.kafka)

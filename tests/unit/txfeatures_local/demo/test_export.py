@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from txfeatures import features
+from txfeatures.errors import FatalError
+from txfeatures.model import Row
+from txfeatures_local.demo.export import read_rows, write_rows
+
+MINUTE_S = 1_729_334_940
+
+
+def a_row(minute_s: int, *, is_final: bool = True) -> Row:
+    return features.row(
+        features.EMPTY,
+        minute_s=minute_s,
+        event_time_ms=minute_s * 1000 + 63,
+        revision=2,
+        is_final=is_final,
+        gaps=0,
+    )
+
+
+class Store:
+    """BatchGetRecord over a list of rows."""
+
+    def __init__(self, *rows: Row) -> None:
+        self._rows = {str(row["tx_minute"]): row for row in rows}
+        self.errors: list[str] = []
+        self.asked: list[int] = []
+
+    def batch_get_record(self, Identifiers: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        names = Identifiers[0]["RecordIdentifiersValueAsString"]
+        self.asked.append(len(names))
+        return {
+            "Errors": self.errors,
+            "UnprocessedIdentifiers": [],
+            "Records": [
+                {
+                    "RecordIdentifierValueAsString": name,
+                    "Record": [
+                        {"FeatureName": feature, "ValueAsString": str(value)}
+                        for feature, value in self._rows[name].items()
+                    ],
+                }
+                for name in reversed(names)
+                if name in self._rows
+            ],
+        }
+
+
+def rows_of(store: Store, first_s: float, last_s: float) -> list[Row]:
+    return list(read_rows(store, "g", first_s=first_s, last_s=last_s))  # type: ignore[arg-type]
+
+
+def test_rows_come_back_typed_and_in_order_and_minutes_without_one_are_left_out() -> None:
+    first, second = a_row(MINUTE_S), a_row(MINUTE_S + 120)
+    store = Store(second, first)
+    assert rows_of(store, MINUTE_S + 0.5, MINUTE_S + 179) == [first, second]
+    assert store.asked == [3]
+
+
+def test_more_minutes_than_a_call_takes_are_asked_for_in_several() -> None:
+    store = Store()
+    assert rows_of(store, MINUTE_S, MINUTE_S + 149 * 60) == []
+    assert store.asked == [100, 50]
+
+
+def test_a_row_that_is_not_final_is_an_error() -> None:
+    with pytest.raises(FatalError, match="is not final"):
+        rows_of(Store(a_row(MINUTE_S, is_final=False)), MINUTE_S, MINUTE_S)
+
+
+def test_a_store_that_leaves_records_out_is_an_error() -> None:
+    store = Store()
+    store.errors = ["throttled"]
+    with pytest.raises(FatalError, match="left records out"):
+        rows_of(store, MINUTE_S, MINUTE_S)
+
+
+def test_the_export_has_one_json_object_a_line_with_feature_names_as_keys(tmp_path: Path) -> None:
+    row = a_row(MINUTE_S)
+    assert write_rows(tmp_path / "rows.ndjson", iter([row, row])) == 2
+    lines = (tmp_path / "rows.ndjson").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [dict(row)] * 2

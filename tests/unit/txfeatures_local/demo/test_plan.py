@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from txfeatures.errors import FatalError
+from txfeatures_local.demo.plan import Addresses, Plan, Source, Until, environment
+from txfeatures_local.source.feed_clock import ClockMode
+
+LOCAL = Addresses(kafka="k:1", aws="http://a", source="http://s/feed", api="http://api")
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "r.ndjson"
+    path.touch()
+    return path
+
+
+def test_a_replay_until_drained_with_an_export_is_fine(recording: Path, tmp_path: Path) -> None:
+    Plan(
+        source=Source.REPLAY, file=recording, until=Until.DRAINED, export=tmp_path / "rows"
+    ).check()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"source": Source.REPLAY}, "a replay needs a recording"),
+        ({"source": Source.LIVE, "file": Path("x")}, "a recording is for SOURCE=replay"),
+        ({"source": Source.REPLAY, "file": Path("/nowhere/x")}, "there is no recording"),
+        ({"until": Until.DRAINED}, "only a replay ends"),
+        ({"export": Path("rows")}, "it needs UNTIL=drained"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(FatalError, match=sentence):
+        Plan(**options).check()  # type: ignore[arg-type]
+
+
+def test_an_export_into_a_missing_folder_is_refused_before_anything_runs(recording: Path) -> None:
+    plan = Plan(
+        source=Source.REPLAY,
+        file=recording,
+        until=Until.DRAINED,
+        export=recording.parent / "nowhere" / "rows",
+    )
+    with pytest.raises(FatalError, match="there is no folder for"):
+        plan.check()
+
+
+def test_a_live_source_keeps_the_pollers_own_address_and_clock(tmp_path: Path) -> None:
+    addresses = Addresses(kafka="k:1", aws="http://a", source=None, api="http://api")
+    told = environment(Plan(source=Source.LIVE), addresses, tmp_path)
+    assert "TXF_POLLER_URL" not in told
+    assert "TXF_POLLER_FEED_CLOCK" not in told
+
+
+def test_a_replay_by_polls_polls_without_a_pause_of_a_second(
+    recording: Path, tmp_path: Path
+) -> None:
+    plan = Plan(source=Source.REPLAY, file=recording, clock=ClockMode.POLL, pollers=2)
+    told = environment(plan, LOCAL, tmp_path)
+    assert told["TXF_POLLER_URL"] == "http://s/feed"
+    assert told["TXF_POLLER_FEED_CLOCK"] == "response_date"
+    assert float(told["TXF_POLLER_INTERVAL_S"]) < 0.1
+
+
+def test_nothing_of_the_users_account_reaches_the_demo(tmp_path: Path) -> None:
+    told = environment(Plan(), LOCAL, tmp_path)
+    assert told["AWS_CONFIG_FILE"] == told["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
+    assert told["AWS_ENDPOINT_URL"] == "http://a"
+
+
+def test_the_sources_process_is_told_what_was_asked_for(recording: Path) -> None:
+    plan = Plan(source=Source.REPLAY, file=recording, speed=10.0, errors=recording, error_rate=0.1)
+    assert plan.source_arguments == [
+        *("--file", str(recording), "--clock", "real", "--speed", "10.0"),
+        *("--error-rate", "0.1", "--errors", str(recording)),
+    ]
+    assert Plan(source=Source.SIMULATION).source_arguments == ["--simulate", "--error-rate", "0.0"]
