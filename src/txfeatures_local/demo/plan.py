@@ -126,10 +126,8 @@ def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, 
     if addresses.source:
         settings["TXF_POLLER_URL"] = addresses.source
         settings["TXF_POLLER_FEED_CLOCK"] = "response_date"
-    if plan.file and plan.clock is ClockMode.POLL:
-        # As fast as the pipeline can: about what dedup takes on stock Faust, which awaits
-        # each send (issue "Streaming core").
-        settings["TXF_POLLER_INTERVAL_S"] = str(FASTEST_POLL_S * plan.pollers)
+    if plan.file:
+        settings["TXF_POLLER_INTERVAL_S"] = str(_interval_s(plan))
         settings["TXF_POLLER_MIN_INTERVAL_S"] = "0"
         settings["TXF_POLLER_BACKOFF_FIRST_S"] = "0.05"
         settings["TXF_POLLER_BACKOFF_MAX_S"] = "1"
@@ -144,6 +142,13 @@ def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, 
     }
 
 
+def _interval_s(plan: Plan) -> float:
+    """Return the seconds between two polls: each shows one more second of the recording."""
+    fastest_s = FASTEST_POLL_S * plan.pollers
+    return fastest_s if plan.clock is ClockMode.POLL else max(fastest_s, 1 / plan.speed)
+
+
 HOST = "127.0.0.1"
 ARCHIVE_CUT_S = 60
 FASTEST_POLL_S = 0.025
+"""About what dedup takes on stock Faust, which awaits each send (issue "Streaming core")."""

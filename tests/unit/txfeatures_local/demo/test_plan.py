@@ -65,6 +65,14 @@ def test_a_replay_by_polls_polls_without_a_pause_of_a_second(
     assert float(told["TXF_POLLER_INTERVAL_S"]) < 0.1
 
 
+@pytest.mark.parametrize(("speed", "interval_s"), [(0.5, 2.0), (1.0, 1.0), (10.0, 0.1)])
+def test_a_replay_in_time_is_polled_once_for_each_of_its_seconds(
+    recording: Path, tmp_path: Path, speed: float, interval_s: float
+) -> None:
+    plan = Plan(source=Source.REPLAY, file=recording, clock=ClockMode.REAL, speed=speed)
+    assert float(environment(plan, LOCAL, tmp_path)["TXF_POLLER_INTERVAL_S"]) == interval_s
+
+
 def test_nothing_of_the_users_account_reaches_the_demo(tmp_path: Path) -> None:
     told = environment(Plan(), LOCAL, tmp_path)
     assert told["AWS_CONFIG_FILE"] == told["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
