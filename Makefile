@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO_OPTIONS := $(foreach option,source file clock speed until export port pollers errors error_rate,\
 	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
 
-.PHONY: help demo check test static setup lock clean
+.PHONY: help demo check test faults static setup lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ check: static ## the quick gate, without network: static checks, then the tests 
 
 test: static ## set-up, static checks, then all tests, on a real Kafka and a local AWS
 	$(BIN)/pytest -q
+
+faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
+	FAULT_TRANSACTIONS=200000 FAULT_KILLS=50 $(BIN)/pytest -q tests/integration/test_faults.py
 
 static: setup ## format, lint, types, imports
 	$(BIN)/ruff format --check .

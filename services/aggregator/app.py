@@ -5,7 +5,7 @@ folded. ``unite`` runs once in all, on the single partitions of ``partials`` and
 ``feed``, and sends the rows.
 """
 
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 import faust
 
@@ -18,18 +18,20 @@ from txfeatures.errors import InvalidMessageError
 from txfeatures.features import EVENT_TIME, RECORD_IDENTIFIER
 from txfeatures.logs import get_logger
 from txfeatures.metrics import Metrics
-from txfeatures.model import Heartbeat, OutgoingRecord, Partial, PartitionUpdate, Record
-from txfeatures.topics import (
-    AGGREGATED,
-    DEDUPED,
-    FEED,
-    LATE,
-    PARTIALS,
-    dead_letter_topic,
+from txfeatures.microbatch import Batch
+from txfeatures.model import (
+    Heartbeat,
+    KafkaRecord,
+    OutgoingRecord,
+    Partial,
+    PartitionUpdate,
 )
+from txfeatures.streaming import StructTable
+from txfeatures.topics import AGGREGATED, DEDUPED, FEED, LATE, PARTIALS
 
 NAME = "aggregator"
-FRONTIER_KEY = 0
+ONLY = 0
+"""Key of what a partition has one of."""
 
 log = get_logger(__name__)
 
@@ -42,74 +44,79 @@ def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faus
         partitions: How many ``deduped`` has.
         metrics: Where to count.
     """
-    app = streaming.create_app(NAME, settings.kafka, partitions=partitions)
-    outputs = {
-        name: streaming.topic(app, name)
-        for name in (PARTIALS, LATE, AGGREGATED, dead_letter_topic(DEDUPED))
-    }
+    app = streaming.create_app(NAME, settings, metrics=metrics)
     folds = streaming.table(app, "folds", partitions=partitions)
     merged = streaming.table(app, "merged", partitions=1)
     rules = settings.rules
 
-    @app.agent(streaming.topic(app, DEDUPED))
-    async def fold(stream: Any) -> None:
-        progresses = streaming.StructTable(folds, Progress, "progress/")
-        async for event in stream.events():
-            with streaming.crash_only():
-                record = streaming.to_record(event.message)
-                partition = record.partition
-                partials = streaming.StructTable(folds, Partial, f"{partition}/")
-                outcome = logic.fold(
-                    progresses.get(partition),
-                    partials,
-                    [record],
-                    partition=partition,
-                    partitions=partitions,
-                    rules=rules,
-                )
-                await streaming.send(outputs, folded(outcome), metrics=metrics)
-                streaming.apply(partials, outcome.changed, outcome.forgotten)
-                if outcome.progress:
-                    progresses[partition] = outcome.progress
-                _count_fold(metrics, [record], outcome)
+    @app.agent(app.topic(DEDUPED))
+    async def fold(stream: AsyncIterator[Batch]) -> None:
+        async for batch in stream:
+            table = folds.of(batch)
+            progresses = StructTable(table, Progress, "progress/")
+            partials = StructTable(table, Partial, "partial/")
+            outcome = logic.fold(
+                progresses.get(ONLY),
+                partials,
+                batch.records,
+                partition=batch.partition,
+                partitions=partitions,
+                rules=rules,
+            )
+            batch.send(PARTIALS, updates(outcome))
+            batch.send(LATE, uncounted(outcome), partition=batch.partition)
+            streaming.bury(batch, outcome.dead, metrics=metrics)
+            streaming.apply(partials, outcome.changed, outcome.forgotten)
+            if outcome.progress:
+                progresses[ONLY] = outcome.progress
+            _count_fold(metrics, outcome)
 
-    @app.agent(streaming.topic(app, PARTIALS, FEED))
-    async def unite(stream: Any) -> None:
-        frontiers = streaming.StructTable(merged, Frontier, "frontier/")
-        minutes = streaming.StructTable(merged, Minute, "minute/")
-        async for event in stream.events():
-            with streaming.crash_only():
-                record = streaming.to_record(event.message)
-                frontier = frontiers.get(FRONTIER_KEY, Frontier())
-                outcome = merge(frontier, minutes, _messages(record), rules=rules)
-                await streaming.send(outputs, merged_rows(outcome), metrics=metrics)
-                streaming.apply(minutes, outcome.changed, outcome.forgotten)
-                if outcome.frontier != frontier:
-                    frontiers[FRONTIER_KEY] = outcome.frontier
-                _count_merge(metrics, record, outcome)
+    @app.agent(app.topic(PARTIALS, FEED))
+    async def unite(stream: AsyncIterator[Batch]) -> None:
+        async for batch in stream:
+            table = merged.of(batch)
+            frontiers = StructTable(table, Frontier, "frontier/")
+            minutes = StructTable(table, Minute, "minute/")
+            frontier = frontiers.get(ONLY) or Frontier()
+            outcome = merge(frontier, minutes, messages(batch.records), rules=rules)
+            batch.send(AGGREGATED, rows(outcome))
+            streaming.apply(minutes, outcome.changed, outcome.forgotten)
+            if outcome.frontier != frontier:
+                frontiers[ONLY] = outcome.frontier
+            _count_merge(metrics, outcome)
 
     return app
 
 
-def folded(outcome: FoldOutcome) -> list[OutgoingRecord]:
-    """Return what the first stage is to send."""
+def updates(outcome: FoldOutcome) -> list[OutgoingRecord]:
+    """Return what the first stage has folded, for ``partials``."""
     return [
-        *(
-            OutgoingRecord(
-                topic=PARTIALS,
-                key=str(update.partition).encode(),
-                value=wire.encode_update(update),
-                timestamp_ms=update.feed_time_ms,
-            )
-            for update in outcome.updates
-        ),
-        *(_late(record, reason) for record, reason in outcome.uncounted),
-        *(wire.dead_letter(record, error) for record, error in outcome.dead),
+        OutgoingRecord(
+            topic=PARTIALS,
+            key=str(update.partition).encode(),
+            value=wire.encode_update(update),
+            timestamp_ms=update.feed_time_ms,
+        )
+        for update in outcome.updates
     ]
 
 
-def merged_rows(outcome: MergeOutcome) -> list[OutgoingRecord]:
-    """Return what the second stage is to send."""
+def uncounted(outcome: FoldOutcome) -> list[OutgoingRecord]:
+    """Return what the first stage has not counted, for ``late``, with why."""
+    return [
+        OutgoingRecord(
+            topic=LATE,
+            key=record.key,
+            value=record.value,
+            timestamp_ms=record.timestamp_ms,
+            headers=(*record.headers, (wire.REASON_HEADER, reason.encode())),
+        )
+        for record, reason in outcome.uncounted
+    ]
+
+
+def rows(outcome: MergeOutcome) -> list[OutgoingRecord]:
+    """Return the rows of the second stage, for ``aggregated``."""
     return [
         OutgoingRecord(
             topic=AGGREGATED,
@@ -121,42 +128,31 @@ def merged_rows(outcome: MergeOutcome) -> list[OutgoingRecord]:
     ]
 
 
-def _messages(record: Record) -> list[PartitionUpdate | Heartbeat]:
-    """Read a record of ``partials`` or ``feed``; one that this release can't read is passed over.
+def messages(records: Sequence[KafkaRecord]) -> list[PartitionUpdate | Heartbeat]:
+    """Read records of ``partials`` or ``feed``; what this release can't read is passed over.
 
     Both are our own: a heartbeat is worth less than the service, and a partial is
     absolute, so that the next one of its partition makes up for it.
     """
-    try:
-        if record.topic == FEED:
-            return [wire.decode_heartbeat(record.value)]
-        return [wire.decode_update(record.value)]
-    except InvalidMessageError as error:
-        log.error("unreadable_record", topic=record.topic, offset=record.offset, error=str(error))
-        return []
+    found: list[PartitionUpdate | Heartbeat] = []
+    for record in records:
+        decode = wire.decode_heartbeat if record.topic == FEED else wire.decode_update
+        try:
+            found.append(decode(record.value))
+        except InvalidMessageError as error:
+            log.error(
+                "unreadable_record", topic=record.topic, offset=record.offset, error=str(error)
+            )
+    return found
 
 
-def _late(record: Record, reason: str) -> OutgoingRecord:
-    return OutgoingRecord(
-        topic=LATE,
-        partition=record.partition,
-        key=record.key,
-        value=record.value,
-        timestamp_ms=record.timestamp_ms,
-        headers=(*record.headers, (wire.REASON_HEADER, reason.encode())),
-    )
-
-
-def _count_fold(metrics: Metrics, records: list[Record], outcome: FoldOutcome) -> None:
-    metrics.count_flow("in", DEDUPED, (record.size_bytes for record in records))
+def _count_fold(metrics: Metrics, outcome: FoldOutcome) -> None:
     metrics.count("late_transactions_total", outcome.late, outcome="counted")
     for _, reason in outcome.uncounted:
         metrics.count("late_transactions_total", outcome=reason)
-    streaming.count_dead(metrics, outcome.dead)
 
 
-def _count_merge(metrics: Metrics, record: Record, outcome: MergeOutcome) -> None:
-    metrics.count_flow("in", record.topic, [record.size_bytes])
+def _count_merge(metrics: Metrics, outcome: MergeOutcome) -> None:
     for merged in outcome.rows:
         metrics.count("rows_total", kind=merged.kind)
     for error in outcome.overflows:

@@ -11,7 +11,7 @@ import msgspec
 
 from txfeatures import features
 from txfeatures.errors import InvalidMessageError
-from txfeatures.model import MINUTE_S, Partial, PartitionUpdate, Record, Transaction
+from txfeatures.model import MINUTE_S, KafkaRecord, Partial, PartitionUpdate, Transaction
 from txfeatures.wire import decode_transaction, is_tick
 
 
@@ -76,15 +76,15 @@ class FoldOutcome:
     changed: Mapping[int, Partial]
     forgotten: frozenset[int]
     updates: Sequence[PartitionUpdate]
-    uncounted: Sequence[tuple[Record, str]]
-    dead: Sequence[tuple[Record, InvalidMessageError]]
+    uncounted: Sequence[tuple[KafkaRecord, str]]
+    dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]
     late: int
 
 
 def fold(
     progress: Progress | None,
     partials: Mapping[int, Partial],
-    records: Sequence[Record],
+    records: Sequence[KafkaRecord],
     *,
     partition: int,
     partitions: int,
@@ -118,11 +118,11 @@ class _Batch:
     changed: dict[int, Partial] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
     updates: list[PartitionUpdate] = field(default_factory=list)
-    uncounted: list[tuple[Record, str]] = field(default_factory=list)
-    dead: list[tuple[Record, InvalidMessageError]] = field(default_factory=list)
+    uncounted: list[tuple[KafkaRecord, str]] = field(default_factory=list)
+    dead: list[tuple[KafkaRecord, InvalidMessageError]] = field(default_factory=list)
     late: int = 0
 
-    def take(self, record: Record) -> None:
+    def take(self, record: KafkaRecord) -> None:
         progress = self._hear(record.timestamp_ms)
         if is_tick(record):
             self.progress = self._publish(progress)
@@ -163,7 +163,7 @@ class _Batch:
             msgspec.structs.replace(self.progress, feed_time_ms=feed_time_ms), watermark_s
         )
 
-    def _count(self, progress: Progress, record: Record) -> Progress:
+    def _count(self, progress: Progress, record: KafkaRecord) -> Progress:
         """Add one transaction to its minute, or set it aside."""
         rules = self.rules
         transaction = decode_transaction(record.value)

@@ -1,6 +1,7 @@
 """aggregator: first sightings in, features per minute out.
 
-On stock Faust it is at least once: after a crash a transaction may be folded twice.
+Exactly once, for readers that read committed: folds, rows and how far it has read are
+one Kafka transaction in each of its two stages.
 """
 
 from services.aggregator.app import NAME, create_app

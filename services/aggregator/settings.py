@@ -4,10 +4,10 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.aggregator.logic import Rules
-from txfeatures.settings import KafkaServiceSettings
+from txfeatures.settings import StatefulServiceSettings
 
 
-class Settings(KafkaServiceSettings):
+class Settings(StatefulServiceSettings):
     """What the aggregator can be told; all times are seconds of the feed's clock."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_AGGREGATOR_")

@@ -1,17 +1,22 @@
 """dedup as a Faust app: an agent on ``raw``, a table of what was seen."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import cast
 
 import faust
 
 from services.dedup import logic
+from services.dedup.seen import Seen
 from services.dedup.settings import Settings
-from txfeatures import streaming, wire
+from txfeatures import streaming
 from txfeatures.metrics import Metrics
-from txfeatures.model import OutgoingRecord, Record
-from txfeatures.topics import DEDUPED, RAW, dead_letter_topic
+from txfeatures.microbatch import Batch
+from txfeatures.topics import DEDUPED, RAW
 
 NAME = "dedup"
+
+FORGOTTEN_AT_A_TIME = 5000
+"""Hashes removed with one batch: what is forgotten in bundles must not hold up a batch."""
 
 
 def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faust.App:
@@ -22,48 +27,26 @@ def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faus
         partitions: How many ``raw`` has; ``deduped`` must have as many.
         metrics: Where to count.
     """
-    app = streaming.create_app(NAME, settings.kafka, partitions=partitions)
-    raw = streaming.topic(app, RAW)
-    outputs = {name: streaming.topic(app, name) for name in (DEDUPED, dead_letter_topic(RAW))}
-    seen = app.Table("seen", partitions=partitions, key_type=bytes, value_type=int)
+    app = streaming.create_app(NAME, settings, metrics=metrics)
+    seen = streaming.table(app, "seen", partitions=partitions, store=Seen)
     remember_ms = settings.remember_s * 1000
+    slack_ms = remember_ms // logic.GRANULES
 
-    @app.agent(raw)
-    async def dedup(stream: Any) -> None:
-        async for event in stream.events():
-            with streaming.crash_only():
-                record = streaming.to_record(event.message)
-                outcome = logic.dedup(seen, [record], remember_ms=remember_ms)
-                await streaming.send(outputs, outgoing(outcome), metrics=metrics)
-                seen.update(outcome.sightings)
-                _count(metrics, [record], outcome, remembered=len(seen))
+    @app.agent(app.topic(RAW))
+    async def dedup(stream: AsyncIterator[Batch]) -> None:
+        async for batch in stream:
+            memory = seen.of(batch)
+            store = cast("Seen", memory.store)
+            outcome = logic.dedup(store, batch.records, remember_ms=remember_ms)
+            # To the partition of the same number, in the same order, with the same clock.
+            batch.send(DEDUPED, outcome.forwarded, partition=batch.partition)
+            streaming.bury(batch, outcome.dead, metrics=metrics)
+            memory.put(outcome.sightings)
+            # What is forgotten counts as new by its time alone. It is removed only when no
+            # record to come will ask, also of another poller whose clock is behind.
+            oldest_ms = min(record.timestamp_ms for record in batch.records)
+            memory.remove(store.forgotten(oldest_ms - slack_ms, FORGOTTEN_AT_A_TIME))
+            metrics.count("duplicates_total", outcome.duplicates)
+            metrics.set("remembered_hashes", len(store), partition=str(batch.partition))
 
     return app
-
-
-def outgoing(outcome: logic.Outcome) -> list[OutgoingRecord]:
-    """Return what is to be sent for ``outcome``: to the same partition, with the same clock."""
-    return [
-        *(_forward(record) for record in outcome.forwarded),
-        *(wire.dead_letter(record, error) for record, error in outcome.dead),
-    ]
-
-
-def _forward(record: Record) -> OutgoingRecord:
-    return OutgoingRecord(
-        topic=DEDUPED,
-        partition=record.partition,
-        key=record.key,
-        value=record.value,
-        timestamp_ms=record.timestamp_ms,
-        headers=record.headers,
-    )
-
-
-def _count(
-    metrics: Metrics, records: list[Record], outcome: logic.Outcome, *, remembered: int
-) -> None:
-    metrics.count_flow("in", RAW, (record.size_bytes for record in records))
-    metrics.count("duplicates_total", outcome.duplicates)
-    metrics.set("remembered_hashes", remembered)
-    streaming.count_dead(metrics, outcome.dead)

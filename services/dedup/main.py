@@ -1,7 +1,7 @@
 """dedup: transactions in, the first sighting of each out.
 
-On stock Faust it is at least once: a crash may forward a transaction again that was
-forwarded just before. It never drops one that was not forwarded.
+Exactly once, for readers that read committed: what it forwards, what it remembers and
+how far it has read are one Kafka transaction.
 """
 
 from services.dedup.app import NAME, create_app

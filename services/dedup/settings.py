@@ -3,10 +3,10 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.settings import KafkaServiceSettings
+from txfeatures.settings import StatefulServiceSettings
 
 
-class Settings(KafkaServiceSettings):
+class Settings(StatefulServiceSettings):
     """What dedup can be told."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")
@@ -15,5 +15,6 @@ class Settings(KafkaServiceSettings):
         default=48 * 3600,
         ge=60,
         le=30 * 24 * 3600,
-        description="How long a hash is remembered, seconds of log time.",
+        description="How long a hash is remembered at least, seconds of log time; at most an "
+        "eighth longer.",
     )

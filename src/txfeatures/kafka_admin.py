@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
-    IsolationLevel,
     KafkaError,
     KafkaException,
-    TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from txfeatures.errors import FatalError, TransientError
 from txfeatures.kafka import METADATA_TIMEOUT_S, connection
@@ -74,18 +72,6 @@ class KafkaAdmin:
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise FatalError(f"topic {name} was not made: {error}") from error
         return [topic.topic for topic in new]
-
-    def end_offsets(self, topic: str) -> dict[int, int]:
-        """Return the offset after the last committed record of each partition."""
-        parts = [TopicPartition(topic, number) for number in range(self.partitions()[topic])]
-        futures = self._client.list_offsets(
-            {part: OffsetSpec.latest() for part in parts},
-            isolation_level=IsolationLevel.READ_COMMITTED,
-        )
-        try:
-            return {part.partition: future.result().offset for part, future in futures.items()}
-        except KafkaException as error:
-            raise TransientError(f"the end of {topic} is not known: {error}") from error
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return where ``group`` reads on in each partition that it has committed."""

@@ -4,6 +4,7 @@ Reads are read committed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from confluent_kafka import (
@@ -16,7 +17,7 @@ from confluent_kafka import (
 )
 
 from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka import connection
+from txfeatures.kafka import METADATA_TIMEOUT_S, connection
 from txfeatures.model import Record
 from txfeatures.settings import KafkaSettings
 from txfeatures.topics import MAX_RECORD_BYTES
@@ -25,6 +26,7 @@ Partition = tuple[str, int]
 """Topic and partition number."""
 
 TAIL_RECORDS = 1000
+ENDS_WINDOW = 20
 TAIL_METADATA_TIMEOUT_S = 1.0
 """Short: who follows a tail is asked to stop in between."""
 
@@ -144,6 +146,49 @@ class KafkaTail:
         except KafkaException as error:
             raise TransientError(f"the end of {self._topic} is not known: {error}") from error
         return max(low, high - 1)
+
+
+def committed_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
+    """Return the offset after the last committed record of each partition.
+
+    The end that a broker tells counts the markers of Kafka transactions, which a reader
+    never commits; so this reads the last records.
+
+    Raises:
+        TransientError: The brokers don't answer.
+    """
+    config = {
+        **connection(settings),
+        "group.id": f"ends-{topic}",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        **_FETCH,
+    }
+    with closing(Consumer(config)) as consumer:
+        try:
+            found = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
+            return {number: _committed_end(consumer, topic, number) for number in found.partitions}
+        except KafkaException as error:
+            raise TransientError(f"the end of {topic} is not known: {error}") from error
+
+
+def _committed_end(consumer: Consumer, topic: str, number: int) -> int:
+    partition = TopicPartition(topic, number)
+    low, high = consumer.get_watermark_offsets(partition, timeout=METADATA_TIMEOUT_S)
+    window = ENDS_WINDOW
+    while True:
+        start = end = max(low, high - window)
+        consumer.assign([TopicPartition(topic, number, start)])
+        while end < high and (messages := consumer.consume(1, METADATA_TIMEOUT_S)):
+            if (error := messages[0].error()) is None:
+                end = (messages[0].offset() or 0) + 1
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                break
+            else:
+                raise KafkaException(error)
+        if end > start or start == low:
+            return end
+        window *= 10  # markers alone: look further back
 
 
 def next_offsets(records: Iterable[Record]) -> dict[Partition, int]:

@@ -58,6 +58,39 @@ def _flow(service: str) -> tuple[Metric, ...]:
     )
 
 
+def _transactions(service: str) -> tuple[Metric, ...]:
+    """Return what every stage on `txfeatures.microbatch` counts."""
+    return (
+        Metric(
+            name=f"txf_{service}_transactions_total",
+            kind="counter",
+            labels=("outcome",),
+            description="Kafka transactions: committed, or aborted and tried again.",
+        ),
+        Metric(
+            name=f"txf_{service}_commit_duration_seconds",
+            kind="histogram",
+            description="One Kafka transaction from its begin, retries included.",
+        ),
+        Metric(
+            name=f"txf_{service}_rebalance_pause_seconds",
+            kind="histogram",
+            description="How long a rebalance kept the worker from its work.",
+        ),
+        Metric(
+            name=f"txf_{service}_recovery_seconds",
+            kind="gauge",
+            description="How long the last recovery of tables took.",
+        ),
+        Metric(
+            name=f"txf_{service}_lag_records",
+            kind="gauge",
+            labels=("topic", "partition"),
+            description="Records of a source topic that lie ahead; a commit marker counts as one.",
+        ),
+    )
+
+
 DEFINITIONS: tuple[Metric, ...] = (
     *_flow("poller"),
     Metric(
@@ -112,6 +145,7 @@ DEFINITIONS: tuple[Metric, ...] = (
         description="Polls that were held back because the spool was full.",
     ),
     *_flow("dedup"),
+    *_transactions("dedup"),
     Metric(
         name="txf_dedup_duplicates_total",
         kind="counter",
@@ -120,9 +154,11 @@ DEFINITIONS: tuple[Metric, ...] = (
     Metric(
         name="txf_dedup_remembered_hashes",
         kind="gauge",
-        description="Hashes this worker remembers.",
+        labels=("partition",),
+        description="Hashes that a partition remembers.",
     ),
     *_flow("aggregator"),
+    *_transactions("aggregator"),
     Metric(
         name="txf_aggregator_late_transactions_total",
         kind="counter",
@@ -238,6 +274,7 @@ class Metrics:
         self.registry = registry if registry is not None else CollectorRegistry()
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
+        self._by_partition: list[Gauge] = []
         self._histograms: dict[str, Histogram] = {}
         self._prefix = f"txf_{service}_"
         for metric in DEFINITIONS:
@@ -249,9 +286,15 @@ class Metrics:
         counter = self._counters[self._prefix + noun]
         (counter.labels(**labels) if labels else counter).inc(amount)
 
-    def set(self, noun: str, value: float) -> None:
+    def set(self, noun: str, value: float, **labels: str) -> None:
         """Set the gauge ``txf_<service>_<noun>``; KeyError if there is none."""
-        self._gauges[self._prefix + noun].set(value)
+        gauge = self._gauges[self._prefix + noun]
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def forget_partitions(self) -> None:
+        """Drop the gauges of single partitions: those may be another worker's from now on."""
+        for gauge in self._by_partition:
+            gauge.clear()
 
     def observe(self, noun: str, seconds: float, **labels: str) -> None:
         """Add to the histogram ``txf_<service>_<noun>``; KeyError if there is none."""
@@ -275,6 +318,8 @@ class Metrics:
             self._counters[name] = Counter(name, text, labels, registry=self.registry)
         elif metric.kind == "gauge":
             self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
+            if "partition" in labels:
+                self._by_partition.append(self._gauges[name])
         else:
             self._histograms[name] = Histogram(
                 name, text, labels, registry=self.registry, buckets=_SECONDS

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -30,6 +30,41 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     hash: TransactionHash
     time: EpochSeconds
     fee: Satoshi
+
+
+class KafkaRecord(Protocol):
+    """A Kafka record as read, whichever client read it.
+
+    ``timestamp_ms`` is the feed's clock when it was polled; `Record` is one of them.
+    """
+
+    @property
+    def topic(self) -> str:
+        """Where it stood."""
+
+    @property
+    def partition(self) -> int:
+        """Number of the partition."""
+
+    @property
+    def offset(self) -> int:
+        """Position in the partition."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Key, or None."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Value, or None."""
+
+    @property
+    def timestamp_ms(self) -> int:
+        """Epoch milliseconds."""
+
+    @property
+    def headers(self) -> Headers:
+        """Headers in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,23 @@ class KafkaServiceSettings(ServiceSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
 
 
+class StatefulServiceSettings(KafkaServiceSettings):
+    """What the services have that keep state: dedup and aggregator."""
+
+    instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[a-zA-Z0-9._-]{1,200}$",
+        description="Name that this worker keeps across restarts, the pod's for example: "
+        "a restart then moves no partition. Unlike that of any other worker.",
+    )
+    commit_interval_s: float = Field(
+        default=0.1,
+        ge=0.01,
+        le=10,
+        description="How long finished batches are gathered into one Kafka transaction.",
+    )
+
+
 S = TypeVar("S", bound=Group)
 
 

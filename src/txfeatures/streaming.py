@@ -1,15 +1,12 @@
-"""Faust for dedup and aggregator: the app, its tables and its worker, set for this pipeline.
+"""Faust for dedup and aggregator: the app on `txfeatures.microbatch`, and its worker.
 
 Topics, changelogs included, are made by ``txfeatures bootstrap``, never by Faust.
 Keys and values pass as bytes; the services decode them, so that what can't be read
 reaches the dead letter topic as it came.
 """
 
-import logging
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,75 +14,103 @@ from typing import Any, Generic, Protocol, TypeVar
 import faust
 import msgspec
 
+from txfeatures import microbatch, wire
 from txfeatures.errors import InvalidMessageError, TxFeaturesError
 from txfeatures.kafka import topic_partitions
 from txfeatures.logs import configure_logging, get_logger
 from txfeatures.metrics import Metrics
-from txfeatures.model import OutgoingRecord, Record
+from txfeatures.model import KafkaRecord
 from txfeatures.runtime import Runtime, operations_server
-from txfeatures.settings import KafkaServiceSettings, KafkaSettings, ServiceSettings, load
-from txfeatures.topics import MAX_RECORD_BYTES
+from txfeatures.settings import ServiceSettings, StatefulServiceSettings, load
+from txfeatures.topics import MAX_RECORD_BYTES, dead_letter_topic
 
 V = TypeVar("V", bound=msgspec.Struct)
-S = TypeVar("S", bound=KafkaServiceSettings)
-S_contra = TypeVar("S_contra", bound=KafkaServiceSettings, contravariant=True)
+S = TypeVar("S", bound=StatefulServiceSettings)
+S_contra = TypeVar("S_contra", bound=StatefulServiceSettings, contravariant=True)
 
 log = get_logger(__name__)
 
 
-def create_app(name: str, kafka: KafkaSettings, *, partitions: int) -> faust.App:
-    """Return a Faust app whose name is its consumer group.
+def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics) -> microbatch.App:
+    """Return a Faust app whose agents get batches, exactly once.
 
     Args:
-        name: Application id; prefix of its changelog topics.
-        kafka: How to reach the brokers.
-        partitions: Default of its tables: that of the topic they are keyed by.
+        name: Application id: its consumer group, and the prefix of its changelog topics.
+        settings: Brokers, and this worker's name.
+        metrics: Where to count.
     """
-    return faust.App(
-        name,
-        broker=";".join(f"aiokafka://{b}" for b in kafka.bootstrap_servers.split(",")),
-        autodiscover=False,
-        store="memory://",
-        topic_partitions=partitions,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        table_standby_replicas=0,
-        web_enabled=False,
-        broker_commit_interval=1.0,
-        broker_max_poll_records=1000,
-        broker_session_timeout=10.0,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=MAX_RECORD_BYTES,
-        producer_acks=-1,
-        producer_max_request_size=MAX_RECORD_BYTES,
-        producer_compression_type="lz4",
-        producer_request_timeout=30.0,
-        stream_ack_cancelled_tasks=False,
+    return microbatch.create_app(
+        microbatch.Config(
+            group=name,
+            bootstrap_servers=settings.kafka.bootstrap_servers,
+            instance_id=settings.instance_id,
+            commit_interval_s=settings.commit_interval_s,
+            max_record_bytes=MAX_RECORD_BYTES,
+        ),
+        sensor=MetricsSensor(metrics),
     )
 
 
-def topic(app: faust.App, *names: str) -> Any:
-    """Return a channel of ``names`` whose keys and values are bytes."""
-    return app.topic(
-        *names,
-        key_type=bytes,
-        value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
-        allow_empty=True,
-    )
+def table(
+    app: microbatch.App,
+    name: str,
+    *,
+    partitions: int,
+    store: Callable[[], microbatch.Store[Any]] = microbatch.DictStore,
+) -> microbatch.Table:
+    """Return a table of ``app``; ``store`` makes what holds a partition's keys in memory."""
+    found: microbatch.Table = app.Table(name, partitions=partitions, partition_store=store)
+    return found
 
 
-def table(app: faust.App, name: str, *, partitions: int) -> Any:
-    """Return a table whose keys and values are bytes."""
-    return app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes)
+class MetricsSensor(microbatch.Sensor):
+    """Counts what the transport tells."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def on_read(self, topic: str, records: int, size_bytes: int) -> None:
+        """Count a batch that was read."""
+        self._flow("in", topic, records, size_bytes)
+
+    def on_sent(self, topic: str, records: int, size_bytes: int) -> None:
+        """Count records that were committed to a topic."""
+        self._flow("out", topic, records, size_bytes)
+
+    def on_commit(self, batches: int, duration_s: float) -> None:  # noqa: ARG002
+        """Count a transaction and time it."""
+        self._metrics.count("transactions_total", outcome="committed")
+        self._metrics.observe("commit_duration_seconds", duration_s)
+
+    def on_abort(self, reason: str) -> None:  # noqa: ARG002
+        """Count a transaction that was aborted and is tried again."""
+        self._metrics.count("transactions_total", outcome="aborted")
+
+    def on_rebalance(self, partitions: int, pause_s: float) -> None:
+        """Count a rebalance and how long nothing was worked on."""
+        self._metrics.forget_partitions()
+        self._metrics.observe("rebalance_pause_seconds", pause_s)
+        log.info("rebalanced", partitions=partitions, pause_s=round(pause_s, 3))
+
+    def on_recovery(self, records: int, duration_s: float) -> None:
+        """Tell how long the tables took."""
+        self._metrics.set("recovery_seconds", duration_s)
+        log.info("tables_recovered", records=records, duration_s=round(duration_s, 3))
+
+    def on_lag(self, topic: str, partition: int, records: int) -> None:
+        """Tell how many records lie ahead."""
+        self._metrics.set("lag_records", records, topic=topic, partition=str(partition))
+
+    def _flow(self, direction: str, topic: str, records: int, size_bytes: int) -> None:
+        self._metrics.count("records_total", records, direction=direction, topic=topic)
+        self._metrics.count("bytes_total", size_bytes, direction=direction, topic=topic)
 
 
 class StructTable(MutableMapping[int, V], Generic[V]):
-    """A part of a Faust table, read and written as typed values.
+    """A part of a table, read and written as typed values.
 
     Args:
-        table: A table of bytes; ``prefix`` tells this part's keys from the others'.
+        table: A mapping of bytes; ``prefix`` tells this part's keys from the others'.
         value_type: Type of the values; stored as JSON.
     """
 
@@ -124,54 +149,15 @@ def apply(state: MutableMapping[int, V], changed: Mapping[int, V], gone: Iterabl
         state.pop(key, None)
 
 
-def to_record(message: Any) -> Record:
-    """Return a Faust message as a record; its timestamp in exact milliseconds."""
-    headers = message.headers or ()
-    return Record(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key,
-        value=message.value,
-        timestamp_ms=round(message.timestamp * 1000),
-        headers=tuple(headers.items() if isinstance(headers, Mapping) else headers),
-    )
-
-
-@contextmanager
-def crash_only() -> Iterator[None]:
-    """End the process at once if the body raises: whatever an agent does goes in here.
-
-    Faust acknowledges the event of an agent that raised, and starts the agent again; its
-    offset would be committed and the record lost. A process that is gone commits nothing.
-    """
-    try:
-        yield
-    except Exception:
-        log.exception("agent_crashed")
-        logging.shutdown()
-        os._exit(1)
-
-
-async def send(
-    channels: Mapping[str, Any], records: Sequence[OutgoingRecord], *, metrics: Metrics
+def bury(
+    batch: microbatch.Batch,
+    dead: Sequence[tuple[KafkaRecord, InvalidMessageError]],
+    *,
+    metrics: Metrics,
 ) -> None:
-    """Send ``records``, each to the channel of its topic; await and count each acknowledgement."""
-    for record in records:
-        sent = await channels[record.topic].send(
-            key=record.key,
-            value=record.value,
-            partition=record.partition,
-            # Faust cuts the product with 1000 to an integer; the half keeps it exact.
-            timestamp=(record.timestamp_ms + 0.5) / 1000,
-            headers=list(record.headers),
-        )
-        await sent
-        metrics.count_flow("out", record.topic, [record.size_bytes])
-
-
-def count_dead(metrics: Metrics, dead: Sequence[tuple[Record, InvalidMessageError]]) -> None:
-    """Count and log what goes to a dead letter topic."""
+    """Send what can't be read to the dead letter topic, from the partition where it stood."""
+    letters = [wire.dead_letter(record, error) for record, error in dead]
+    batch.send(dead_letter_topic(batch.topic), letters, partition=batch.partition)
     for record, error in dead:
         metrics.count("dlq_records_total", reason=error.reason)
         log.warning(

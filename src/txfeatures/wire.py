@@ -18,9 +18,9 @@ from txfeatures.features import FEATURES, INTEGRAL_MAX
 from txfeatures.model import (
     Headers,
     Heartbeat,
+    KafkaRecord,
     OutgoingRecord,
     PartitionUpdate,
-    Record,
     Row,
     Transaction,
 )
@@ -114,12 +114,12 @@ def tick(topic: str, partition: int, timestamp_ms: int) -> OutgoingRecord:
     )
 
 
-def is_tick(record: Record) -> bool:
+def is_tick(record: KafkaRecord) -> bool:
     """Return whether ``record`` is a tick of the feed's clock."""
     return record.key is None and any(name == TICK_HEADER for name, _ in record.headers)
 
 
-def dead_letter(record: Record, error: InvalidMessageError) -> OutgoingRecord:
+def dead_letter(record: KafkaRecord, error: InvalidMessageError) -> OutgoingRecord:
     """Return ``record`` byte for byte for its dead letter topic, with where it stood and why.
 
     Header names follow Kafka Streams (KIP-1034), so that tools which know them work.

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from txfeatures.clock import SystemClock
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import KafkaSource
+from txfeatures.kafka_source import KafkaSource, committed_ends
 from txfeatures.model import Record, Row
 from txfeatures.settings import AwsSettings, KafkaSettings
 from txfeatures_local.demo.drained import Drain, read_status
@@ -85,13 +84,16 @@ class Pipeline:
     def records(self, topic: str) -> list[Record]:
         """Every record that stands in a topic now."""
         kafka = KafkaSettings(bootstrap_servers=self.stack.addresses.kafka)
-        total = sum(KafkaAdmin(kafka).end_offsets(topic).values())
+        left = {part: end for part, end in committed_ends(kafka, topic).items() if end}
         found: list[Record] = []
         with closing(KafkaSource(kafka, [topic], group=f"test-{topic}")) as source:
 
             def has_all() -> bool:
-                found.extend(source.poll(max_records=1000, timeout_s=0.5))
-                return len(found) >= total
+                for record in source.poll(max_records=1000, timeout_s=0.5):
+                    found.append(record)
+                    if left.get(record.partition) == record.offset + 1:
+                        del left[record.partition]
+                return not left
 
             self.wait_until(has_all)
         return found

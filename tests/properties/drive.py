@@ -9,7 +9,7 @@ from typing import TypeVar
 from services.aggregator.logic import FoldOutcome, Progress, Rules, fold
 from services.aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
 from tests.properties.oracle import Moment
-from txfeatures.model import Heartbeat, Partial, PartitionUpdate, Record
+from txfeatures.model import Heartbeat, KafkaRecord, Partial, PartitionUpdate, Record
 from txfeatures.topics import DEDUPED
 from txfeatures.wire import TICK_HEADER
 
@@ -51,9 +51,9 @@ class Folding:
     progress: Progress | None = None
     partials: dict[int, Partial] = field(default_factory=dict)
     updates: list[PartitionUpdate] = field(default_factory=list)
-    uncounted: list[tuple[Record, str]] = field(default_factory=list)
+    uncounted: list[tuple[KafkaRecord, str]] = field(default_factory=list)
 
-    def take(self, records: Sequence[Record]) -> FoldOutcome:
+    def take(self, records: Sequence[KafkaRecord]) -> FoldOutcome:
         outcome = fold(
             self.progress,
             self.partials,

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +95,21 @@ def last_revisions(logs: Iterable[Sequence[Moment]], times: Times) -> dict[int, 
 
 
 def first_sightings(sightings: Iterable[tuple[str, int]], remember_ms: int) -> list[bool]:
-    """Say of each (hash, log time in ms) whether it goes on."""
+    """Say of each (hash, log time in ms) whether it goes on.
+
+    It does unless the same hash went on before and is not forgotten yet: that is at the
+    first eighth of ``remember_ms`` after it was remembered for that long.
+    """
     forwarded: list[tuple[str, int]] = []
     answers = []
     for name, at_ms in sightings:
         before = [t for n, t in forwarded if n == name]
-        answers.append(not before or at_ms > before[-1] + remember_ms)
+        answers.append(not before or at_ms >= _forgotten(before[-1], remember_ms))
         if answers[-1]:
             forwarded.append((name, at_ms))
     return answers
+
+
+def _forgotten(seen_ms: int, remember_ms: int) -> int:
+    eighths = count(start=0, step=remember_ms // 8)
+    return next(at_ms for at_ms in eighths if at_ms > seen_ms + remember_ms)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from services.dedup.logic import dedup
 from tests.properties.drive import batches, one_by_one, record
 from tests.properties.oracle import Moment, first_sightings
-from txfeatures.model import Record
+from txfeatures.model import KafkaRecord
 from txfeatures.topics import RAW
 
 REMEMBER_MS = 60_000
@@ -14,23 +14,24 @@ REMEMBER_MS = 60_000
 thorough = settings(max_examples=200, deadline=None, print_blob=True)
 randoms = st.randoms(use_true_random=False)
 
-NAMES = [f"{number:064x}" for number in range(4)]
+NAMES = [f"{number:02x}" * 32 for number in range(4)]
 moments = st.builds(
     Moment,
     hash=st.sampled_from(NAMES),
     feed_ms=st.one_of(
-        st.integers(0, 200_000), st.sampled_from([0, REMEMBER_MS, REMEMBER_MS + 1, 120_000])
+        st.integers(0, 200_000),
+        st.sampled_from([0, REMEMBER_MS, 67_499, 67_500, 120_000, 134_999, 135_000]),
     ),
     fee=st.one_of(st.just(7), st.just(7), st.none()),
 )
 logs = st.lists(moments, max_size=40)
 
 
-def forwarded(log: list[Moment], random: Random | None = None) -> list[Record]:
+def forwarded(log: list[Moment], random: Random | None = None) -> list[KafkaRecord]:
     """Return what goes on, with the state carried from batch to batch."""
     records = [record(m, topic=RAW, offset=offset) for offset, m in enumerate(log)]
     seen: dict[bytes, int] = {}
-    found: list[Record] = []
+    found: list[KafkaRecord] = []
     for batch in batches(records, random) if random else one_by_one(records):
         outcome = dedup(seen, batch, remember_ms=REMEMBER_MS)
         assert outcome.duplicates + len(outcome.forwarded) == len(batch)

@@ -12,7 +12,7 @@ import msgspec
 
 from txfeatures import wire
 from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import KafkaTail
+from txfeatures.kafka_source import KafkaTail, committed_ends
 from txfeatures.model import MINUTE_S
 from txfeatures.settings import KafkaSettings
 from txfeatures.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW
@@ -50,6 +50,7 @@ class Drain:
     """
 
     def __init__(self, kafka: KafkaSettings, *, status: Callable[[], Status], pollers: int) -> None:
+        self._kafka = kafka
         self._admin = KafkaAdmin(kafka)
         self._tail = KafkaTail(kafka, FEED)
         self._status = status
@@ -71,7 +72,7 @@ class Drain:
         while not self._pollers_saw_the_end():
             yield False
         for topic, groups in _READS:
-            end = self._admin.end_offsets(topic)
+            end = committed_ends(self._kafka, topic)
             for group in groups:
                 while not reaches(self._admin.committed(group, topic), end):
                     yield False

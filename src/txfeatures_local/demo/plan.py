@@ -144,11 +144,8 @@ def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, 
 
 def _interval_s(plan: Plan) -> float:
     """Return the seconds between two polls: each shows one more second of the recording."""
-    fastest_s = FASTEST_POLL_S * plan.pollers
-    return fastest_s if plan.clock is ClockMode.POLL else max(fastest_s, 1 / plan.speed)
+    return 0.0 if plan.clock is ClockMode.POLL else 1 / plan.speed
 
 
 HOST = "127.0.0.1"
 ARCHIVE_CUT_S = 60
-FASTEST_POLL_S = 0.025
-"""About what dedup takes on stock Faust, which awaits each send (issue "Streaming core")."""

@@ -54,10 +54,15 @@ def test_what_is_counted_adds_up(metrics: Metrics) -> None:
     metrics.count("duplicates_total")
     metrics.count("duplicates_total", 2)
     metrics.count("dlq_records_total", reason="bad_key")
-    metrics.set("remembered_hashes", 7)
+    metrics.set("remembered_hashes", 6, partition="1")
+    metrics.set("remembered_hashes", 7, partition="1")
+    metrics.set("remembered_hashes", 8, partition="2")
+    metrics.set("recovery_seconds", 0.5)
     assert value(metrics, "txf_dedup_duplicates_total") == 3
     assert value(metrics, "txf_dedup_dlq_records_total", reason="bad_key") == 1
-    assert value(metrics, "txf_dedup_remembered_hashes") == 7
+    assert value(metrics, "txf_dedup_remembered_hashes", partition="1") == 7
+    assert value(metrics, "txf_dedup_remembered_hashes", partition="2") == 8
+    assert value(metrics, "txf_dedup_recovery_seconds") == 0.5
 
 
 def test_durations_are_counted_with_and_without_labels() -> None:
@@ -94,3 +99,25 @@ def test_a_label_that_is_not_declared_can_not_be_counted(metrics: Metrics) -> No
         metrics.count("dlq_records_total", txid="ab")
     with pytest.raises(ValueError, match="label"):
         metrics.count("dlq_records_total")
+    with pytest.raises(ValueError, match="label"):
+        metrics.set("recovery_seconds", 1, partition="1")
+    with pytest.raises(ValueError, match="label"):
+        metrics.set("remembered_hashes", 1)
+
+
+def test_the_stages_that_keep_state_count_their_transactions_alike() -> None:
+    nouns = {
+        service: {
+            m.name.removeprefix(f"txf_{service}_") for m in DEFINITIONS if m.service == service
+        }
+        for service in SERVICES
+    }
+    transactional = {
+        "transactions_total",
+        "commit_duration_seconds",
+        "rebalance_pause_seconds",
+        "recovery_seconds",
+        "lag_records",
+    }
+    assert [s for s in SERVICES if transactional <= nouns[s]] == ["dedup", "aggregator"]
+    assert [s for s in SERVICES if transactional & nouns[s]] == ["dedup", "aggregator"]

@@ -8,6 +8,7 @@ from txfeatures.settings import (
     KafkaSettings,
     LogSettings,
     ServiceSettings,
+    StatefulServiceSettings,
     environment_names,
     load,
 )
@@ -27,9 +28,17 @@ class Settings(ServiceSettings):
         return self
 
 
+class StatefulSettings(StatefulServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")
+
+
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*environment_names(Settings), *environment_names(AwsSettings)]:
+    for name in {
+        *environment_names(Settings),
+        *environment_names(AwsSettings),
+        *environment_names(StatefulSettings),
+    }:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -141,3 +150,38 @@ def test_the_names_that_are_read_are_listed_with_their_fields() -> None:
     } <= names.keys()  # fmt: skip
     assert "TXF_DEDUP_KAFKA" not in names
     assert all(field.description for field in names.values())
+
+
+def test_a_worker_with_state_is_nameless_and_commits_ten_times_a_second() -> None:
+    settings = load(StatefulSettings)
+    assert (settings.instance_id, settings.commit_interval_s) == (None, 0.1)
+    assert settings.kafka == KafkaSettings()
+
+
+def test_a_worker_with_state_takes_a_name_and_another_pace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TXF_DEDUP_INSTANCE_ID", "dedup-0.blue_1")
+    monkeypatch.setenv("TXF_DEDUP_COMMIT_INTERVAL_S", "0.01")
+    settings = load(StatefulSettings)
+    assert (settings.instance_id, settings.commit_interval_s) == ("dedup-0.blue_1", 0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INSTANCE_ID", ""),
+        ("INSTANCE_ID", "a b"),
+        ("INSTANCE_ID", "a\n"),
+        ("INSTANCE_ID", "a" * 201),
+        ("COMMIT_INTERVAL_S", "0"),
+        ("COMMIT_INTERVAL_S", "10.5"),
+        ("COMMIT_INTERVAL_S", "nan"),
+    ],
+)
+def test_a_name_or_a_pace_out_of_bounds_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"TXF_DEDUP_{name}", value)
+    with pytest.raises(SettingsError, match=f"^TXF_DEDUP_{name}="):
+        load(StatefulSettings)

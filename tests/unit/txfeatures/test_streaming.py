@@ -1,75 +1,66 @@
 import asyncio
-import subprocess
-import sys
-import tempfile
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import faust
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 from pydantic_settings import SettingsConfigDict
+from structlog.testing import capture_logs
 
-from txfeatures import streaming
-from txfeatures.errors import FatalError
+from tests.support.batches import batch_of
+from txfeatures import microbatch, streaming, wire
+from txfeatures.errors import FatalError, InvalidMessageError
 from txfeatures.metrics import Metrics
-from txfeatures.model import OutgoingRecord, Partial, Record
+from txfeatures.microbatch import Config, DictStore
+from txfeatures.model import Partial, Record
 from txfeatures.runtime import Runtime
-from txfeatures.settings import KafkaServiceSettings, KafkaSettings, ServiceSettings
-from txfeatures.streaming import StructTable
+from txfeatures.settings import (
+    KafkaSettings,
+    ServiceSettings,
+    StatefulServiceSettings,
+    environment_names,
+    load,
+)
+from txfeatures.streaming import MetricsSensor, StructTable
 from txfeatures.topics import MAX_RECORD_BYTES
 
 ONE = Partial(states={"a": 1})
 TWO = Partial(states={"a": 2**63 - 1}, late=2)
 
-YEAR_9999_MS = 253_402_300_799_999
+
+class AService(StatefulServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A Kafka record as Faust hands it over."""
-
-    timestamp: float = 0.0
-    headers: Any = None
-    topic: str = "raw"
-    partition: int = 1
-    offset: int = 2
-    key: bytes | None = b"k"
-    value: bytes | None = b"v"
-
-
-@dataclass(slots=True)
-class Channel:
-    """A topic that stores what it is sent as Faust's Kafka driver would."""
-
-    acknowledged: list[Record] = field(default_factory=list)
-    in_flight: int = 0
-
-    async def send(self, *, timestamp: float, **sent: Any) -> Awaitable[None]:
-        assert self.in_flight == 0
-        self.in_flight += 1
-
-        async def acknowledge() -> None:
-            self.in_flight -= 1
-            timestamp_ms = int(timestamp * 1000.0)
-            self.acknowledged.append(Record(topic="", offset=0, timestamp_ms=timestamp_ms, **sent))
-
-        return acknowledge()
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in environment_names(AService):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> faust.App:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return streaming.create_app("dedup", KafkaSettings(bootstrap_servers="a:1,b:2"), partitions=4)
+def metrics() -> Metrics:
+    return Metrics("dedup")
 
 
-def sent(timestamp_ms: int, **fields: Any) -> OutgoingRecord:
-    return OutgoingRecord(
-        topic="raw", key=b"k", value=b"v", timestamp_ms=timestamp_ms, partition=0, **fields
+@pytest.fixture
+def app(metrics: Metrics) -> microbatch.App:
+    return streaming.create_app("dedup", load(AService), metrics=metrics)
+
+
+def record(offset: int, value: bytes = b"v") -> Record:
+    return Record(
+        topic="raw",
+        partition=3,
+        offset=offset,
+        key=b"k",
+        value=value,
+        timestamp_ms=5,
+        headers=(("traceparent", b"00"),),
     )
+
+
+def counted(metrics: Metrics, noun: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"txf_dedup_{noun}", labels)
 
 
 def test_a_part_of_a_table_reads_back_what_was_written() -> None:
@@ -105,94 +96,117 @@ def test_applying_a_decision_writes_what_changed_and_deletes_what_it_forgot() ->
     assert state == {2: TWO, 3: TWO}
 
 
-@given(timestamp_ms=st.integers(0, YEAR_9999_MS))
-@example(timestamp_ms=1001)  # 1.001 * 1000 is less than 1001
-def test_a_records_clock_passes_through_faust_to_the_millisecond(timestamp_ms: int) -> None:
-    channel = Channel()
-    asyncio.run(streaming.send({"raw": channel}, [sent(timestamp_ms)], metrics=Metrics("dedup")))
-    [record] = channel.acknowledged
-    assert record.timestamp_ms == timestamp_ms
-    # aiokafka tells Faust seconds, as a float
-    assert streaming.to_record(Message(timestamp=timestamp_ms / 1000.0)).timestamp_ms == (
-        timestamp_ms
-    )
-
-
-def test_a_record_is_sent_with_all_it_has_and_acknowledged_before_the_next() -> None:
-    channels = {"raw": Channel(), "late": Channel()}
-    late = OutgoingRecord(topic="late", key=None, value=None, timestamp_ms=9)
-    records = [sent(5, headers=(("a", b"1"),)), late, sent(6)]
-    metrics = Metrics("dedup")
-    asyncio.run(streaming.send(channels, records, metrics=metrics))
-    counted = metrics.registry.get_sample_value(
-        "txf_dedup_records_total", {"direction": "out", "topic": "raw"}
-    )
-    assert counted == 2
-    assert [r.timestamp_ms for r in channels["raw"].acknowledged] == [5, 6]
-    assert channels["raw"].acknowledged[0].headers == [("a", b"1")]
-    assert channels["late"].acknowledged[0].partition is None
-    assert channels["raw"].in_flight == channels["late"].in_flight == 0
-
-
-def test_an_agent_that_raises_ends_the_process_before_anything_is_acknowledged() -> None:
-    program = """
-from txfeatures.streaming import crash_only
-try:
-    with crash_only():
-        raise OSError("refused")
-finally:
-    print("acknowledged")
-"""
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert (run.returncode, "acknowledged" in run.stdout) == (1, False)
-    assert "agent_crashed" in run.stdout + run.stderr
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [(None, ()), ({"a": b"1"}, (("a", b"1"),)), ([("a", b"1"), ("a", b"2")],) * 2],
-)
-def test_a_message_becomes_a_record_with_its_headers_in_order(
-    headers: Mapping[str, bytes] | list[tuple[str, bytes]] | None,
-    expected: tuple[tuple[str, bytes], ...],
+def test_dead_letters_go_byte_for_byte_to_the_partition_where_they_stood(
+    metrics: Metrics,
 ) -> None:
-    assert streaming.to_record(Message(timestamp=1.5, headers=headers)) == Record(
-        topic="raw",
-        partition=1,
-        offset=2,
-        key=b"k",
-        value=b"v",
-        timestamp_ms=1500,
-        headers=tuple(expected),
+    batch = batch_of(record(8, b"<html>"), record(9))
+    error = InvalidMessageError("not_json", "malformed")
+    with capture_logs() as logs:
+        streaming.bury(batch, [(batch.records[0], error)], metrics=metrics)
+    [(topic, partition, letters)] = batch.outbox.sends
+    assert (topic, partition) == ("raw.dlq", 3)
+    assert letters == (wire.dead_letter(batch.records[0], error),)
+    assert counted(metrics, "dlq_records_total", reason="not_json") == 1
+    assert logs == [
+        {
+            "event": "dead_letter",
+            "log_level": "warning",
+            "reason": "not_json",
+            "topic": "raw",
+            "partition": 3,
+            "offset": 8,
+        }
+    ]
+
+
+def test_without_dead_letters_nothing_is_sent(metrics: Metrics) -> None:
+    batch = batch_of(record(8))
+    streaming.bury(batch, [], metrics=metrics)
+    assert not any(letters for _, _, letters in batch.outbox.sends)
+
+
+def test_what_the_transport_tells_is_counted(metrics: Metrics) -> None:
+    sensor = MetricsSensor(metrics)
+    for _ in range(2):
+        sensor.on_read("raw", 3, 100)
+        sensor.on_sent("deduped", 2, 60)
+        sensor.on_commit(1, 0.25)
+        sensor.on_abort("fenced")
+        sensor.on_lag("raw", 1, 40)
+    flow = [
+        counted(metrics, f"{noun}_total", direction=direction, topic=topic)
+        for direction, topic in (("in", "raw"), ("out", "deduped"))
+        for noun in ("records", "bytes")
+    ]
+    assert flow == [6, 200, 4, 120]
+    outcomes = [counted(metrics, "transactions_total", outcome=o) for o in ("committed", "aborted")]
+    assert outcomes == [2, 2]
+    assert counted(metrics, "commit_duration_seconds_sum") == 0.5
+    assert counted(metrics, "lag_records", topic="raw", partition="1") == 40
+
+
+def test_rebalances_and_recoveries_are_counted_and_told(metrics: Metrics) -> None:
+    sensor = MetricsSensor(metrics)
+    with capture_logs() as logs:
+        sensor.on_rebalance(4, 0.5)
+        sensor.on_recovery(1000, 2.5)
+    assert counted(metrics, "rebalance_pause_seconds_sum") == 0.5
+    assert counted(metrics, "recovery_seconds") == 2.5
+    assert [(log["event"], log.get("partitions"), log.get("records")) for log in logs] == [
+        ("rebalanced", 4, None),
+        ("tables_recovered", None, 1000),
+    ]
+
+
+def test_every_hook_of_the_transport_is_counted() -> None:
+    hooks = [name for name in vars(microbatch.Sensor) if name.startswith("on_")]
+    assert hooks
+    assert [name for name in hooks if name not in vars(MetricsSensor)] == []
+
+
+def test_an_app_is_told_what_the_service_was(
+    monkeypatch: pytest.MonkeyPatch, metrics: Metrics
+) -> None:
+    monkeypatch.setenv("TXF_KAFKA_BOOTSTRAP_SERVERS", "a:1,b:2")
+    monkeypatch.setenv("TXF_DEDUP_INSTANCE_ID", "dedup-0")
+    monkeypatch.setenv("TXF_DEDUP_COMMIT_INTERVAL_S", "0.5")
+    app = streaming.create_app("dedup", load(AService), metrics=metrics)
+    assert app.microbatch == Config(
+        group="dedup",
+        bootstrap_servers="a:1,b:2",
+        instance_id="dedup-0",
+        commit_interval_s=0.5,
+        max_record_bytes=MAX_RECORD_BYTES,
     )
 
 
-def test_an_app_takes_the_largest_record_and_leaves_making_topics_to_bootstrap(
-    app: faust.App,
-) -> None:
-    conf = app.conf
-    assert conf.id == "dedup"
-    assert [str(url) for url in conf.broker] == ["aiokafka://a:1", "aiokafka://b:2"]
-    assert conf.consumer_max_fetch_size == conf.producer_max_request_size == MAX_RECORD_BYTES
-    assert conf.topic_partitions == 4
-    assert not conf.topic_allow_declare
-    assert not conf.web_enabled
+def test_an_app_counts_and_leaves_making_topics_to_bootstrap(app: microbatch.App) -> None:
+    assert isinstance(app.sensor, MetricsSensor)
+    assert app.conf.id == "dedup"
+    assert not app.conf.topic_allow_declare
+    assert not app.conf.web_enabled
 
 
-def test_topics_and_tables_pass_bytes(app: faust.App) -> None:
-    channel = streaming.topic(app, "raw", "feed")
-    assert list(channel.topics) == ["raw", "feed"]
-    assert (channel.key_type, channel.value_type) == (bytes, bytes)
-    table = streaming.table(app, "seen", partitions=4)
+def test_a_table_is_as_wide_as_told_with_a_store_for_each_partition(app: microbatch.App) -> None:
+    class Small(DictStore):
+        pass
+
+    table = streaming.table(app, "seen", partitions=4, store=Small)
     assert table.changelog_topic.get_topic_name() == "dedup-seen-changelog"
-    assert (table.key_serializer, table.value_serializer) == ("raw", "raw")
+    assert table.partitions == 4
+    stores = [restoration.store for restoration in table.renew(range(9))]
+    assert [type(store) for store in stores] == [Small] * 4
+    assert len({id(store) for store in stores}) == 4
+
+
+def test_a_table_holds_bytes_unless_told_otherwise(app: microbatch.App) -> None:
+    [restoration] = streaming.table(app, "seen", partitions=1).renew([0])
+    assert type(restoration.store) is DictStore
 
 
 @pytest.mark.parametrize(("stop", "expected"), [(0, 0), (3, 3), (None, 1), ("no", 1)])
 def test_a_worker_ends_with_the_exit_code_of_faust(
-    app: faust.App, monkeypatch: pytest.MonkeyPatch, stop: object, expected: int
+    app: microbatch.App, monkeypatch: pytest.MonkeyPatch, stop: object, expected: int
 ) -> None:
     runtime = Runtime(metrics=Metrics("dedup"))
     waiting: list[list[str]] = []
@@ -215,7 +229,7 @@ def test_a_worker_ends_with_the_exit_code_of_faust(
 
 
 def test_a_worker_that_just_returns_has_failed(
-    app: faust.App, monkeypatch: pytest.MonkeyPatch
+    app: microbatch.App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Worker:
         def __init__(self, *_: Any, **__: Any) -> None: ...
@@ -228,13 +242,10 @@ def test_a_worker_that_just_returns_has_failed(
     assert streaming.run_worker(app, settings=settings, runtime=runtime, ready="x") == 1
 
 
-class AService(KafkaServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")
-
-
 def an_app(settings: AService, *, partitions: int, metrics: Metrics) -> faust.App:
-    assert metrics.collectors()
-    return streaming.create_app("dedup", settings.kafka, partitions=partitions)
+    app = streaming.create_app("dedup", settings, metrics=metrics)
+    streaming.table(app, "seen", partitions=partitions)
+    return app
 
 
 @pytest.fixture
@@ -249,8 +260,9 @@ def test_a_worker_runs_as_wide_as_its_topic_and_its_exit_code_is_told(
         assert topic == "raw"
         return 7
 
-    def run_worker(app: faust.App, *, ready: str, **_: Any) -> int:
-        assert app.conf.topic_partitions == 7
+    def run_worker(app: faust.App, *, runtime: Runtime, ready: str, **_: Any) -> int:
+        assert app.tables["seen"].partitions == 7
+        assert runtime.metrics.collectors()
         assert ready == "partitions of raw"
         return 42
 

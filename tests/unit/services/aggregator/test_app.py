@@ -1,23 +1,50 @@
 import json
+from typing import Any
 
-from services.aggregator import app
-from services.aggregator.logic import Rules, fold
+import pytest
+from structlog.testing import capture_logs
+
+from services.aggregator import app as module
+from services.aggregator.app import create_app
+from services.aggregator.logic import FoldOutcome, Rules, fold
 from services.aggregator.merge import Frontier, merge
+from services.aggregator.settings import Settings
+from tests.support.batches import work
 from txfeatures import wire
-from txfeatures.model import OutgoingRecord, PartitionUpdate, Record
+from txfeatures.features import INTEGRAL_MAX
+from txfeatures.metrics import Metrics
+from txfeatures.microbatch import App, Batch
+from txfeatures.model import Heartbeat, OutgoingRecord, Partial, PartitionUpdate, Record
+from txfeatures.settings import load
 
 START_S = 1_729_296_000
+START_MS = START_S * 1000
+HEADERS = (("traceparent", b"00"),)
+DAY_MS = 24 * 3_600_000
 
 
-def record(value: bytes | None, *, offset: int = 0, tick: bool = False) -> Record:
+def record(value: bytes | None, *, at_ms: int = START_MS + 7, offset: int = 0) -> Record:
     return Record(
         topic="deduped",
         partition=2,
         offset=offset,
-        key=None if tick else b"key",
+        key=b"key",
         value=value,
-        timestamp_ms=START_S * 1000 + 7,
-        headers=((wire.TICK_HEADER, b"1"),) if tick else (("traceparent", b"00"),),
+        timestamp_ms=at_ms,
+        headers=HEADERS,
+    )
+
+
+def tick(at_ms: int = START_MS + 7) -> Record:
+    headers = ((wire.TICK_HEADER, b"1"),)
+    return Record(
+        topic="deduped",
+        partition=2,
+        offset=0,
+        key=None,
+        value=b"",
+        timestamp_ms=at_ms,
+        headers=headers,
     )
 
 
@@ -26,51 +53,210 @@ def tx(time: int, *, offset: int = 0) -> Record:
     return record(json.dumps(value).encode(), offset=offset)
 
 
-def first_stage(*records: Record) -> list[OutgoingRecord]:
-    outcome = fold(None, {}, records, partition=2, partitions=4, rules=Rules())
-    return app.folded(outcome)
+def folded(*records: Record) -> FoldOutcome:
+    return fold(None, {}, records, partition=2, partitions=4, rules=Rules())
 
 
-def test_an_update_goes_to_the_one_partition_of_partials() -> None:
-    [sent] = first_stage(tx(START_S), record(None, tick=True))
-    assert (sent.topic, sent.key, sent.partition) == ("partials", b"2", None)
-    assert sent.timestamp_ms == START_S * 1000 + 7
-    update = wire.decode_update(sent.value)
-    assert list(update.minutes) == [START_S]
-
-
-def test_what_came_too_late_goes_byte_for_byte_to_late_with_the_reason() -> None:
-    late = tx(0, offset=5)
-    [sent] = first_stage(late)
-    assert sent == OutgoingRecord(
-        topic="late",
-        partition=2,
-        key=late.key,
-        value=late.value,
-        timestamp_ms=late.timestamp_ms,
-        headers=(("traceparent", b"00"), ("txf-reason", b"late")),
+def update(at_ms: int, *, fees: int = 1, minutes: tuple[int, ...] = (START_S,)) -> PartitionUpdate:
+    [partial] = folded(tx(START_S)).changed.values()
+    states = {name: fees if "fee" in name else state for name, state in partial.states.items()}
+    return PartitionUpdate(
+        partition=0,
+        partitions=1,
+        feed_time_ms=at_ms,
+        watermark_s=at_ms // 1000 - 60,
+        minutes={minute_s: Partial(states=states) for minute_s in minutes},
     )
-    [future] = first_stage(tx(2**40))
-    assert wire.header(future.headers, "txf-reason") == b"future"
 
 
-def test_what_can_not_be_read_goes_byte_for_byte_to_the_dead_letters() -> None:
-    [sent] = first_stage(record(b"<html>"))
-    assert (sent.topic, sent.partition, sent.value) == ("deduped.dlq", 2, b"<html>")
-    assert wire.header(sent.headers, "txf-reason") == b"not_json"
+def heartbeat(at_ms: int) -> Heartbeat:
+    return Heartbeat(poller="a", poll_id=1, feed_time_ms=at_ms, outcome="ok")
+
+
+def message(topic: str, value: bytes | None) -> Record:
+    return Record(topic=topic, partition=0, offset=4, key=b"0", value=value, timestamp_ms=0)
+
+
+def of_partials(*updates: PartitionUpdate) -> list[Record]:
+    return [message("partials", wire.encode_update(update)) for update in updates]
+
+
+def sent(batch: Batch, topic: str) -> list[tuple[int | None, Any]]:
+    """Return partition and record of what was sent to ``topic``."""
+    sends = [(partition, records) for to, partition, records in batch.outbox.sends if to == topic]
+    return [(partition, record) for partition, records in sends for record in records]
+
+
+def changes(batch: Batch, topic: str) -> dict[bytes, bytes | None]:
+    found: dict[bytes, bytes | None] = {}
+    for changelog, partition, written in batch.outbox.changes:
+        assert (changelog, partition) == (topic, batch.partition)
+        found |= written
+    return found
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("aggregator")
+
+
+@pytest.fixture
+def app(metrics: Metrics) -> App:
+    created = create_app(load(Settings), partitions=4, metrics=metrics)
+    assert isinstance(created, App)
+    return created
+
+
+def test_an_update_is_keyed_by_its_partition_and_has_the_clock_of_its_tick() -> None:
+    [sent] = module.updates(folded(tx(START_S), tick()))
+    assert (sent.topic, sent.key, sent.partition) == ("partials", b"2", None)
+    assert sent.timestamp_ms == START_MS + 7
+    assert list(wire.decode_update(sent.value).minutes) == [START_S]
+
+
+@pytest.mark.parametrize(("time", "reason"), [(0, b"late"), (2**40, b"future")])
+def test_what_is_not_counted_goes_byte_for_byte_to_late_with_the_reason(
+    time: int, reason: bytes
+) -> None:
+    left = tx(time, offset=5)
+    assert module.uncounted(folded(left)) == [
+        OutgoingRecord(
+            topic="late",
+            key=left.key,
+            value=left.value,
+            timestamp_ms=left.timestamp_ms,
+            headers=(*HEADERS, ("txf-reason", reason)),
+        )
+    ]
 
 
 def test_a_row_is_keyed_by_its_minute_and_stamped_with_its_event_time() -> None:
-    partial = fold(None, {}, [tx(START_S)], partition=0, partitions=1, rules=Rules()).changed
-    update = PartitionUpdate(
-        partition=0,
-        partitions=1,
-        feed_time_ms=START_S * 1000 + 123,
-        watermark_s=0,
-        minutes=partial,
-    )
-    outcome = merge(Frontier(), {}, [update], rules=Rules())
-    [sent] = app.merged_rows(outcome)
+    outcome = merge(Frontier(), {}, [update(START_MS + 123)], rules=Rules())
+    [sent] = module.rows(outcome)
     assert (sent.topic, sent.key, sent.partition) == ("aggregated", b"2024-10-19 00:00:00", None)
-    assert sent.timestamp_ms == START_S * 1000 + 123
+    assert sent.timestamp_ms == START_MS + 123
     assert wire.decode_row(sent.value) == outcome.rows[0].row
+
+
+def test_messages_are_read_as_their_topic_says() -> None:
+    beat, partial = heartbeat(START_MS), update(START_MS)
+    [from_partials] = of_partials(partial)
+    from_feed = message("feed", wire.encode_heartbeat(beat))
+    assert module.messages([from_feed, from_partials]) == [beat, partial]
+
+
+@pytest.mark.parametrize("topic", ["feed", "partials"])
+@pytest.mark.parametrize("value", [None, b"", b"<html>", b"{}", b"[]"])
+def test_a_message_that_can_not_be_read_is_passed_over_and_told(
+    topic: str, value: bytes | None
+) -> None:
+    [partial] = of_partials(update(START_MS))
+    with capture_logs() as logs:
+        found = module.messages([message(topic, value), partial])
+    assert found == [update(START_MS)]
+    [log] = logs
+    assert (log["event"], log["topic"], log["offset"]) == ("unreadable_record", topic, 4)
+
+
+def test_a_fold_sends_what_it_has_from_the_partition_where_it_stood(
+    app: App, metrics: Metrics
+) -> None:
+    batch = work(
+        app, "fold", tx(START_S, offset=1), tx(0, offset=2), record(b"<html>", offset=3), tick()
+    )
+    [(partition, partial)] = sent(batch, "partials")
+    assert (partition, partial.key) == (None, b"2")
+    [(partition, late)] = sent(batch, "late")
+    assert (partition, wire.header(late.headers, "txf-reason")) == (2, b"late")
+    [(partition, dead)] = sent(batch, "deduped.dlq")
+    assert (partition, dead.value) == (2, b"<html>")
+    assert wire.header(dead.headers, "txf-reason") == b"not_json"
+    value = metrics.registry.get_sample_value
+    assert value("txf_aggregator_late_transactions_total", {"outcome": "late"}) == 1
+    assert value("txf_aggregator_late_transactions_total", {"outcome": "counted"}) == 0
+    assert value("txf_aggregator_dlq_records_total", {"reason": "not_json"}) == 1
+
+
+def test_a_transaction_that_counts_although_its_minute_is_closed_is_counted_as_late(
+    app: App, metrics: Metrics
+) -> None:
+    work(app, "fold", tx(START_S, offset=1), tick(START_MS + 300_000), tx(START_S, offset=2))
+    value = metrics.registry.get_sample_value
+    assert value("txf_aggregator_late_transactions_total", {"outcome": "counted"}) == 1
+
+
+def test_a_fold_goes_on_from_what_earlier_batches_left_on_the_changelog(app: App) -> None:
+    first = work(app, "fold", tx(START_S, offset=1))
+    written = changes(first, "aggregator-folds-changelog")
+    assert written.keys() == {b"progress/0", f"partial/{START_S}".encode()}
+    [(_, told)] = sent(work(app, "fold", tx(START_S, offset=2), tick()), "partials")
+    [partial] = wire.decode_update(told.value).minutes.values()
+    both = folded(tx(START_S, offset=1), tx(START_S, offset=2), tick()).changed
+    assert partial == both[START_S]
+
+
+def test_a_fold_deletes_what_takes_no_more_corrections(app: App) -> None:
+    work(app, "fold", tx(START_S), tick())
+    batch = work(app, "fold", tick(START_MS + 2 * DAY_MS))
+    assert changes(batch, "aggregator-folds-changelog")[f"partial/{START_S}".encode()] is None
+
+
+def test_partitions_fold_apart(app: App) -> None:
+    work(app, "fold", tx(START_S))
+    other = Record(
+        topic="deduped",
+        partition=3,
+        offset=0,
+        key=b"key",
+        value=tx(START_S, offset=9).value,
+        timestamp_ms=START_MS,
+    )
+    work(app, "fold", other)
+    table: Any = app.tables["folds"]
+    stores = table.data.by_number
+    assert stores[2][f"partial/{START_S}".encode()] == stores[3][f"partial/{START_S}".encode()]
+
+
+def test_a_united_batch_sends_its_rows_and_remembers_them(app: App, metrics: Metrics) -> None:
+    batch = work(app, "unite", *of_partials(update(START_MS + 5000)))
+    [(partition, row)] = sent(batch, "aggregated")
+    assert (partition, row.key) == (None, b"2024-10-19 00:00:00")
+    written = changes(batch, "aggregator-merged-changelog")
+    assert written.keys() == {b"frontier/0", f"minute/{START_S}".encode()}
+    value = metrics.registry.get_sample_value
+    assert value("txf_aggregator_rows_total", {"kind": "provisional"}) == 1
+    assert value("txf_aggregator_feed_time_seconds") == START_S + 5
+    assert value("txf_aggregator_watermark_time_seconds") == START_S - 55
+
+
+def test_both_topics_of_unite_share_what_is_remembered(app: App) -> None:
+    work(app, "unite", message("feed", wire.encode_heartbeat(heartbeat(START_MS))))
+    batch = work(app, "unite", *of_partials(update(START_MS + 120_000, minutes=())))
+    [(_, row)] = sent(batch, "aggregated")
+    assert row.key == b"2024-10-19 00:00:00"  # a minute without transactions, but with a feed
+    assert wire.decode_row(row.value)["is_final"] == 1
+
+
+def test_a_batch_that_changes_nothing_writes_nothing(app: App) -> None:
+    work(app, "unite", *of_partials(update(START_MS)))
+    batch = work(app, "unite", *of_partials(update(START_MS)))
+    assert (sent(batch, "aggregated"), changes(batch, "aggregator-merged-changelog")) == ([], {})
+
+
+def test_a_row_that_needs_more_than_64_bits_is_withheld_and_told(
+    app: App, metrics: Metrics
+) -> None:
+    with capture_logs() as logs:
+        batch = work(app, "unite", *of_partials(update(START_MS, fees=INTEGRAL_MAX + 1)))
+    assert sent(batch, "aggregated") == []
+    assert [log["event"] for log in logs] == ["row_withheld"]
+    assert metrics.registry.get_sample_value("txf_aggregator_overflows_total") == 1
+
+
+def test_the_first_stage_is_as_wide_as_its_topic_and_the_second_is_one(app: App) -> None:
+    assert {name: table.partitions for name, table in app.tables.items()} == {
+        "folds": 4,
+        "merged": 1,
+    }
+    topics = {agent.channel.topics for agent in app.agents.values()}
+    assert topics == {("deduped",), ("partials", "feed")}

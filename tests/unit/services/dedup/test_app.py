@@ -1,44 +1,161 @@
-from services.dedup import app
-from services.dedup.logic import dedup
+from typing import Any
+
+import pytest
+
+from services.dedup import app as module
+from services.dedup.app import create_app
+from services.dedup.settings import Settings
+from tests.support.batches import work
 from txfeatures import wire
-from txfeatures.model import OutgoingRecord, Record
+from txfeatures.metrics import Metrics
+from txfeatures.microbatch import App, Batch
+from txfeatures.model import Record
+from txfeatures.settings import load
+
+A, B = b"ab" * 32, b"cd" * 32
+A_REMEMBERED = b"\xab" * 31
+REMEMBER_MS = 80_000
+FORGET_MS = 90_000  # of what is seen at 0, ..., 9_999
+REMOVE_MS = FORGET_MS + REMEMBER_MS // 8
+CHANGELOG = "dedup-seen-changelog"
 
 
-def record(key: bytes | None, *, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("dedup")
+
+
+@pytest.fixture
+def app(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> App:
+    monkeypatch.setenv("TXF_DEDUP_REMEMBER_S", str(REMEMBER_MS // 1000))
+    created = create_app(load(Settings), partitions=4, metrics=metrics)
+    assert isinstance(created, App)
+    return created
+
+
+def record(
+    key: bytes | None,
+    timestamp_ms: int = 5,
+    *,
+    partition: int = 3,
+    headers: tuple[tuple[str, bytes], ...] = (),
+) -> Record:
     return Record(
         topic="raw",
-        partition=3,
+        partition=partition,
         offset=9,
         key=key,
         value=b"\xff" if key else b"",
-        timestamp_ms=5,
+        timestamp_ms=timestamp_ms,
         headers=headers,
     )
 
 
-def sent(item: Record) -> OutgoingRecord:
-    [found] = app.outgoing(dedup({}, [item], remember_ms=1))
+def tick(timestamp_ms: int) -> Record:
+    return record(None, timestamp_ms, headers=((wire.TICK_HEADER, b"1"),))
+
+
+def sent(batch: Batch, topic: str) -> list[tuple[Any, ...]]:
+    return [
+        (partition, record.key, record.value, record.timestamp_ms, list(record.headers))
+        for to, partition, records in batch.outbox.sends
+        for record in records
+        if to == topic
+    ]
+
+
+def changes(batch: Batch) -> dict[bytes, bytes | None]:
+    found: dict[bytes, bytes | None] = {}
+    for topic, partition, written in batch.outbox.changes:
+        assert (topic, partition) == (CHANGELOG, batch.partition)
+        found |= written
     return found
 
 
-def test_a_first_sighting_goes_byte_for_byte_to_the_same_partition_with_the_same_clock() -> None:
+def test_what_goes_on_goes_byte_for_byte_to_the_same_partition_with_the_same_clock(
+    app: App,
+) -> None:
     headers = (("traceparent", b"00"),)
-    assert sent(record(b"ab" * 32, headers=headers)) == OutgoingRecord(
-        topic="deduped",
-        partition=3,
-        key=b"ab" * 32,
-        value=b"\xff",
-        timestamp_ms=5,
-        headers=headers,
-    )
+    batch = work(app, "dedup", record(A, headers=headers), tick(6), record(A, 7), record(B, 8))
+    assert sent(batch, "deduped") == [
+        (3, A, b"\xff", 5, [("traceparent", b"00")]),
+        (3, None, b"", 6, [(wire.TICK_HEADER, b"1")]),
+        (3, B, b"\xff", 8, []),
+    ]
+    assert sent(batch, "raw.dlq") == []
 
 
-def test_a_tick_is_still_a_tick_behind_dedup() -> None:
-    found = sent(record(None, headers=((wire.TICK_HEADER, b"1"),)))
-    assert found == wire.tick("deduped", 3, 5)
+def test_a_first_sighting_and_what_is_remembered_of_it_are_of_one_batch(app: App) -> None:
+    batch = work(app, "dedup", record(A))
+    assert changes(batch) == {A_REMEMBERED: FORGET_MS.to_bytes(8, "big")}
 
 
-def test_a_bad_key_goes_to_the_dead_letters_with_the_reason() -> None:
-    found = sent(record(b"xyz"))
-    assert (found.topic, found.key, found.value) == ("raw.dlq", b"xyz", b"\xff")
-    assert wire.header(found.headers, "txf-reason") == b"bad_key"
+def test_a_repeat_in_a_later_batch_is_dropped_writes_nothing_and_is_counted(
+    app: App, metrics: Metrics
+) -> None:
+    work(app, "dedup", record(A), record(B))
+    batch = work(app, "dedup", record(A, FORGET_MS - 1))
+    assert (sent(batch, "deduped"), changes(batch)) == ([], {})
+    value = metrics.registry.get_sample_value
+    assert value("txf_dedup_duplicates_total") == 1
+    assert value("txf_dedup_remembered_hashes", {"partition": "3"}) == 2
+
+
+def test_partitions_do_not_share_what_they_remember(app: App) -> None:
+    work(app, "dedup", record(A, partition=0))
+    batch = work(app, "dedup", record(A, partition=1))
+    assert [partition for partition, *_ in sent(batch, "deduped")] == [1]
+
+
+def test_what_is_due_is_forgotten_with_a_tombstone_and_counts_as_new_again(
+    app: App, metrics: Metrics
+) -> None:
+    work(app, "dedup", record(A), record(B, 10_000))
+    batch = work(app, "dedup", tick(REMOVE_MS))
+    assert changes(batch) == {A_REMEMBERED: None}
+    value = metrics.registry.get_sample_value
+    assert value("txf_dedup_remembered_hashes", {"partition": "3"}) == 1
+    assert len(sent(work(app, "dedup", record(A, FORGET_MS)), "deduped")) == 1
+
+
+def test_nothing_is_removed_while_a_record_whose_clock_is_behind_may_ask_for_it(
+    app: App,
+) -> None:
+    work(app, "dedup", record(A))
+    assert changes(work(app, "dedup", tick(REMOVE_MS - 1))) == {}
+    assert changes(work(app, "dedup", tick(6), tick(2 * REMOVE_MS), tick(7))) == {}
+    assert changes(work(app, "dedup", tick(REMOVE_MS))) == {A_REMEMBERED: None}
+
+
+def test_a_sighting_after_the_time_to_forget_is_remembered_anew_and_not_removed(app: App) -> None:
+    work(app, "dedup", record(A))
+    batch = work(app, "dedup", record(A, FORGET_MS))
+    assert changes(batch) == {A_REMEMBERED: (180_000).to_bytes(8, "big")}
+
+
+def test_few_are_forgotten_with_one_batch(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FORGOTTEN_AT_A_TIME", 2)
+    work(app, "dedup", *[record(f"{number:02x}".encode() * 32) for number in range(4)])
+    assert [len(changes(work(app, "dedup", tick(REMOVE_MS)))) for _ in range(3)] == [2, 2, 0]
+
+
+def test_a_bad_key_goes_to_the_dead_letters_with_the_reason(app: App, metrics: Metrics) -> None:
+    batch = work(app, "dedup", record(b"xyz"), record(A))
+    [(*letter, headers)] = sent(batch, "raw.dlq")
+    assert letter == [3, b"xyz", b"\xff", 5]
+    assert wire.header(headers, "txf-reason") == b"bad_key"
+    assert len(sent(batch, "deduped")) == 1
+    value = metrics.registry.get_sample_value
+    assert value("txf_dedup_dlq_records_total", {"reason": "bad_key"}) == 1
+
+
+def test_a_clock_of_any_date_does_not_stop_it(app: App) -> None:
+    latest_ms = 2**63 - 1  # the latest that Kafka takes
+    batch = work(app, "dedup", record(A, latest_ms))
+    assert len(sent(batch, "deduped")) == 1
+    assert sent(work(app, "dedup", record(A, latest_ms)), "deduped") == []
+
+
+def test_its_tables_are_as_many_as_the_partitions_of_its_topic(app: App) -> None:
+    assert app.tables["seen"].partitions == 4
+    assert [agent.channel.topics for agent in app.agents.values()] == [("raw",)]

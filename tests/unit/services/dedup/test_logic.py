@@ -1,11 +1,19 @@
-import pytest
+import doctest
 
-from services.dedup.logic import HASH_BYTES, Outcome, dedup
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dedup import logic
+from services.dedup.logic import HASH_BYTES, REMEMBERED_BYTES, Outcome, dedup, forget_ms
 from txfeatures.model import Record
 from txfeatures.wire import TICK_HEADER
 
 A, B = "ab" * HASH_BYTES, "cd" * HASH_BYTES
+A_REMEMBERED = b"\xab" * REMEMBERED_BYTES
 REMEMBER_MS = 1000
+FORGET_MS = 1125
+"""When that is forgotten which was seen at 0, ..., 124."""
 
 
 def record(key: str | bytes | None, timestamp_ms: int = 0, *, offset: int = 0) -> Record:
@@ -39,10 +47,15 @@ def test_nothing_in_is_nothing_out() -> None:
     assert decide() == Outcome(forwarded=[], sightings={}, duplicates=0, dead=[])
 
 
-def test_a_first_sighting_goes_on_as_it_is_and_is_remembered_in_32_bytes() -> None:
+def test_a_first_sighting_goes_on_as_it_is_and_is_remembered_in_31_bytes() -> None:
     outcome = decide(record(A, 5))
     assert outcome.forwarded == [record(A, 5)]
-    assert outcome.sightings == {bytes.fromhex(A): 5}
+    assert outcome.sightings == {A_REMEMBERED: FORGET_MS}
+    assert [len(key) for key in outcome.sightings] == [31]
+
+
+def test_a_hash_in_capitals_is_the_same_hash() -> None:
+    assert decide(record(A), record(A.upper())).duplicates == 1
 
 
 def test_a_repeat_in_the_same_batch_is_dropped() -> None:
@@ -52,31 +65,63 @@ def test_a_repeat_in_the_same_batch_is_dropped() -> None:
 
 
 def test_a_repeat_of_an_earlier_batch_is_dropped() -> None:
-    outcome = decide(record(A, 500), seen={bytes.fromhex(A): 0})
+    outcome = decide(record(A, 500), seen={A_REMEMBERED: FORGET_MS})
     assert (outcome.forwarded, outcome.sightings, outcome.duplicates) == ([], {}, 1)
 
 
-@pytest.mark.parametrize(("age_ms", "goes_on"), [(REMEMBER_MS, False), (REMEMBER_MS + 1, True)])
-def test_a_hash_is_remembered_for_a_set_log_time(age_ms: int, goes_on: bool) -> None:
-    outcome = decide(record(A, 7 + age_ms), seen={bytes.fromhex(A): 7})
+@pytest.mark.parametrize(("at_ms", "goes_on"), [(FORGET_MS - 1, False), (FORGET_MS, True)])
+def test_a_hash_is_new_again_from_the_time_to_forget_it_on(at_ms: int, goes_on: bool) -> None:
+    outcome = decide(record(A, at_ms), seen={A_REMEMBERED: FORGET_MS})
     assert bool(outcome.forwarded) is goes_on
-    assert outcome.sightings == ({bytes.fromhex(A): 7 + age_ms} if goes_on else {})
+    assert outcome.duplicates == (not goes_on)
+    assert outcome.sightings == ({A_REMEMBERED: 2250} if goes_on else {})
+
+
+@pytest.mark.parametrize(("seen_ms", "expected"), [(0, 1125), (124, 1125), (125, 1250)])
+def test_a_hash_is_forgotten_with_the_others_of_its_eighth(seen_ms: int, expected: int) -> None:
+    assert decide(record(A, seen_ms)).sightings == {A_REMEMBERED: expected}
+
+
+@given(seen_ms=st.integers(0, 2**63 - 1), remember_ms=st.integers(8, 30 * 24 * 3_600_000))
+def test_a_hash_is_remembered_as_long_as_told_and_an_eighth_longer_at_most(
+    seen_ms: int, remember_ms: int
+) -> None:
+    assert remember_ms < forget_ms(seen_ms, remember_ms) - seen_ms <= remember_ms * 9 / 8
+
+
+@given(seen_ms=st.integers(0, 2**63 - 1), remember_ms=st.integers(1, 7))
+def test_a_memory_too_short_for_eighths_is_rounded_up_by_a_millisecond(
+    seen_ms: int, remember_ms: int
+) -> None:
+    assert forget_ms(seen_ms, remember_ms) == seen_ms + remember_ms + 1
+
+
+@given(start_ms=st.integers(0, 2**50), offsets_ms=st.sets(st.integers(0, 80_000), max_size=200))
+def test_what_is_remembered_at_once_is_forgotten_at_nine_times_at_most(
+    start_ms: int, offsets_ms: set[int]
+) -> None:
+    assert len({forget_ms(start_ms + offset_ms, 80_000) for offset_ms in offsets_ms}) <= 9
+
+
+def test_the_examples_of_the_docstrings_are_right() -> None:
+    found = doctest.testmod(logic)
+    assert (found.failed, found.attempted) == (0, 1)
 
 
 def test_what_was_forgotten_and_goes_on_again_is_remembered_from_then() -> None:
-    outcome = decide(record(A, 0), record(A, 1001), record(A, 2001), record(A, 2002))
-    assert [found.timestamp_ms for found in outcome.forwarded] == [0, 1001, 2002]
-    assert outcome.sightings == {bytes.fromhex(A): 2002}
+    outcome = decide(record(A, 0), record(A, 1125), record(A, 2249), record(A, 2250))
+    assert [found.timestamp_ms for found in outcome.forwarded] == [0, 1125, 2250]
+    assert outcome.sightings == {A_REMEMBERED: 3375}
 
 
 def test_the_newest_sighting_counts_when_an_older_one_is_stored() -> None:
-    outcome = decide(record(A, 1001), record(A, 1002), seen={bytes.fromhex(A): 0})
-    assert [found.timestamp_ms for found in outcome.forwarded] == [1001]
+    outcome = decide(record(A, 1125), record(A, 1126), seen={A_REMEMBERED: FORGET_MS})
+    assert [found.timestamp_ms for found in outcome.forwarded] == [1125]
 
 
 def test_a_repeat_does_not_prolong_the_memory() -> None:
-    outcome = decide(record(A, 0), record(A, 900), record(A, 1001))
-    assert [found.timestamp_ms for found in outcome.forwarded] == [0, 1001]
+    outcome = decide(record(A, 0), record(A, 1124), record(A, 1125))
+    assert [found.timestamp_ms for found in outcome.forwarded] == [0, 1125]
 
 
 def test_log_time_that_steps_back_is_still_a_repeat() -> None:
@@ -114,6 +159,6 @@ def test_a_key_that_is_no_hash_is_dead_with_its_bytes_intact(key: bytes | None) 
 
 
 def test_what_was_seen_is_not_changed_by_the_decision() -> None:
-    seen = {bytes.fromhex(A): 0}
+    seen = {A_REMEMBERED: FORGET_MS}
     decide(record(A, 5000), record(B, 5000), seen=seen)
-    assert seen == {bytes.fromhex(A): 0}
+    assert seen == {A_REMEMBERED: FORGET_MS}
