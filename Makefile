@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO_OPTIONS := $(foreach option,source file clock speed until export port pollers errors error_rate,\
 	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
 
-.PHONY: help demo check test faults static setup lock clean
+.PHONY: help demo check test faults bench static setup lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: static ## set-up, static checks, then all tests, on a real Kafka and a loc
 
 faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
 	FAULT_TRANSACTIONS=200000 FAULT_KILLS=50 $(BIN)/pytest -q tests/integration/test_faults.py
+
+bench: setup ## the product beside its peers, some twenty minutes; writes docs/benchmarks.md
+	$(BIN)/python -m bench --page docs/benchmarks.md
 
 static: setup ## format, lint, types, imports
 	$(BIN)/ruff format --check .

@@ -151,6 +151,7 @@ class Engine:
 
     def assigned(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
         """Take partitions over."""
+        self._give_up.clear()
         self._takeover = asyncio.create_task(self._take_over(generation, committed))
         self._takeover.add_done_callback(self._on_taken_over)
 
@@ -176,7 +177,6 @@ class Engine:
 
     async def _take_over(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
         """Make the tables of the assigned partitions whole, and read on."""
-        self._give_up.clear()
         assigned = set(committed)
         await self._host.on_assigned(assigned)
         kept = self._ownership.take_over(committed)

@@ -37,7 +37,7 @@ def produce(producer: Producer, outboxes: Iterable[Outbox]) -> Mapping[str, Sent
             _produce_changes(producer, topic, partition, changes)
             count = sent.setdefault(topic, Sent())
             count.records += len(changes)
-            count.size_bytes += sum(map(len, changes))
+            count.size_bytes += sum(len(k) + len(v or b"") for k, v in changes.items())
     producer.poll(0)
     return sent
 

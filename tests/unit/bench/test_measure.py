@@ -77,6 +77,15 @@ def test_work_that_shows_before_the_output_starts_the_clock() -> None:
     assert figures(begun, records=100, count=NOTHING_WRONG).records_per_s == 75 / 2
 
 
+def test_work_that_was_all_done_when_it_first_showed_is_timed_from_the_look_before() -> None:
+    begun = [
+        Look(at_s=at_s, done=float(at_s >= 2), visible=seen, cpu_s=at_s, memory_bytes=0)
+        for at_s, seen in enumerate([0, 0, 0, 100])
+    ]
+    found = figures(begun, records=100, count=NOTHING_WRONG)
+    assert (found.records_per_s, found.cpu_us_per_record) == (50, 2e4)
+
+
 def test_it_looks_until_the_output_is_complete() -> None:
     output = ScriptedOutput([0, 0, 50, 100], expected=100)
     found = run(output)

@@ -1,0 +1,99 @@
+"""The benchmark's command: ``python -m bench``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import report
+from bench.contest import Result, contest
+from bench.latency import Latency, measure_latency
+from bench.stages import stages
+from bench.systems import PRODUCT
+from txfeatures.clock import SystemClock
+from txfeatures.errors import TxFeaturesError
+from txfeatures.logs import configure_logging
+from txfeatures.settings import LogSettings
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+LATENCY = "latency"
+TABLE_WIDTH = 120
+"""Columns of a terminal that the widest table needs."""
+
+_STAGES = {stage.name: stage for stage in stages()}
+_SYSTEMS = list(dict.fromkeys(s.name for stage in stages() for s in stage.systems))
+
+
+@app.command()
+def bench(
+    *,
+    stage: Annotated[
+        list[str] | None, typer.Option(help=f"What to measure: {', '.join([*_STAGES, LATENCY])}.")
+    ] = None,
+    system: Annotated[
+        list[str] | None, typer.Option(help=f"Who takes part: {', '.join(_SYSTEMS)}.")
+    ] = None,
+    records: Annotated[
+        int, typer.Option(min=1000, help="Input records; the chain gets five times as many.")
+    ] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each system is run.")] = 3,
+    seconds: Annotated[int, typer.Option(min=2, help="How long latency is looked at.")] = 120,
+    json: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("build/bench.json"),
+    page: Annotated[Path | None, typer.Option(help="Where a page of Markdown goes.")] = None,
+) -> None:
+    """Measure this product beside its peers; needs nothing but this machine and, once, the net.
+
+    The exit code says whether txfeatures was measured and kept its promise, never how fast it was.
+    """
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False)
+
+    configure_logging(LogSettings(format="text", level="error"), service="bench")
+    try:
+        chosen = _known(stage, [*_STAGES, LATENCY])
+        names = _known(system, _SYSTEMS)
+        results: list[Result] = []
+        latencies: list[Latency] = []
+        clock = SystemClock()
+        if LATENCY in chosen:
+            latencies = measure_latency(seconds, clock=clock, say=say)
+        for one in (_STAGES[name] for name in chosen if name != LATENCY):
+            if systems := [taker for taker in one.systems if taker.name in names]:
+                results += contest(
+                    one, systems, count=records * one.scale, rounds=rounds, clock=clock, say=say
+                )
+    except TxFeaturesError as error:
+        say(str(error))
+        raise typer.Exit(1) from error
+    found = report.document(results, latencies, report.machine())
+    report.write(json, found)
+    if page:
+        page.write_text(report.page(found), encoding="utf-8")
+    for section in report.sections(found):
+        console.print(report.table(section))
+    say(f"figures in {json}")
+    if any(_is_wrong(result) for result in results):
+        raise typer.Exit(1)
+
+
+def _known(chosen: list[str] | None, names: list[str]) -> list[str]:
+    for name in chosen or ():
+        if name not in names:
+            raise typer.BadParameter(f"{name} is none of {', '.join(names)}")
+    return chosen or names
+
+
+def _is_wrong(result: Result) -> bool:
+    return result.system == PRODUCT and (
+        bool(result.skipped)
+        or any(one.count.missing or one.count.duplicates for one in result.rounds)
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,143 @@
+"""How long a transaction takes through the whole stack at the live rate.
+
+From the moment the poller had the answer of the source to the moment a row of the open minute
+that counts it can be read: in ``aggregated``, and in the online store.
+"""
+
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import boto3
+
+from bench.cluster import Cluster, read
+from txfeatures import wire
+from txfeatures.clock import Clock
+from txfeatures.features import EVENT_TIME
+from txfeatures.settings import AwsSettings
+from txfeatures.topics import AGGREGATED, FEED
+from txfeatures_local.demo.plan import REGION, Plan, Source
+from txfeatures_local.demo.stack import Stack
+from txfeatures_local.ports import free_port
+
+LOOK_S = 0.01
+WARM_UP_S = 5.0
+"""Polls of the first seconds don't count: caches are cold and groups are forming."""
+
+Arrivals = list[tuple[float, int]]
+"""When something could be read, and up to which time of the feed it knew (ms)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long it took.
+
+    Attributes:
+        to: Where the row was seen.
+        polls: Polls that found something new.
+    """
+
+    to: str
+    polls: int
+    p50_s: float
+    p99_s: float
+
+
+@dataclass(slots=True)
+class Sightings:
+    """What was seen of a stack; all times are of this machine.
+
+    Attributes:
+        polls_ms: When the answers came that held something new.
+        rows: In ``aggregated``.
+        online: In the online store.
+    """
+
+    polls_ms: list[int] = field(default_factory=list)
+    rows: Arrivals = field(default_factory=list)
+    online: Arrivals = field(default_factory=list)
+
+
+def measure_latency(seconds: int, *, clock: Clock, say: Callable[[str], None]) -> list[Latency]:
+    """Run the whole stack on the simulation, at its rate, for ``seconds``; look all the time."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        stack = Stack(
+            plan=Plan(source=Source.SIMULATION, port=free_port()),
+            directory=Path(name),
+            say=say,
+            clock=clock,
+            stop=threading.Event(),
+        )
+        with stack:
+            poller = stack.parts["poller"]
+            poller.stop()
+            # Answers are dated in whole seconds; the poller's own clock tells milliseconds.
+            poller.env = {**poller.env, "TXF_POLLER_FEED_CLOCK": "poll"}
+            poller.start()
+            say(f"latency: looking for {seconds} s")
+            sightings = _watch(stack, seconds, clock)
+    return [
+        summary(to, delays_s(sightings.polls_ms, arrivals))
+        for to, arrivals in ((AGGREGATED, sightings.rows), ("online store", sightings.online))
+    ]
+
+
+def delays_s(polls_ms: Sequence[int], arrivals: Arrivals) -> list[float]:
+    """Return how long after each poll the first arrival came that knew of it.
+
+    A poll without one is left out: it came too shortly before the end.
+    """
+    firsts = (
+        (poll_ms, min((at_s for at_s, known_ms in arrivals if known_ms >= poll_ms), default=None))
+        for poll_ms in polls_ms
+    )
+    return [at_s - poll_ms / 1000 for poll_ms, at_s in firsts if at_s is not None]
+
+
+def summary(to: str, delays: Sequence[float]) -> Latency:
+    """Return the percentiles of at least two delays."""
+    percentiles = quantiles(delays, n=100, method="inclusive")
+    return Latency(to=to, polls=len(delays), p50_s=percentiles[49], p99_s=percentiles[98])
+
+
+def _watch(stack: Stack, seconds: int, clock: Clock) -> Sightings:
+    seen = Sightings()
+    minute: str | None = None
+    store: Any = boto3.client(
+        "sagemaker-featurestore-runtime",
+        endpoint_url=stack.addresses.aws,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106 - the local AWS takes any
+    )
+    group = AwsSettings().feature_group
+    start_s = clock.now() + WARM_UP_S
+    with Cluster(stack.addresses.kafka, clock).reader(FEED, AGGREGATED) as consumer:
+        while (now_s := clock.now()) < start_s + seconds:
+            stack.check()
+            messages, _ = read(consumer, LOOK_S)
+            for message in messages:
+                value = message.value()
+                if message.topic() == FEED:
+                    heartbeat = wire.decode_heartbeat(value)
+                    if heartbeat.new and heartbeat.feed_time_ms / 1000 >= start_s:
+                        seen.polls_ms.append(heartbeat.feed_time_ms)
+                else:
+                    row = wire.decode_row(value)
+                    minute = str(row["tx_minute"])
+                    seen.rows.append((clock.now(), message.timestamp()[1]))
+            if minute and now_s >= start_s:
+                found = store.get_record(
+                    FeatureGroupName=group, RecordIdentifierValueAsString=minute
+                )
+                seen.online.append((clock.now(), _event_time_ms(found)))
+    return seen
+
+
+def _event_time_ms(found: Any) -> int:
+    features = {f["FeatureName"]: f["ValueAsString"] for f in found.get("Record", ())}
+    return round(float(features.get(EVENT_TIME, 0)) * 1000)
