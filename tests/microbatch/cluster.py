@@ -185,7 +185,7 @@ class Worker:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return what the worker has said under that name."""
-        lines = self.output.read_text(errors="replace").splitlines()
+        *lines, _ = self.output.read_text(errors="replace").split("\n")  # the last is unfinished
         # Faust puts terminal codes before some of them.
         said = [json.loads(line[line.index("{") :]) for line in lines if '{"event"' in line]
         return [event for event in said if event["event"] == name]

@@ -17,7 +17,7 @@ from txfeatures.microbatch import Config, create_app
 
 def main() -> None:
     settings = json.loads(sys.argv[1])
-    logging.basicConfig(level="WARNING", stream=sys.stdout)
+    logging.basicConfig(level="WARNING")
     source, target = settings.pop("source"), settings.pop("target")
     datadir = settings.pop("datadir")
     del settings["pace_s"], settings["partitions"]
