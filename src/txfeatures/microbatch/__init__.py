@@ -3,7 +3,6 @@
 from txfeatures.microbatch.app import App, create_app
 from txfeatures.microbatch.config import Config
 from txfeatures.microbatch.crash import Crash
-from txfeatures.microbatch.expiring import ExpiringStore
 from txfeatures.microbatch.records import Batch, Outgoing, Record
 from txfeatures.microbatch.sensor import Sensor
 from txfeatures.microbatch.stores import DictStore, Store
@@ -15,7 +14,6 @@ __all__ = [
     "Config",
     "Crash",
     "DictStore",
-    "ExpiringStore",
     "Outgoing",
     "Part",
     "Record",
