@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     KafkaError,
     KafkaException,
+    TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -19,7 +20,9 @@ class KafkaAdmin:
     """An admin client; every call waits for the brokers and says so if they don't answer."""
 
     def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
         self._where = settings.bootstrap_servers
+        self._readers: dict[str, Consumer] = {}
         self._client = AdminClient(connection(settings))
 
     def partitions(self) -> dict[str, int]:
@@ -74,11 +77,37 @@ class KafkaAdmin:
         return [topic.topic for topic in new]
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
-        """Return where ``group`` reads on in each partition that it has committed."""
-        request = [ConsumerGroupTopicPartitions(group)]
+        """Return where ``group`` reads on in each partition that it has committed.
+
+        Raises:
+            TransientError: The brokers don't answer, or the topic is not there.
+        """
+        # Asked by a consumer that never joins: the admin client's own call ends the process
+        # with SIGSEGV when the group's coordinator has moved (librdkafka issue 5040).
+        reader = self._readers.get(group) or self._readers.setdefault(group, self._reader(group))
         try:
-            future = self._client.list_consumer_group_offsets(request)[group]
-            found = future.result().topic_partitions
+            found = reader.committed(
+                [TopicPartition(topic, number) for number in range(self._count(topic))],
+                timeout=METADATA_TIMEOUT_S,
+            )
         except KafkaException as error:
             raise TransientError(f"the offsets of {group} are not known: {error}") from error
-        return {p.partition: p.offset for p in found if p.topic == topic and p.offset >= 0}
+        if errors := [found_one.error for found_one in found if found_one.error]:
+            raise TransientError(f"the offsets of {group} are not known: {errors[0]}")
+        return {p.partition: p.offset for p in found if p.offset >= 0}
+
+    def close(self) -> None:
+        """Close the connections that asked for offsets."""
+        for reader in self._readers.values():
+            reader.close()
+
+    def _count(self, topic: str) -> int:
+        counts = self.partitions()
+        if topic not in counts:
+            raise TransientError(f"topic {topic} is not there; run txfeatures-bootstrap")
+        return counts[topic]
+
+    def _reader(self, group: str) -> Consumer:
+        return Consumer(
+            {**connection(self._settings), "group.id": group, "enable.auto.commit": False}
+        )

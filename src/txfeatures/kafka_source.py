@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
@@ -70,7 +71,10 @@ class KafkaSource:
             }
         )
 
-        def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
+        def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            # Left to itself the client would ask for the offsets once, and never read a
+            # partition whose answer was "not coordinator" (librdkafka issue 5586).
+            consumer.incremental_assign(_read_on(consumer, partitions))
             if on_assigned:
                 on_assigned({(p.topic, p.partition) for p in partitions})
 
@@ -109,6 +113,23 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+
+
+def _read_on(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    try:
+        answers = consumer.committed(partitions, timeout=METADATA_TIMEOUT_S)
+    except KafkaException as error:
+        raise FatalError(f"committed offsets are not known: {error}; start again") from error
+    if errors := [answer.error for answer in answers if answer.error]:
+        raise FatalError(f"committed offsets are not known: {errors[0]}; start again")
+    return [
+        TopicPartition(
+            answer.topic,
+            answer.partition,
+            answer.offset if answer.offset >= 0 else OFFSET_BEGINNING,
+        )
+        for answer in answers
+    ]
 
 
 class KafkaTail:

@@ -187,15 +187,17 @@ class Core:
     def drain(self) -> None:
         """Wait until all was loaded and every group has read what the one before it wrote."""
         self.wait_until(self.loaded.is_set, "loading")
-        admin = KafkaAdmin(self.kafka)
-        for topic, group in READS:
-            end = committed_ends(self.kafka, topic)
+        with closing(KafkaAdmin(self.kafka)) as admin:
+            for topic, group in READS:
+                end = committed_ends(self.kafka, topic)
 
-            def is_read(topic: str = topic, group: str = group, end: dict[int, int] = end) -> bool:
-                committed = admin.committed(group, topic)
-                return all(committed.get(p, 0) >= offset for p, offset in end.items())
+                def is_read(
+                    topic: str = topic, group: str = group, end: dict[int, int] = end
+                ) -> bool:
+                    committed = admin.committed(group, topic)
+                    return all(committed.get(p, 0) >= offset for p, offset in end.items())
 
-            self.wait_until(is_read, f"{group} reading {topic}")
+                self.wait_until(is_read, f"{group} reading {topic}")
 
     def records(self, topic: str) -> list[Record]:
         """Every committed record of a topic."""

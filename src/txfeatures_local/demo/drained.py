@@ -67,6 +67,7 @@ class Drain:
     def close(self) -> None:
         """Close the connections."""
         self._tail.close()
+        self._admin.close()
 
     def _follow(self) -> Iterator[bool]:
         while not self._pollers_saw_the_end():
