@@ -43,9 +43,13 @@ setup: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock: ## resolve pyproject.toml again into requirements.lock (needs uv)
-	uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \
-		--no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements.lock pyproject.toml
+LOCK := uv pip compile --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet
+
+lock: ## resolve pyproject.toml again into both locks (needs uv); the notebooks' one holds all of the other
+	$(LOCK) --all-extras -o requirements-notebooks.lock pyproject.toml
+	grep -E '^[a-z0-9._-]+==' requirements-notebooks.lock | sed 's/ \\$$//' > build/constraints.txt
+	$(LOCK) --extra dev --constraint build/constraints.txt -o requirements.lock pyproject.toml
 
 clean: ## remove what was made here
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
