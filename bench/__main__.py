@@ -10,6 +10,7 @@ from bench import report
 from bench.contest import Result, contest
 from bench.latency import Latency, measure_latency
 from bench.stages import stages
+from bench.state import DAY_H, Measured, measure_day, measure_rebalance, measure_recovery
 from bench.systems import PRODUCT
 from txfeatures.clock import SystemClock
 from txfeatures.errors import TxFeaturesError
@@ -18,7 +19,8 @@ from txfeatures.settings import LogSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-LATENCY = "latency"
+LATENCY, RECOVERY, DAY, REBALANCE = "latency", "recovery", "day", "rebalance"
+_OTHERS = (LATENCY, RECOVERY, DAY, REBALANCE)
 TABLE_WIDTH = 120
 """Columns of a terminal that the widest table needs."""
 
@@ -30,7 +32,7 @@ _SYSTEMS = list(dict.fromkeys(s.name for stage in stages() for s in stage.system
 def bench(
     *,
     stage: Annotated[
-        list[str] | None, typer.Option(help=f"What to measure: {', '.join([*_STAGES, LATENCY])}.")
+        list[str] | None, typer.Option(help=f"What to measure: {', '.join([*_STAGES, *_OTHERS])}.")
     ] = None,
     system: Annotated[
         list[str] | None, typer.Option(help=f"Who takes part: {', '.join(_SYSTEMS)}.")
@@ -39,6 +41,10 @@ def bench(
         int, typer.Option(min=1000, help="Input records; the chain gets five times as many.")
     ] = 200_000,
     rounds: Annotated[int, typer.Option(min=1, help="How often each system is run.")] = 3,
+    hashes: Annotated[
+        int, typer.Option(min=1000, help="What recovery has to recover; rebalance a tenth of it.")
+    ] = 10_000_000,
+    hours: Annotated[int, typer.Option(min=1, help="How much of the feed a day has.")] = DAY_H,
     seconds: Annotated[int, typer.Option(min=2, help="How long latency is looked at.")] = 120,
     json: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("build/bench.json"),
     page: Annotated[Path | None, typer.Option(help="Where a page of Markdown goes.")] = None,
@@ -55,14 +61,21 @@ def bench(
 
     configure_logging(LogSettings(format="text", level="error"), service="bench")
     try:
-        chosen = _known(stage, [*_STAGES, LATENCY])
+        chosen = _known(stage, [*_STAGES, *_OTHERS])
         names = _known(system, _SYSTEMS)
         results: list[Result] = []
         latencies: list[Latency] = []
+        state: list[Measured] = []
         clock = SystemClock()
         if LATENCY in chosen:
             latencies = measure_latency(seconds, clock=clock, say=say)
-        for one in (_STAGES[name] for name in chosen if name != LATENCY):
+        if RECOVERY in chosen:
+            state += measure_recovery(hashes, clock=clock, say=say)
+        if DAY in chosen:
+            state += measure_day(hours, clock=clock, say=say)
+        if REBALANCE in chosen:
+            state += measure_rebalance(hashes // 10, clock=clock, say=say)
+        for one in (_STAGES[name] for name in chosen if name in _STAGES):
             if systems := [taker for taker in one.systems if taker.name in names]:
                 results += contest(
                     one, systems, count=records * one.scale, rounds=rounds, clock=clock, say=say
@@ -70,7 +83,7 @@ def bench(
     except TxFeaturesError as error:
         say(str(error))
         raise typer.Exit(1) from error
-    found = report.document(results, latencies, report.machine())
+    found = report.document(results, latencies, state, report.machine())
     report.write(json, found)
     if page:
         page.write_text(report.page(found), encoding="utf-8")

@@ -82,8 +82,13 @@ class Cluster:
         return sum(self._topics.committed(group, topic).values())
 
     @contextmanager
-    def reader(self, *topics: str) -> Iterator[Consumer]:
-        """Open a consumer, of no group, that reads ``topics`` from their beginning, committed."""
+    def reader(self, *topics: str, from_end: bool = False) -> Iterator[Consumer]:
+        """Open a consumer, of no group, that reads ``topics``, committed.
+
+        Args:
+            topics: Read from their beginning.
+            from_end: Read only what comes from now on.
+        """
         consumer = Consumer(
             {
                 **connection(self._settings),
@@ -95,13 +100,15 @@ class Cluster:
         )
         try:
             counts = self._topics.partitions()
-            consumer.assign(
-                [
-                    TopicPartition(topic, number, 0)
-                    for topic in topics
-                    for number in range(counts[topic])
-                ]
-            )
+            parts = [
+                TopicPartition(topic, number, 0)
+                for topic in topics
+                for number in range(counts[topic])
+            ]
+            if from_end:
+                for part in parts:
+                    _, part.offset = consumer.get_watermark_offsets(part)
+            consumer.assign(parts)
             yield consumer
         finally:
             consumer.close()

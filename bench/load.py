@@ -47,6 +47,12 @@ def transactions(
         )
 
 
+def hashes(count: int, *, seed: int = _SEED) -> Iterator[bytes]:
+    """Yield ``count`` transaction hashes, 32 bytes each, the same ones for the same ``seed``."""
+    rng = random.Random(seed)  # noqa: S311 - noise, not secrets
+    return (rng.randbytes(32) for _ in range(count))
+
+
 def uniques(count: int) -> int:
     """Return how many different ones are among the first ``count`` transactions with doubles."""
     return count - count // DOUBLE_EVERY

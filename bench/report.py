@@ -14,6 +14,7 @@ from rich.table import Table
 
 from bench.contest import Result
 from bench.latency import Latency
+from bench.state import Measured
 from bench.systems import PRODUCT
 from txfeatures_local.kafka import KAFKA_VERSION
 
@@ -41,7 +42,10 @@ def machine() -> dict[str, str | int]:
 
 
 def document(
-    results: Sequence[Result], latencies: Sequence[Latency], about: Mapping[str, str | int]
+    results: Sequence[Result],
+    latencies: Sequence[Latency],
+    state: Sequence[Measured],
+    about: Mapping[str, str | int],
 ) -> dict[str, Any]:
     """Return the results as JSON has them; medians over the rounds."""
     return {
@@ -57,6 +61,10 @@ def document(
                 "p99_s": round(latency.p99_s, 3),
             }
             for latency in latencies
+        ],
+        "state": [
+            {"stage": one.stage, "what": one.what, "value": round(one.value, 2), "unit": one.unit}
+            for one in state
         ],
         "skipped": [
             {
@@ -99,6 +107,15 @@ def sections(found: Mapping[str, Any]) -> list[Section]:
             for one in found["latency"]
         ],
     )
+    state = Section(
+        title="state of dedup",
+        words=("stage", "what"),
+        numbers=("value", "unit"),
+        rows=[
+            (one["stage"], one["what"], f"{one['value']:,.10g}", one["unit"])
+            for one in found["state"]
+        ],
+    )
     skipped = Section(
         title="skipped",
         words=("stage", "system", "guarantee", "why"),
@@ -108,7 +125,7 @@ def sections(found: Mapping[str, Any]) -> list[Section]:
             for one in found["skipped"]
         ],
     )
-    return [*shown, *(section for section in (latency, skipped) if section.rows)]
+    return [*shown, *(section for section in (latency, state, skipped) if section.rows)]
 
 
 def table(section: Section) -> Table:

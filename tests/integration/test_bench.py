@@ -33,3 +33,19 @@ def test_a_small_benchmark_runs_and_nothing_is_lost_or_doubled(
         assert entry["missing"] == entry["duplicates"] == 0
         assert entry["records_per_s"] > 0
     assert found["skipped"] == []
+
+
+def test_the_state_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "--hashes", "20000", "--hours", "1"]
+    command += ["--stage", "recovery", "--stage", "day", "--stage", "rebalance"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "build" / "bench.json").read_text())
+    state = {(one["stage"], one["what"]): one["value"] for one in found["state"]}
+    assert state["recovery", "hashes remembered"] == 20_000
+    assert state["recovery", "from the start of the process, after SIGKILL, to ready"] > 0
+    assert 31 < state["recovery", "changelog a hash, as the broker keeps it"] < 80
+    assert state["day", "replayed"] == 1
+    assert state["rebalance", "longest wait: a worker joins"] > 0

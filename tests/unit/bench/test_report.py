@@ -7,6 +7,7 @@ from bench import report
 from bench.contest import Result
 from bench.latency import Latency
 from bench.measure import Count, Figures
+from bench.state import Measured
 from bench.systems import Guarantee
 
 
@@ -38,7 +39,8 @@ RESULTS = [
     result("kafka_streams", skipped="there is no javac", guarantee="at_least_once"),
 ]
 LATENCY = Latency(to="aggregated", polls=110, p50_s=0.4161, p99_s=1.2)
-FOUND = report.document(RESULTS, [LATENCY], {"cpu": "Z80", "cores": 1})
+STATE = Measured(stage="recovery", what="to ready", value=25.651, unit="s")
+FOUND = report.document(RESULTS, [LATENCY], [STATE], {"cpu": "Z80", "cores": 1})
 
 
 def test_the_document_has_medians_over_the_rounds() -> None:
@@ -76,7 +78,7 @@ def test_the_worst_round_says_what_was_lost() -> None:
         records=10,
         rounds=[figures(1), figures(1, missing=5)],
     )
-    assert report.document([losing], [], {})["results"][0]["missing"] == 5
+    assert report.document([losing], [], [], {})["results"][0]["missing"] == 5
 
 
 def test_a_peers_ratio_is_how_many_times_as_fast_the_product_is() -> None:
@@ -86,7 +88,7 @@ def test_a_peers_ratio_is_how_many_times_as_fast_the_product_is() -> None:
 
 
 def test_without_the_product_there_is_no_ratio() -> None:
-    alone = report.sections(report.document(RESULTS[1:2], [], {}))[0]
+    alone = report.sections(report.document(RESULTS[1:2], [], [], {}))[0]
     column = [*alone.words, *alone.numbers].index("ratio")
     assert [row[column] for row in alone.rows] == [""]
 
@@ -97,6 +99,7 @@ def test_the_page_has_a_table_for_everything_that_was_measured() -> None:
     assert "| txfeatures | exactly once | 200,000 | 70,000 | 60,000-80,000 | 70.0 | 100 |" in page
     assert "| the poll's answer | aggregated | 110 | 0.416 | 1.200 |" in page
     assert "| dedup | kafka_streams | at least once | there is no javac |" in page
+    assert "| recovery | to ready | 25.65 | s |" in page
     assert "- cpu: Z80\n" in page
 
 

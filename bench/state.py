@@ -1,0 +1,212 @@
+"""What dedup's memory costs: bytes a hash, recovery, a day of it, workers that come and go."""
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka import Producer
+
+from bench.cluster import PARTITIONS, Cluster
+from bench.load import LIVE_PER_S, hashes, transactions
+from bench.probe import Probe
+from bench.worker import Worker
+from txfeatures.clock import Clock
+from txfeatures.kafka import connection
+from txfeatures.settings import KafkaSettings
+from txfeatures.topics import RAW
+from txfeatures_local.kafka import EmbeddedKafka
+
+DAY_H = 24
+HOUR_S = 3600
+REMEMBER_S = HOUR_S
+"""What dedup is told to remember in the stage ``day``: the day then holds 24 times as much."""
+
+SETTLE_S = 3.0
+"""That long work goes on, undisturbed, between one disturbance and the next."""
+
+MIB = 2**20
+_LOOK_S = 0.1
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One figure of the state.
+
+    Attributes:
+        stage: Which stage made it.
+        what: What it is, in words.
+        value: The figure, in ``unit``.
+    """
+
+    stage: str
+    what: str
+    value: float
+    unit: str
+
+
+def measure_recovery(count: int, *, clock: Clock, say: Say) -> list[Measured]:
+    """Let dedup remember ``count`` hashes, kill it, and look how it comes back."""
+    with _broker(clock) as (cluster, directory):
+        say(f"recovery: loading {count:,} records")
+        _load_hashes(cluster, count, clock)
+        with Worker(cluster.bootstrap_servers, directory, clock) as worker:
+            worker.wait_ready()
+            say("recovery: dedup reads them")
+            _wait_until_read(cluster, clock)
+            worker.kill()
+        changelog = sum(
+            file.stat().st_size for file in directory.rglob("dedup-seen-changelog-*/*.log")
+        )
+        with Worker(cluster.bootstrap_servers, directory, clock) as worker:
+            # Its own session has to end before the group is rid of its former life.
+            recovered_s = worker.wait_ready()
+            memory = worker.memory_bytes
+            worker.stop()
+        empty = _memory_when_empty(cluster, directory, clock)
+    found = [
+        ("hashes remembered", count, "hashes"),
+        ("changelog a hash, as the broker keeps it", changelog / count, "bytes"),
+        ("memory a hash, after recovery", (memory - empty) / count, "bytes"),
+        ("memory of an empty worker", empty / MIB, "MiB"),
+        ("from the start of the process, after SIGKILL, to ready", recovered_s, "s"),
+    ]
+    return [
+        Measured(stage="recovery", what=what, value=value, unit=unit) for what, value, unit in found
+    ]
+
+
+def measure_day(hours: int, *, clock: Clock, say: Say) -> list[Measured]:
+    """Replay ``hours`` of the feed at its live rate, remembering an hour of it."""
+    with _broker(clock) as (cluster, directory):
+        count = hours * HOUR_S * LIVE_PER_S
+        say(f"day: loading {count:,} records")
+        cluster.fill(RAW, transactions(RAW, count))
+        end = cluster.end(RAW)
+        settings = {"TXF_DEDUP_REMEMBER_S": str(REMEMBER_S)}
+        memory: list[tuple[float, int]] = []
+        with Worker(cluster.bootstrap_servers, directory, clock, settings=settings) as worker:
+            worker.wait_ready()
+            say("day: dedup reads it")
+            done = 0
+            while done < end:
+                done = cluster.committed("dedup", RAW)
+                memory.append((done / end, worker.memory_bytes))
+                clock.wait(threading.Event(), _LOOK_S)
+            worker.stop()
+    quarters = [
+        max((size for share, size in memory if low < share <= low + 0.25), default=0)
+        for low in (0.0, 0.25, 0.5, 0.75)
+    ]
+    return [
+        Measured(stage="day", what="replayed", value=hours, unit="hours of the feed"),
+        *(
+            Measured(
+                stage="day",
+                what=f"most memory in its {name} quarter",
+                value=size / MIB,
+                unit="MiB",
+            )
+            for name, size in zip(("first", "second", "third", "last"), quarters, strict=True)
+        ),
+    ]
+
+
+def measure_rebalance(count: int, *, clock: Clock, say: Say) -> list[Measured]:
+    """Let workers come and go with ``count`` hashes remembered: the longest wait of a record."""
+    found: list[tuple[str, float]] = []
+    with _broker(clock) as (cluster, directory):
+        say(f"rebalance: loading {count:,} records")
+        _load_hashes(cluster, count, clock)
+
+        def worker(name: str, **settings: str) -> Worker:
+            return Worker(cluster.bootstrap_servers, directory, clock, name=name, settings=settings)
+
+        with worker("first") as first:
+            first.wait_ready()
+            _wait_until_read(cluster, clock)
+            with Probe(cluster, clock) as probe:
+                found.append(("nothing happens", probe.worst_s(SETTLE_S)))
+                with worker("second") as second:
+                    second.wait_ready()
+                    found.append(("a worker joins", probe.worst_s(SETTLE_S)))
+                    second.stop()
+                    found.append(("it leaves, by SIGTERM", probe.worst_s(SETTLE_S)))
+            first.stop()
+        name = {"TXF_DEDUP_INSTANCE_ID": "bench-0"}
+        with worker("static", **name) as static, Probe(cluster, clock) as probe:
+            static.wait_ready()
+            probe.worst_s(SETTLE_S)
+            static.stop()
+            with worker("static", **name) as again:
+                again.wait_ready()
+                found.append(("a named worker restarts, by SIGTERM", probe.worst_s(SETTLE_S)))
+                again.kill()
+                with worker("static", **name) as last:
+                    last.wait_ready()
+                    found.append(("it restarts after SIGKILL", probe.worst_s(SETTLE_S)))
+                    last.stop()
+    say(f"rebalance: {found}")
+    return [
+        Measured(stage="rebalance", what="hashes remembered", value=count, unit="hashes"),
+        *(
+            Measured(stage="rebalance", what=f"longest wait: {what}", value=wait_s, unit="s")
+            for what, wait_s in found
+        ),
+    ]
+
+
+@contextmanager
+def _broker(clock: Clock) -> Iterator[tuple[Cluster, Path]]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        with EmbeddedKafka(directory / "kafka") as kafka:
+            cluster = Cluster(kafka.bootstrap_servers, clock)
+            cluster.clean(keep=())
+            yield cluster, directory
+
+
+def _memory_when_empty(cluster: Cluster, directory: Path, clock: Clock) -> int:
+    cluster.clean(keep=())
+    with Worker(cluster.bootstrap_servers, directory, clock, name="empty") as worker:
+        worker.wait_ready()
+        empty = worker.memory_bytes
+        worker.stop()
+    return empty
+
+
+def _load_hashes(cluster: Cluster, count: int, clock: Clock) -> None:
+    """Send ``count`` different hashes, up to now: dedup looks at nothing but key and time."""
+    first_ms = round(clock.now() * 1000) - count
+    producer = Producer(
+        {
+            **connection(KafkaSettings(bootstrap_servers=cluster.bootstrap_servers)),
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": 50,
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
+    for number, found in enumerate(hashes(count)):
+        producer.produce(
+            RAW,
+            key=found.hex(),
+            value=b"{}",
+            partition=number % PARTITIONS,
+            timestamp=first_ms + number,
+        )
+        if number % 10_000 == 0:
+            while len(producer) > 900_000:
+                producer.poll(0.1)
+            producer.poll(0)
+    producer.flush()
+
+
+def _wait_until_read(cluster: Cluster, clock: Clock) -> None:
+    end = cluster.end(RAW)
+    while cluster.committed("dedup", RAW) < end:
+        clock.wait(threading.Event(), _LOOK_S)

@@ -1,0 +1,94 @@
+"""A dedup worker of its own process, as the benchmark starts, watches and ends it."""
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+
+from bench.systems import Product, Run
+from txfeatures.clock import Clock
+from txfeatures.errors import FatalError
+from txfeatures.topics import RAW
+from txfeatures_local.ports import HOST, free_port
+from txfeatures_local.process import GuardedProcess
+
+READY_WITHIN_S = 300.0
+STOP_GRACE_S = 30.0
+_LOOK_S = 0.02
+
+
+class Worker:
+    """One dedup worker; a context manager that ends it.
+
+    Args:
+        bootstrap_servers: The broker.
+        directory: Where its log goes.
+        name: Of the log file.
+        settings: ``TXF_DEDUP_*`` variables besides the listening port.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        directory: Path,
+        clock: Clock,
+        *,
+        name: str = "dedup",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._port = free_port()
+        self._log = directory / f"{name}.log"
+        product = Product(services=("dedup",))
+        (command,) = product.prepare(directory)
+        run = Run(bootstrap_servers=bootstrap_servers, source=RAW, directory=directory)
+        env = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("TXF_")},
+            **product.environment(run),
+            "TXF_DEDUP_HTTP_PORT": str(self._port),
+            **(settings or {}),
+        }
+        self._started_s = clock.monotonic()
+        self._process = GuardedProcess(command, cwd=directory, output=self._log, env=env)
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+
+    @property
+    def memory_bytes(self) -> int:
+        """Its resident memory."""
+        return int(psutil.Process(self._process.pid).memory_info().rss)
+
+    def wait_ready(self) -> float:
+        """Return how many seconds after its start it was ready: tables recovered.
+
+        Raises:
+            FatalError: It ended, or was not ready in time.
+        """
+        url = f"http://{HOST}:{self._port}/readyz"
+        with httpx.Client() as client:
+            while self._clock.monotonic() - self._started_s < READY_WITHIN_S:
+                if self._process.exit_code() is not None:
+                    break
+                try:
+                    if client.get(url).status_code == httpx.codes.OK:
+                        return self._clock.monotonic() - self._started_s
+                except httpx.TransportError:
+                    pass
+                self._clock.wait(threading.Event(), _LOOK_S)
+        said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise FatalError(f"a dedup worker did not become ready: {said[-1] if said else 'no word'}")
+
+    def stop(self) -> None:
+        """Stop it as Kubernetes does."""
+        self._process.stop(STOP_GRACE_S)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
