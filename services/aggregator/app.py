@@ -14,6 +14,7 @@ from services.aggregator.logic import FoldOutcome, Progress
 from services.aggregator.merge import Frontier, MergeOutcome, Minute, merge
 from services.aggregator.settings import Settings
 from txfeatures import streaming, wire
+from txfeatures.dead_letters import DeadLetters
 from txfeatures.errors import InvalidMessageError
 from txfeatures.features import EVENT_TIME, RECORD_IDENTIFIER
 from txfeatures.logs import get_logger
@@ -28,6 +29,7 @@ from txfeatures.model import (
 )
 from txfeatures.streaming import StructTable
 from txfeatures.topics import AGGREGATED, DEDUPED, FEED, LATE, PARTIALS
+from txfeatures.tracing import OFF, Tracing
 
 NAME = "aggregator"
 ONLY = 0
@@ -36,15 +38,19 @@ ONLY = 0
 log = get_logger(__name__)
 
 
-def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faust.App:
+def create_app(
+    settings: Settings, *, partitions: int, metrics: Metrics, tracing: Tracing = OFF
+) -> faust.App:
     """Return the app.
 
     Args:
         settings: What the aggregator was told.
         partitions: How many ``deduped`` has.
         metrics: Where to count.
+        tracing: Where batches are traced.
     """
     app = streaming.create_app(NAME, settings, metrics=metrics)
+    dead_letters = DeadLetters(limit=settings.dead_letter_limit, metrics=metrics)
     folds = streaming.table(app, "folds", partitions=partitions)
     merged = streaming.table(app, "merged", partitions=1)
     rules = settings.rules
@@ -52,38 +58,40 @@ def create_app(settings: Settings, *, partitions: int, metrics: Metrics) -> faus
     @app.agent(app.topic(DEDUPED))
     async def fold(stream: AsyncIterator[Batch]) -> None:
         async for batch in stream:
-            table = folds.of(batch)
-            progresses = StructTable(table, Progress, "progress/")
-            partials = StructTable(table, Partial, "partial/")
-            outcome = logic.fold(
-                progresses.get(ONLY),
-                partials,
-                batch.records,
-                partition=batch.partition,
-                partitions=partitions,
-                rules=rules,
-            )
-            batch.send(PARTIALS, updates(outcome))
-            batch.send(LATE, uncounted(outcome), partition=batch.partition)
-            streaming.bury(batch, outcome.dead, metrics=metrics)
-            streaming.apply(partials, outcome.changed, outcome.forgotten)
-            if outcome.progress:
-                progresses[ONLY] = outcome.progress
-            _count_fold(metrics, outcome)
+            with tracing.process(batch.records, group=NAME) as trace:
+                table = folds.of(batch)
+                progresses = StructTable(table, Progress, "progress/")
+                partials = StructTable(table, Partial, "partial/")
+                outcome = logic.fold(
+                    progresses.get(ONLY),
+                    partials,
+                    batch.records,
+                    partition=batch.partition,
+                    partitions=partitions,
+                    rules=rules,
+                )
+                batch.send(PARTIALS, trace.mark(updates(outcome)))
+                batch.send(LATE, uncounted(outcome), partition=batch.partition)
+                dead_letters.bury(batch, outcome.dead)
+                streaming.apply(partials, outcome.changed, outcome.forgotten)
+                if outcome.progress:
+                    progresses[ONLY] = outcome.progress
+                _count_fold(metrics, outcome, partition=batch.partition)
 
     @app.agent(app.topic(PARTIALS, FEED))
     async def unite(stream: AsyncIterator[Batch]) -> None:
         async for batch in stream:
-            table = merged.of(batch)
-            frontiers = StructTable(table, Frontier, "frontier/")
-            minutes = StructTable(table, Minute, "minute/")
-            frontier = frontiers.get(ONLY) or Frontier()
-            outcome = merge(frontier, minutes, messages(batch.records), rules=rules)
-            batch.send(AGGREGATED, rows(outcome))
-            streaming.apply(minutes, outcome.changed, outcome.forgotten)
-            if outcome.frontier != frontier:
-                frontiers[ONLY] = outcome.frontier
-            _count_merge(metrics, outcome)
+            with tracing.process(batch.records, group=NAME) as trace:
+                table = merged.of(batch)
+                frontiers = StructTable(table, Frontier, "frontier/")
+                minutes = StructTable(table, Minute, "minute/")
+                frontier = frontiers.get(ONLY) or Frontier()
+                outcome = merge(frontier, minutes, messages(batch.records), rules=rules)
+                batch.send(AGGREGATED, trace.mark(rows(outcome)))
+                streaming.apply(minutes, outcome.changed, outcome.forgotten)
+                if outcome.frontier != frontier:
+                    frontiers[ONLY] = outcome.frontier
+                _count_merge(metrics, outcome)
 
     return app
 
@@ -146,10 +154,15 @@ def messages(records: Sequence[KafkaRecord]) -> list[PartitionUpdate | Heartbeat
     return found
 
 
-def _count_fold(metrics: Metrics, outcome: FoldOutcome) -> None:
+def _count_fold(metrics: Metrics, outcome: FoldOutcome, *, partition: int) -> None:
+    metrics.count("folded_transactions_total", outcome.folded)
+    metrics.count("ticks_total", len(outcome.updates))
     metrics.count("late_transactions_total", outcome.late, outcome="counted")
     for _, reason in outcome.uncounted:
         metrics.count("late_transactions_total", outcome=reason)
+    if outcome.progress:
+        feed_time_s = outcome.progress.feed_time_ms / 1000
+        metrics.set("partition_time_seconds", feed_time_s, partition=str(partition))
 
 
 def _count_merge(metrics: Metrics, outcome: MergeOutcome) -> None:

@@ -4,6 +4,7 @@ Its clock is the feed's: the newest timestamp of the partition's records and tic
 Whatever the batches, the same log gives the same updates.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -69,7 +70,8 @@ class FoldOutcome:
         updates: To be sent to ``partials``, in order: one for each tick.
         uncounted: Transactions for ``late``: each with ``late`` or ``future``.
         dead: Records that can't be read, each with why.
-        late: Transactions that counted although their minute was closed.
+        folded: Transactions that counted.
+        late: Those of them whose minute was closed.
     """
 
     progress: Progress | None
@@ -78,6 +80,7 @@ class FoldOutcome:
     updates: Sequence[PartitionUpdate]
     uncounted: Sequence[tuple[KafkaRecord, str]]
     dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]
+    folded: int
     late: int
 
 
@@ -107,19 +110,32 @@ def fold(
 
 
 @dataclass(slots=True)
+class _Counted:
+    """Transactions of a minute that count and are not folded yet; ``late`` of them came late."""
+
+    transactions: list[Transaction] = field(default_factory=list)
+    late: int = 0
+
+
+@dataclass(slots=True)
 class _Batch:
-    """The working state of one call of ``fold``."""
+    """The working state of one call of ``fold``.
+
+    Transactions are folded per minute and many at once: when a tick asks, and at the end.
+    """
 
     progress: Progress | None
     partials: Mapping[int, Partial]
     partition: int
     partitions: int
     rules: Rules
+    counted: dict[int, _Counted] = field(default_factory=lambda: defaultdict(_Counted))
     changed: dict[int, Partial] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
     updates: list[PartitionUpdate] = field(default_factory=list)
     uncounted: list[tuple[KafkaRecord, str]] = field(default_factory=list)
     dead: list[tuple[KafkaRecord, InvalidMessageError]] = field(default_factory=list)
+    folded: int = 0
     late: int = 0
 
     def take(self, record: KafkaRecord) -> None:
@@ -134,6 +150,8 @@ class _Batch:
             self.progress = progress
 
     def outcome(self) -> FoldOutcome:
+        for minute_s in list(self.counted):
+            self._partial(minute_s)
         return FoldOutcome(
             progress=self.progress,
             changed=self.changed,
@@ -141,6 +159,7 @@ class _Batch:
             updates=self.updates,
             uncounted=self.uncounted,
             dead=self.dead,
+            folded=self.folded,
             late=self.late,
         )
 
@@ -155,13 +174,12 @@ class _Batch:
                 moved_ms=timestamp_ms,
                 watermark_s=newest_s - rules.out_of_orderness_s,
             )
-        feed_time_ms = max(self.progress.feed_time_ms, timestamp_ms)
-        if feed_time_ms - self.progress.moved_ms < rules.idle_s * 1000:
-            return msgspec.structs.replace(self.progress, feed_time_ms=feed_time_ms)
-        watermark_s = feed_time_ms // 1000 - rules.out_of_orderness_s
-        return self._raise_watermark(
-            msgspec.structs.replace(self.progress, feed_time_ms=feed_time_ms), watermark_s
-        )
+        if timestamp_ms <= self.progress.feed_time_ms:
+            return self.progress
+        progress = msgspec.structs.replace(self.progress, feed_time_ms=timestamp_ms)
+        if timestamp_ms - progress.moved_ms < rules.idle_s * 1000:
+            return progress
+        return self._raise_watermark(progress, timestamp_ms // 1000 - rules.out_of_orderness_s)
 
     def _count(self, progress: Progress, record: KafkaRecord) -> Progress:
         """Add one transaction to its minute, or set it aside."""
@@ -171,11 +189,18 @@ class _Batch:
         if transaction.time > progress.feed_time_ms // 1000 + rules.max_skew_s:
             self.uncounted.append((record, "future"))
             return progress
-        if rules.is_forgotten(minute_s, progress.watermark_s):
+        is_late = rules.is_closed(minute_s, progress.watermark_s)
+        if is_late and rules.is_forgotten(minute_s, progress.watermark_s):
             self.uncounted.append((record, "late"))
             return progress
-        self._fold(minute_s, transaction, is_late=rules.is_closed(minute_s, progress.watermark_s))
-        progress = msgspec.structs.replace(progress, dirty=progress.dirty | {minute_s})
+        counted = self.counted[minute_s]
+        counted.transactions.append(transaction)
+        self.folded += 1
+        if is_late:
+            counted.late += 1
+            self.late += 1
+        if minute_s not in progress.dirty:
+            progress = msgspec.structs.replace(progress, dirty=progress.dirty | {minute_s})
         if transaction.time <= progress.newest_s:
             return progress
         return self._raise_watermark(
@@ -185,13 +210,15 @@ class _Batch:
             transaction.time - rules.out_of_orderness_s,
         )
 
-    def _fold(self, minute_s: int, transaction: Transaction, *, is_late: bool) -> None:
-        partial = features.fold(self._partial(minute_s), transaction, is_late=is_late)
-        self.changed[minute_s] = partial
-        self.late += is_late
-
     def _partial(self, minute_s: int) -> Partial:
-        return self.changed.get(minute_s) or self.partials.get(minute_s, features.EMPTY)
+        """Return the partial of a minute, whatever was counted in it folded in."""
+        partial = self.changed.get(minute_s) or self.partials.get(minute_s, features.EMPTY)
+        counted = self.counted.pop(minute_s, None)
+        if counted is None:
+            return partial
+        partial = features.fold(partial, counted.transactions, late=counted.late)
+        self.changed[minute_s] = partial
+        return partial
 
     def _raise_watermark(self, progress: Progress, watermark_s: int) -> Progress:
         if watermark_s <= progress.watermark_s:

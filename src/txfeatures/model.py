@@ -9,27 +9,75 @@ import msgspec
 MAX_MONEY_SAT = 21_000_000 * 100_000_000
 """No amount on the network can exceed it (Bitcoin consensus rule, ``MAX_MONEY``)."""
 
+MAX_WEIGHT = 4_000_000
+"""No transaction can be heavier (Bitcoin consensus rule: weight of a block)."""
+
 MINUTE_S = 60
+MILLI = 1000
 
 Satoshi = Annotated[int, msgspec.Meta(ge=0, le=MAX_MONEY_SAT)]
 TransactionHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 EpochSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Weight = Annotated[int, msgspec.Meta(ge=1, le=MAX_WEIGHT)]
 
 Headers = Sequence[tuple[str, bytes]]
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """An output of a transaction.
+
+    Attributes:
+        value: Satoshi.
+    """
+
+    value: Satoshi
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """What the features need of one transaction, as the source's JSON names it.
 
+    The first three are what makes it count. The others are None where the source says
+    nothing possible: then the transaction contributes nothing to the features made of them.
+
     Attributes:
         hash: Transaction id, 64 lower-case hex digits.
         time: Epoch seconds at which the source first saw it: the event time.
         fee: Satoshi.
+        size: Bytes.
+        weight: Weight units; absent in the websocket's messages.
+        rbf: It may be replaced by one that pays more; absent unless true.
+        out: Its outputs.
     """
 
     hash: TransactionHash
     time: EpochSeconds
     fee: Satoshi
+    size: Weight | None = None
+    weight: Weight | None = None
+    rbf: bool | None = None
+    out: Sequence[Output] | None = None
+
+    @property
+    def vsize(self) -> int | None:
+        """Virtual bytes: a quarter of the weight, rounded up; the size if there is no weight."""
+        return self.size if self.weight is None else (self.weight + 3) // 4
+
+    @property
+    def fee_rate_msat(self) -> int | None:
+        """Thousandths of a satoshi per virtual byte, rounded down; None without a size."""
+        vsize = self.vsize
+        return None if vsize is None else self.fee * MILLI // vsize
+
+    @property
+    def output_value(self) -> int | None:
+        """Satoshi of all outputs; None if unknown, or more than there can be."""
+        return None if self.out is None else total_value(self.out)
+
+
+def total_value(outputs: Sequence[Output]) -> int | None:
+    """Return the satoshi of all ``outputs``; None if more than there can be."""
+    total = sum([output.value for output in outputs])
+    return total if total <= MAX_MONEY_SAT else None
 
 
 class KafkaRecord(Protocol):
@@ -139,13 +187,17 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 class Partial(msgspec.Struct, frozen=True, kw_only=True):
     """The fold of one partition's transactions of one minute; absolute, so a repeat is harmless.
 
+    A release that folds more adds names; one that folds less passes over them.
+
     Attributes:
-        states: Fold state per folded feature name (see ``features``).
+        states: Whole-number states by name of the fold (see ``features``).
         late: Transactions that came after this partition's watermark had passed the minute.
+        sketches: Histograms by name of the fold: bucket -> count (see ``features.sketch``).
     """
 
     states: Mapping[str, int]
     late: int = 0
+    sketches: Mapping[str, Mapping[int, int]] = {}
 
 
 class PartitionUpdate(msgspec.Struct, frozen=True, kw_only=True):

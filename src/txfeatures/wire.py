@@ -14,15 +14,21 @@ import msgspec
 
 from txfeatures import __version__
 from txfeatures.errors import InvalidMessageError
-from txfeatures.features import FEATURES, INTEGRAL_MAX
+from txfeatures.features import FEATURES, INTEGRAL_MAX, REQUIRED
 from txfeatures.model import (
+    EpochSeconds,
     Headers,
     Heartbeat,
     KafkaRecord,
     OutgoingRecord,
+    Output,
     PartitionUpdate,
     Row,
+    Satoshi,
     Transaction,
+    TransactionHash,
+    Weight,
+    total_value,
 )
 from txfeatures.topics import dead_letter_topic
 
@@ -32,7 +38,31 @@ REASON_HEADER = "txf-reason"
 T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
+
+
+class _Essential(msgspec.Struct):
+    """Without these a transaction can't be counted."""
+
+    hash: TransactionHash
+    time: EpochSeconds
+    fee: Satoshi
+
+
+class _Unchecked(msgspec.Struct):
+    """The rest of a transaction, of any type."""
+
+    size: msgspec.Raw = msgspec.Raw(b"null")
+    weight: msgspec.Raw = msgspec.Raw(b"null")
+    rbf: msgspec.Raw = msgspec.Raw(b"null")
+    out: msgspec.Raw = msgspec.Raw(b"null")
+
+
 _transaction = msgspec.json.Decoder(Transaction)
+_essential = msgspec.json.Decoder(_Essential)
+_unchecked = msgspec.json.Decoder(_Unchecked)
+_weight = msgspec.json.Decoder(Weight)
+_bool = msgspec.json.Decoder(bool)
+_outputs = msgspec.json.Decoder(list[Output])
 _heartbeat = msgspec.json.Decoder(Heartbeat)
 _update = msgspec.json.Decoder(PartitionUpdate)
 _Integral = Annotated[int, msgspec.Meta(ge=-INTEGRAL_MAX - 1, le=INTEGRAL_MAX)]
@@ -47,11 +77,29 @@ def decode_transaction(value: bytes | None) -> Transaction:
 
     Raises:
         InvalidMessageError: Reasons ``empty``, ``not_utf8``, ``not_json``, ``too_deep``,
-            ``not_object``, ``missing_<field>``, ``bad_<field>``.
+            ``not_object``, ``missing_<field>``, ``bad_<field>``; the last two of ``hash``,
+            ``time`` and ``fee`` only, other fields are None when they are missing or bad.
     """
     if not value:
         raise InvalidMessageError("empty", "a transaction needs a value")
-    return _decode(_transaction, value)
+    try:
+        return _transaction.decode(value)
+    except (ValueError, RecursionError):
+        return _decode_what_is_possible(value)
+
+
+def possible(decoder: msgspec.json.Decoder[T], value: bytes) -> T | None:
+    """Return what ``value`` says, or None if that is not possible in this place."""
+    try:
+        return decoder.decode(value)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+
+
+def decode_output_value(out: bytes) -> int | None:
+    """Read ``out`` of a transaction's JSON: satoshi of all outputs, None if impossible."""
+    outputs = possible(_outputs, out)
+    return None if outputs is None else total_value(outputs)
 
 
 def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
@@ -80,16 +128,21 @@ def encode_row(row: Row) -> bytes:
 
 
 def decode_row(value: bytes | None) -> Row:
-    """Read a record of ``aggregated``; features of a newer release are passed over.
+    """Read a record of ``aggregated``.
+
+    Features of a newer release are passed over, those that an older one has not written
+    are left out.
 
     Raises:
-        InvalidMessageError: Not a flat object, or a declared feature is missing or of
-            another type.
+        InvalidMessageError: Not a flat object, a feature is of another type, or one of
+            ``REQUIRED`` is missing.
     """
     found = _decode(_row, value or b"")
     row: dict[str, int | float | str] = {}
     for feature in FEATURES:
         if feature.name not in found:
+            if feature.name not in REQUIRED:
+                continue
             raise InvalidMessageError(
                 f"missing_{feature.name}", f"a row needs the feature {feature.name}"
             )
@@ -160,6 +213,20 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
     "Fractional": (float, int),
     "String": str,
 }
+
+
+def _decode_what_is_possible(value: bytes) -> Transaction:
+    essential = _decode(_essential, value)
+    unchecked = _decode(_unchecked, value)
+    return Transaction(
+        hash=essential.hash,
+        time=essential.time,
+        fee=essential.fee,
+        size=possible(_weight, unchecked.size),
+        weight=possible(_weight, unchecked.weight),
+        rbf=possible(_bool, unchecked.rbf),
+        out=possible(_outputs, unchecked.out),
+    )
 
 
 def _decode(decoder: msgspec.json.Decoder[T], value: bytes) -> T:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def record(moment: Moment, *, topic: str = DEDUPED, partition: int = 0, offset: int = 0) -> Record:
-    value = {"hash": moment.hash, "time": moment.time, "fee": moment.fee, "size": 1}
+    value = {**moment.rest, "hash": moment.hash, "time": moment.time, "fee": moment.fee}
     return Record(
         topic=topic,
         partition=partition,

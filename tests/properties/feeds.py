@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
 from services.aggregator.logic import Rules
 from tests.properties.oracle import Moment, Times
-from txfeatures.model import Heartbeat
+from txfeatures.model import MAX_MONEY_SAT, MAX_WEIGHT, Heartbeat
 
 START_S = 1_729_334_970
 DAY_S = 86_400
@@ -54,6 +55,32 @@ STEPS_MS = st.one_of(
     st.integers(1500, 40_000),
     st.sampled_from([120_000, 2 * DAY_S * 1000]),
 )
+FEES_SAT = st.one_of(st.integers(0, 2**40), st.integers(0, 10_000), st.just(MAX_MONEY_SAT))
+HOSTILE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(
+        [-1, 0, MAX_WEIGHT, MAX_WEIGHT + 1, 2**63, 2**64, 10**30, 1.0, 1.5, "7", [], {}]
+    ),
+)
+SIZES = st.one_of(st.integers(1, 2_000), st.integers(1, MAX_WEIGHT), HOSTILE)
+VALUES_SAT = st.one_of(st.integers(0, 10**9), st.just(MAX_MONEY_SAT), HOSTILE)
+OUTPUTS = st.fixed_dictionaries({}, optional={"value": VALUES_SAT, "script": st.just("6a")})
+RESTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "size": SIZES,
+        "weight": SIZES,
+        "rbf": st.one_of(st.just(value=True), HOSTILE),
+        "out": st.one_of(
+            st.lists(st.fixed_dictionaries({"value": st.integers(0, 10**9)}), max_size=3),
+            st.lists(OUTPUTS, max_size=3),
+            HOSTILE,
+        ),
+    },
+)
+"""What else a transaction's JSON says: mostly what a real one does, and what none should."""
+
 OUTCOMES = st.sampled_from(["ok", "ok", "gap", "timeout"])
 
 
@@ -62,7 +89,7 @@ def feeds(draw: st.DrawFn, *, lateness_s: Sequence[int] = (0, 200, DAY_S)) -> Fe
     partitions = draw(st.integers(1, 3))
     times = Times(allowed_lateness_s=draw(st.sampled_from(lateness_s)))
     transactions = st.lists(
-        st.tuples(st.integers(0, partitions - 1), AGES_S, st.integers(0, 2**40)), max_size=5
+        st.tuples(st.integers(0, partitions - 1), AGES_S, FEES_SAT, RESTS), max_size=5
     )
     drawn = st.tuples(STEPS_MS, transactions, st.integers(0, 3), OUTCOMES)
     at_ms = START_S * 1000 + draw(st.integers(0, 999))
@@ -70,10 +97,10 @@ def feeds(draw: st.DrawFn, *, lateness_s: Sequence[int] = (0, 200, DAY_S)) -> Fe
     for step_ms, found, ticks, outcome in draw(st.lists(drawn, min_size=1, max_size=10)):
         at_ms += step_ms
         logs: list[list[Moment]] = [[] for _ in range(partitions)]
-        for index, (partition, age_s, fee) in enumerate(found):
+        for index, (partition, age_s, fee, rest) in enumerate(found):
             name = f"{100 * len(polls) + index:064x}"
             time = max(0, at_ms // 1000 - age_s)
-            logs[partition].append(Moment(feed_ms=at_ms, fee=fee, time=time, hash=name))
+            logs[partition].append(Moment(feed_ms=at_ms, fee=fee, time=time, hash=name, rest=rest))
         if ticks:  # a poller may die before it sends them
             for log in logs:
                 log.append(Moment(feed_ms=at_ms))

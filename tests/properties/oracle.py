@@ -1,19 +1,26 @@
 """What the features must be, told naively from the log; shares no code with the product."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
+
+from tests.support import oracle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """An entry of one partition's log: a transaction, or a tick of the feed's clock."""
+    """An entry of one partition's log: a transaction, or a tick of the feed's clock.
+
+    ``rest`` is what else its JSON says.
+    """
 
     feed_ms: int
     fee: int | None = None
     time: int = 0
     hash: str = ""
+    rest: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_tick(self) -> bool:
@@ -34,13 +41,17 @@ class Times:
 class Expected:
     """What the last revision of a minute must say."""
 
-    count: int = 0
-    fees: int = 0
+    transactions: list[Mapping[str, Any]] = field(default_factory=list)
     late: int = 0
 
-    @property
-    def average(self) -> float:
-        return self.fees / self.count if self.count else 0.0
+    def differences(self, row: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+        """Return feature -> (found, must be) where a final row is not as it must be."""
+        must = oracle.features(self.transactions) | {"nb_late_trx_1min": self.late, "is_final": 1}
+        return {
+            name: (row[name], value)
+            for name, value in must.items()
+            if not oracle.is_close(name, row[name], value)
+        }
 
 
 def verdicts(log: Sequence[Moment], times: Times) -> list[str]:
@@ -88,8 +99,7 @@ def last_revisions(logs: Iterable[Sequence[Moment]], times: Times) -> dict[int, 
         for moment, verdict in zip(transactions, verdicts(log, times), strict=True):
             if verdict in {"on time", "counted late"}:
                 minute = minutes[moment.time - moment.time % 60]
-                minute.count += 1
-                minute.fees += moment.fee or 0
+                minute.transactions.append({**moment.rest, "fee": moment.fee})
                 minute.late += verdict == "counted late"
     return dict(minutes)
 

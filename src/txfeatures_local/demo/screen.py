@@ -25,8 +25,12 @@ def render(
     """Return the whole screen; it fits into 80 columns and 24 lines."""
     return Group(
         _panel(_stages(counts), title, subtitle="Ctrl-C stops everything"),
-        _panel(_minute(newest), "newest minute"),
-        _panel(_addresses(addresses), "addresses"),
+        _panel(_minute(newest), _minute_title(newest), subtitle=_minute_age(newest)),
+        _panel(
+            _addresses(addresses),
+            "addresses",
+            subtitle=f"source {addresses.source or 'the live endpoint'}",
+        ),
     )
 
 
@@ -106,21 +110,40 @@ def _freshness(counts: Counts) -> str:
 def _minute(newest: Answer | None) -> RenderableType:
     if newest is None:
         return "no row yet"
-    names = [*(feature.name for feature in FEATURES), "staleness_s"]
+    names = [feature.name for feature in FEATURES if feature.name not in _IN_FRAME]
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for pair in zip_longest(names[::2], names[1::2], fillvalue=""):
-        table.add_row(*(cell for name in pair for cell in (name, str(newest.get(name, "")))))
+        table.add_row(*(cell for name in pair for cell in (name, _short(newest.get(name, "")))))
     return table
+
+
+def _minute_title(newest: Answer | None) -> str:
+    if newest is None:
+        return "newest minute"
+    return (
+        f"tx_minute {newest['tx_minute']}, revision {newest['revision']}, "
+        f"is_final {newest['is_final']}"
+    )
+
+
+def _minute_age(newest: Answer | None) -> str | None:
+    if newest is None:
+        return None
+    return f"event_time {newest['event_time']}, staleness_s {newest.get('staleness_s', '')}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _addresses(addresses: Addresses) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("newest features", f"{addresses.api}/features/latest")
     table.add_row("documentation", f"{addresses.api}/docs")
-    table.add_row("Kafka", addresses.kafka)
-    table.add_row("local AWS", addresses.aws)
-    table.add_row("source", addresses.source or "the live endpoint")
+    table.add_row("Kafka, local AWS", f"{addresses.kafka}, {addresses.aws}")
     return table
 
+
+_IN_FRAME = frozenset({"tx_minute", "revision", "is_final", "event_time"})
 
 _DEAD_LETTERS = ("poller", "dedup", "aggregator", "fs_writer")

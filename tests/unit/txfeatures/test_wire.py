@@ -1,17 +1,19 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from txfeatures import __version__, features, wire
 from txfeatures.errors import InvalidMessageError
-from txfeatures.features import EMPTY, FEATURES
+from txfeatures.features import EMPTY, FEATURES, REQUIRED
 from txfeatures.model import (
     MAX_MONEY_SAT,
     Heartbeat,
     OutgoingRecord,
+    Output,
     Partial,
     PartitionUpdate,
     Record,
@@ -56,8 +58,74 @@ def incoming(sent: OutgoingRecord, *, offset: int = 0) -> Record:
 
 
 def test_a_transaction_is_read_and_what_the_features_do_not_need_is_passed_over() -> None:
-    value = encoded(TRANSACTION | {"size": 1, "inputs": [{"prev_out": None}], "rbf": True})
+    rest = {"size": 110, "weight": 437, "rbf": True, "out": [{"value": 7, "n": 0}, {"value": 9}]}
+    value = encoded(TRANSACTION | rest | {"inputs": [{"prev_out": None}], "ver": "2"})
+    assert wire.decode_transaction(value) == Transaction(
+        hash=HASH,
+        time=1,
+        fee=2,
+        size=110,
+        weight=437,
+        rbf=True,
+        out=[Output(value=7), Output(value=9)],
+    )
+
+
+def test_a_transaction_needs_no_more_than_its_hash_time_and_fee() -> None:
+    assert wire.decode_transaction(encoded(TRANSACTION)) == Transaction(hash=HASH, time=1, fee=2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("size", 0),
+        ("size", "110"),
+        ("size", 4_000_001),
+        ("weight", -1),
+        ("weight", 437.0),
+        ("weight", {"a": 1}),
+        ("rbf", 1),
+        ("rbf", "true"),
+        ("out", {}),
+        ("out", [7]),
+        ("out", [{"value": 7}, {}]),
+        ("out", [{"value": None}]),
+        ("out", [{"value": -1}]),
+        ("out", [{"value": MAX_MONEY_SAT + 1}]),
+        ("out", [{"value": 10**30}]),
+    ],
+)
+def test_a_field_of_an_impossible_value_is_unknown_and_the_others_stay(
+    field: str, value: object
+) -> None:
+    rest: dict[str, Any] = {"size": 110, "weight": 437, "rbf": True, "out": [{"value": 7}]}
+    known = wire.decode_transaction(encoded(TRANSACTION | rest))
+    found = wire.decode_transaction(encoded(TRANSACTION | rest | {field: value}))
+    assert found == msgspec.structs.replace(known, **{field: None})
+
+
+def test_text_that_is_not_utf_8_in_an_impossible_field_does_no_harm() -> None:
+    value = b'{"hash":"%s","time":1,"fee":2,"weight":{"a":"\xff"}}' % HASH.encode()
     assert wire.decode_transaction(value) == Transaction(hash=HASH, time=1, fee=2)
+
+
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        (b'[{"value":7},{"value":9,"n":1}]', 16),
+        (b"[]", 0),
+        (b"null", None),
+        (b"", None),
+        (b"[" * 100_000, None),
+        (b'[{"value":"7"}]', None),
+        (encoded([{"value": MAX_MONEY_SAT}]), MAX_MONEY_SAT),
+        (encoded([{"value": MAX_MONEY_SAT}, {"value": 1}]), None),
+    ],
+)
+def test_the_value_of_outputs_is_their_sum_unless_that_is_impossible(
+    out: bytes, expected: int | None
+) -> None:
+    assert wire.decode_output_value(out) == expected
 
 
 @pytest.mark.parametrize(
@@ -129,8 +197,9 @@ def test_a_heartbeat_of_a_newer_release_is_read_without_what_it_adds() -> None:
         st.integers(0, 2**40),
         st.builds(
             Partial,
-            states=st.fixed_dictionaries({name: st.integers(0, 2**63 - 1) for name in "ab"}),
+            states=st.fixed_dictionaries({name: st.integers(0, 2**63) for name in "ab"}),
             late=st.integers(0, 9),
+            sketches=st.just({"c": {0: 1, 2047: 2**40}}),
         ),
     )
 )
@@ -139,6 +208,14 @@ def test_an_update_is_read_back_with_its_minutes(minutes: dict[int, Partial]) ->
         partition=1, partitions=4, feed_time_ms=7, watermark_s=-80, minutes=minutes
     )
     assert wire.decode_update(wire.encode_update(update)) == update
+
+
+def test_an_update_of_a_release_without_sketches_is_read() -> None:
+    value = (
+        b'{"partition":1,"partitions":4,"feed_time_ms":7,"watermark_s":0,'
+        b'"minutes":{"60":{"states":{"total_nb_trx_1min":1},"late":0}},"v":1}'
+    )
+    assert wire.decode_update(value).minutes == {60: Partial(states={"total_nb_trx_1min": 1})}
 
 
 def test_an_empty_heartbeat_or_update_is_refused() -> None:
@@ -196,8 +273,16 @@ def test_a_row_with_a_wrong_value_is_refused(change: dict[str, Any], expected: s
     assert caught.value.reason == expected
 
 
-@pytest.mark.parametrize("name", [feature.name for feature in FEATURES])
-def test_a_row_that_lacks_a_feature_is_refused_and_the_feature_named(name: str) -> None:
+@pytest.mark.parametrize("name", sorted({feature.name for feature in FEATURES} - REQUIRED))
+def test_a_row_that_is_older_than_a_feature_is_read_without_it(name: str) -> None:
+    row: Row = {key: value for key, value in ROW.items() if key != name}
+    assert wire.decode_row(wire.encode_row(row)) == row
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_row_that_lacks_a_feature_of_every_release_is_refused_and_the_feature_named(
+    name: str,
+) -> None:
     row: Row = {key: value for key, value in ROW.items() if key != name}
     with pytest.raises(InvalidMessageError, match=f"a row needs the feature {name}") as caught:
         wire.decode_row(wire.encode_row(row))

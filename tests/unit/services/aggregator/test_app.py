@@ -260,3 +260,12 @@ def test_the_first_stage_is_as_wide_as_its_topic_and_the_second_is_one(app: App)
     }
     topics = {agent.channel.topics for agent in app.agents.values()}
     assert topics == {("deduped",), ("partials", "feed")}
+
+
+def test_every_record_of_a_fold_is_accounted_for(app: App, metrics: Metrics) -> None:
+    work(app, "fold", tx(START_S, offset=1), tx(0, offset=2), record(b"<html>", offset=3), tick())
+    value = metrics.registry.get_sample_value
+    assert value("txf_aggregator_folded_transactions_total") == 1
+    assert value("txf_aggregator_ticks_total") == 1
+    clock_s = value("txf_aggregator_partition_time_seconds", {"partition": "2"})
+    assert clock_s == (START_MS + 7) / 1000

@@ -6,7 +6,7 @@ import pytest
 from services.aggregator.logic import FoldOutcome, Progress, Rules, fold
 from txfeatures import features
 from txfeatures.features import INTEGRAL_MAX
-from txfeatures.model import Partial, Record
+from txfeatures.model import Partial, Record, Transaction
 from txfeatures.wire import TICK_HEADER
 
 START_S = 1_729_296_000
@@ -68,6 +68,10 @@ def counted(outcome: FoldOutcome) -> dict[int, tuple[int, int]]:
         (minute_s - START_S) // 60: (partial.states["total_nb_trx_1min"], partial.late)
         for minute_s, partial in outcome.changed.items()
     }
+
+
+def transaction(*, fee: int) -> Transaction:
+    return Transaction(hash="0" * 64, time=START_S, fee=fee)
 
 
 def reasons(outcome: FoldOutcome) -> list[str]:
@@ -185,13 +189,21 @@ def test_every_tick_is_answered_with_what_changed_since_the_last() -> None:
     last = outcome.updates[-1]
     assert (last.partition, last.partitions) == (1, 4)
     assert (last.feed_time_ms, last.watermark_s) == ((START_S + 2) * 1000, START_S - 58)
-    assert last.minutes[START_S] == Partial(states={"total_nb_trx_1min": 2, "total_fee_1min": 2})
+    assert last.minutes[START_S] == features.fold(features.EMPTY, [transaction(fee=1)] * 2)
 
 
 def test_an_update_holds_all_of_its_poll_however_long_the_last_one_is_ago() -> None:
     outcome = run([tick(0), tx(1, fee=3), tx(1, fee=4), tick(1)])
     assert [len(update.minutes) for update in outcome.updates] == [0, 1]
     assert outcome.updates[1].minutes[START_S].states["total_fee_1min"] == 7
+
+
+def test_what_a_batch_counts_before_and_after_a_tick_is_folded_once() -> None:
+    outcome = run([tx(0), tick(0), tx(1), tx(1), tick(1), tx(2)])
+    counts = [u.minutes[START_S].states["total_nb_trx_1min"] for u in outcome.updates]
+    assert counts == [1, 3]
+    assert counted(outcome) == {0: (4, 0)}
+    assert outcome.folded == 4
 
 
 def test_what_was_not_told_before_a_restart_is_told_after_it() -> None:
@@ -214,15 +226,17 @@ def test_a_record_that_can_not_be_read_still_tells_the_time() -> None:
     assert watermark_s(tx(0), raw(300, b"{")) == 240
 
 
-def test_a_fee_that_would_overflow_is_dead_and_the_total_stays() -> None:
+def test_a_total_beyond_64_bits_is_kept_as_such_whatever_the_batches() -> None:
     full = Partial(states={"total_nb_trx_1min": 9, "total_fee_1min": INTEGRAL_MAX - 1})
-    outcome = run([tx(0, fee=1, offset=1), tx(0, fee=1, offset=2)], partials={START_S: full})
-    [(record, error)] = outcome.dead
-    assert (record.offset, error.reason) == (2, "feature_overflow")
-    assert outcome.changed[START_S].states == {
-        "total_nb_trx_1min": 10,
-        "total_fee_1min": INTEGRAL_MAX,
-    }
+    records = [tx(0, fee=1), tx(0, fee=1), tx(0, fee=7)]
+    once = run(records, partials={START_S: full})
+    assert once.changed[START_S].states["total_nb_trx_1min"] == 12
+    assert once.changed[START_S].states["total_fee_1min"] == INTEGRAL_MAX + 1
+    assert once.dead == []
+    partials = {START_S: full}
+    for record in records:
+        partials |= run([record], partials=partials).changed
+    assert partials == once.changed
 
 
 def test_minutes_are_forgotten_when_no_correction_can_come_any_more() -> None:

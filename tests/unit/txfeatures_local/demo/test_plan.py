@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,11 @@ def recording(tmp_path: Path) -> Path:
 
 def test_a_replay_until_drained_with_an_export_is_fine(recording: Path, tmp_path: Path) -> None:
     Plan(
-        source=Source.REPLAY, file=recording, until=Until.DRAINED, export=tmp_path / "rows"
+        source=Source.REPLAY,
+        file=recording,
+        until=Until.DRAINED,
+        export=tmp_path / "rows",
+        dataset=tmp_path / "set.csv",
     ).check()
 
 
@@ -29,7 +34,8 @@ def test_a_replay_until_drained_with_an_export_is_fine(recording: Path, tmp_path
         ({"source": Source.LIVE, "file": Path("x")}, "a recording is for SOURCE=replay"),
         ({"source": Source.REPLAY, "file": Path("/nowhere/x")}, "there is no recording"),
         ({"until": Until.DRAINED}, "only a replay ends"),
-        ({"export": Path("rows")}, "it needs UNTIL=drained"),
+        ({"export": Path("rows")}, "EXPORT .* needs UNTIL=drained"),
+        ({"dataset": Path("set.parquet")}, "DATASET .* needs UNTIL=drained"),
     ],
 )
 def test_what_cannot_be_done_is_refused(options: dict[str, object], sentence: str) -> None:
@@ -37,15 +43,20 @@ def test_what_cannot_be_done_is_refused(options: dict[str, object], sentence: st
         Plan(**options).check()  # type: ignore[arg-type]
 
 
-def test_an_export_into_a_missing_folder_is_refused_before_anything_runs(recording: Path) -> None:
-    plan = Plan(
-        source=Source.REPLAY,
-        file=recording,
-        until=Until.DRAINED,
-        export=recording.parent / "nowhere" / "rows",
-    )
-    with pytest.raises(FatalError, match="there is no folder for"):
-        plan.check()
+@pytest.mark.parametrize(
+    ("option", "name", "sentence"),
+    [
+        ("export", "nowhere/rows", "there is no folder for"),
+        ("dataset", "nowhere/set.parquet", "there is no folder for"),
+        ("dataset", "set.json", "DATASET must end in .parquet or .csv"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(
+    recording: Path, option: str, name: str, sentence: str
+) -> None:
+    plan = Plan(source=Source.REPLAY, file=recording, until=Until.DRAINED)
+    with pytest.raises(FatalError, match=sentence):
+        replace(plan, **{option: recording.parent / name}).check()  # type: ignore[arg-type]
 
 
 def test_a_live_source_keeps_the_pollers_own_address_and_clock(tmp_path: Path) -> None:
