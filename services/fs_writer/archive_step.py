@@ -9,13 +9,15 @@ from collections import defaultdict, deque
 
 from services.fs_writer.freshness import Freshness
 from services.fs_writer.logic import ArchiveObject, CutRules, Cutter
-from services.fs_writer.parquet import encode
 from services.fs_writer.ports import Archive, OpenSource, StoreUnavailableError
+from txfeatures.archive.layout import ObjectName
+from txfeatures.archive.schema import encode
 from txfeatures.kafka_source import Partition
 from txfeatures.logs import get_logger
 from txfeatures.runtime import Runtime
 from txfeatures.topics import DEDUPED
 
+GROUP = "fs_writer-archive"
 STORE = "s3"
 
 POLL_TIMEOUT_S = 0.5
@@ -72,8 +74,10 @@ class ArchiveStep:
         records = self._source.poll(max_records=MAX_RECORDS, timeout_s=POLL_TIMEOUT_S)
         if not records:
             return
-        self._runtime.metrics.count_flow("in", DEDUPED, (record.size_bytes for record in records))
-        self._freshness.saw(max(record.timestamp_ms for record in records))
+        metrics, feed_time_ms = self._runtime.metrics, max(r.timestamp_ms for r in records)
+        metrics.count_flow("in", DEDUPED, (record.size_bytes for record in records))
+        metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=DEDUPED)
+        self._freshness.saw(feed_time_ms)
         for record in records:
             self._complete.extend(self._cutters[record.partition].add(record))
 
@@ -81,19 +85,20 @@ class ArchiveStep:
         if not complete.rows:
             return
         body = encode(complete.rows)
-        self._put(complete.name, body)
         metrics, rows = self._runtime.metrics, len(complete.rows)
+        with self._runtime.tracing.process(complete.rows, group=GROUP):
+            self._put(complete.name, body, rows)
         metrics.count("archive_objects_total")
         metrics.count("archived_transactions_total", rows)
         metrics.count("records_total", rows, direction="out", topic=STORE)
         metrics.count("bytes_total", len(body), direction="out", topic=STORE)
-        log.info("object_archived", name=complete.name, rows=rows, size_bytes=len(body))
+        log.info("object_archived", name=complete.name.key, rows=rows, size_bytes=len(body))
 
-    def _put(self, name: str, body: bytes) -> None:
+    def _put(self, name: ObjectName, body: bytes, rows: int) -> None:
         clock, metrics = self._runtime.clock, self._runtime.metrics
         started_s = clock.monotonic()
         try:
-            self._archive.put(name, body)
+            self._archive.put(name, body, rows=rows)
         except StoreUnavailableError as error:
             metrics.count("retries_total", store=STORE, code=error.code)
             raise

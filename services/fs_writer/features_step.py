@@ -6,16 +6,29 @@ topic polled again: that is the backpressure. A step that fails keeps what it wa
 so that the next one goes on where it stopped and no acknowledged row is put again.
 """
 
-import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 
 from services.fs_writer.freshness import Freshness
-from services.fs_writer.logic import Put, Refusal, Verdict, dead_letter_runs, plan
-from services.fs_writer.ports import DeadLetters, FeatureStore, OpenSource, StoreUnavailableError
+from services.fs_writer.logic import (
+    Put,
+    Refusal,
+    TableFormat,
+    Verdict,
+    calls,
+    dead_letter_runs,
+    plan,
+)
+from services.fs_writer.pace import Pace
+from services.fs_writer.ports import (
+    Answer,
+    DeadLetters,
+    FeatureStore,
+    OpenSource,
+    StoreUnavailableError,
+)
 from txfeatures.errors import FatalError, InvalidMessageError
 from txfeatures.kafka_source import Partition, next_offsets
 from txfeatures.logs import get_logger
@@ -24,13 +37,17 @@ from txfeatures.runtime import Runtime, backoff_s
 from txfeatures.topics import AGGREGATED, dead_letter_topic
 from txfeatures.wire import dead_letter
 
+GROUP = "fs_writer-features"
 STORE = "feature-store"
 
 POLL_TIMEOUT_S = 0.1
 """Short, as a row is worth most when it is new."""
 
 ATTEMPTS = 3
-"""Rounds within one step; a refusal that lasts longer is ``run``'s, whose waits are longer."""
+"""Waves without any progress within one step; what lasts longer is ``run``'s to wait for."""
+
+LONGEST_STEP_S = 60.0
+"""Of a step that is refused now and then: ``run`` must hear of it in time to give up."""
 
 log = get_logger(__name__)
 
@@ -67,8 +84,10 @@ class FeaturesStep:
         dead_letters: DeadLetters,
         store: FeatureStore,
         pool: Executor,
+        concurrency: int,
         max_records: int,
         dead_letter_limit: int,
+        table_format: TableFormat,
         freshness: Freshness,
         runtime: Runtime,
     ) -> None:
@@ -76,7 +95,9 @@ class FeaturesStep:
         self._dead_letters = dead_letters
         self._store = store
         self._pool = pool
+        self._pace = Pace(concurrency)
         self._max_records = max_records
+        self._table_format: TableFormat = table_format
         self._dead_letter_limit = dead_letter_limit
         self._freshness = freshness
         self._runtime = runtime
@@ -89,9 +110,10 @@ class FeaturesStep:
         if self._lent is None:
             self._lent = self._borrow()
         if self._lent is not None:
-            self._put_all(self._lent)
-            self._bury(self._lent)
-            self._settle(self._lent)
+            with self._runtime.tracing.process(self._lent.records, group=GROUP):
+                self._put_all(self._lent)
+                self._bury(self._lent)
+                self._settle(self._lent)
         self._source.commit(self._uncommitted)
         self._uncommitted.clear()
 
@@ -106,8 +128,10 @@ class FeaturesStep:
             return None
         metrics = self._runtime.metrics
         metrics.count_flow("in", AGGREGATED, (record.size_bytes for record in records))
-        self._freshness.saw(max(record.timestamp_ms for record in records))
-        todo = plan(records)
+        feed_time_ms = max(record.timestamp_ms for record in records)
+        metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=AGGREGATED)
+        self._freshness.saw(feed_time_ms)
+        todo = plan(records, self._table_format)
         metrics.count("superseded_rows_total", todo.superseded)
         return Lent(
             records=records,
@@ -118,48 +142,62 @@ class FeaturesStep:
 
     def _put_all(self, lent: Lent) -> None:
         clock, stop = self._runtime.clock, self._runtime.stop
+        deadline_s = clock.monotonic() + LONGEST_STEP_S
         attempt = 1
-        while error := self._put_round(lent):
-            if attempt == ATTEMPTS or clock.wait(stop, backoff_s(attempt)):
+        while waiting := [minute for minute in lent.minutes if minute]:
+            answered = len(lent.verdicts)
+            error = self._put_wave(lent, waiting)
+            if len(lent.verdicts) > answered:
+                attempt = 1
+            if error is None:
+                continue
+            is_last = attempt == ATTEMPTS or clock.monotonic() > deadline_s
+            if is_last or clock.wait(stop, backoff_s(attempt)):
                 raise error
             attempt += 1
 
-    def _put_round(self, lent: Lent) -> StoreUnavailableError | None:
-        """Try every minute once, in parallel; return an error if some puts are left."""
-        # One refusal ends the round: a store that throttles needs fewer calls, and one
-        # that is down would cost a time-out for each row.
-        refused = threading.Event()
-        waiting = [minute for minute in lent.minutes if minute]
-        errors = list(self._pool.map(partial(self._put_minute, lent, refused), waiting))
-        return next(filter(None, errors), None)
-
-    def _put_minute(
-        self, lent: Lent, refused: threading.Event, puts: deque[Put]
-    ) -> StoreUnavailableError | None:
-        while puts and not refused.is_set():
-            put = puts[0]
-            try:
-                self._put(put)
-                lent.verdicts[put.position] = None
-                lent.taken.append(put)
-            except InvalidMessageError as error:
-                lent.verdicts[put.position] = Refusal(record=put.record, error=error)
-            except StoreUnavailableError as error:
-                refused.set()
-                self._runtime.metrics.count("retries_total", store=STORE, code=error.code)
-                return error
-            puts.popleft()
+    def _put_wave(self, lent: Lent, waiting: Sequence[deque[Put]]) -> StoreUnavailableError | None:
+        """Try the next put of every minute; return an error if the store refuses for now."""
+        # A wave has one put of each minute, and the next wave begins when all of this one
+        # are answered: so order holds within a minute however calls overtake each other.
+        puts_of = {minute[0].position: minute for minute in waiting}
+        shared = deque(calls([minute[0] for minute in waiting], parallel=self._pace.limit))
+        while shared:
+            now = [shared.popleft() for _ in range(min(self._pace.limit, len(shared)))]
+            refused: StoreUnavailableError | None = None
+            for call, answers in zip(now, self._pool.map(self._call, now), strict=True):
+                for put, answer in zip(call, answers, strict=True):
+                    if isinstance(answer, StoreUnavailableError):
+                        refused = answer
+                    else:
+                        puts_of[put.position].popleft()
+                        self._judge(lent, put, answer)
+            if refused is not None:
+                # It ends the wave: a store that throttles needs fewer calls, and one that
+                # is down would cost a time-out for each.
+                self._pace.refused()
+                return refused
+            self._pace.went_well()
         return None
 
-    def _put(self, put: Put) -> None:
-        clock = self._runtime.clock
+    def _judge(self, lent: Lent, put: Put, answer: InvalidMessageError | None) -> None:
+        if answer is None:
+            lent.verdicts[put.position] = None
+            lent.taken.append(put)
+        else:
+            lent.verdicts[put.position] = Refusal(record=put.record, error=answer)
+
+    def _call(self, call: Sequence[Put]) -> Sequence[Answer]:
+        clock, metrics = self._runtime.clock, self._runtime.metrics
         started_s = clock.monotonic()
         try:
-            self._store.put(put.values, put.targets)
-        finally:
-            self._runtime.metrics.observe(
-                "put_duration_seconds", clock.monotonic() - started_s, store=STORE
-            )
+            answers = self._store.put(call)
+        except StoreUnavailableError as error:
+            answers = [error] * len(call)
+        metrics.observe("put_duration_seconds", clock.monotonic() - started_s, store=STORE)
+        for code in {a.code for a in answers if isinstance(a, StoreUnavailableError)}:
+            metrics.count("retries_total", store=STORE, code=code)
+        return answers
 
     def _bury(self, lent: Lent) -> None:
         """Send what can't be put to the dead letter topic, within the limit."""

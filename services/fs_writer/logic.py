@@ -10,16 +10,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.errors import InvalidMessageError
 from txfeatures.features import EVENT_TIME, RECORD_IDENTIFIER
 from txfeatures.model import Record, Row
-from txfeatures.topics import DEDUPED
 from txfeatures.wire import decode_row, is_tick
 
 Target = Literal["OnlineStore", "OfflineStore"]
+TableFormat = Literal["glue", "iceberg"]
 
 PROVISIONAL_TARGETS: tuple[Target, ...] = ("OnlineStore",)
 FINAL_TARGETS: tuple[Target, ...] = ("OnlineStore", "OfflineStore")
+
+CALL_ROWS = 25
+"""Most entries of one BatchWriteRecord."""
+
+CALL_BYTES = 1024 * 1024
+"""Names and values in one call: far below what any AWS API takes, far above 25 rows."""
 
 LAST_FEED_TIME_MS = 253_402_300_799_999
 """The last millisecond that has a date (9999-12-31): Kafka allows later timestamps."""
@@ -81,7 +88,7 @@ class Plan:
     superseded: int
 
 
-def plan(records: Sequence[Record]) -> Plan:
+def plan(records: Sequence[Record], table_format: TableFormat = "glue") -> Plan:
     """Decide what to put of a batch; final rows and corrections are never left out."""
     rows: dict[int, Row] = {}
     unreadable: dict[int, Refusal] = {}
@@ -103,7 +110,7 @@ def plan(records: Sequence[Record]) -> Plan:
             put = Put(
                 position=position,
                 record=records[position],
-                values=values(row),
+                values=values(row, table_format),
                 event_time_s=float(row[EVENT_TIME]),
                 is_final=is_final,
             )
@@ -115,13 +122,45 @@ def plan(records: Sequence[Record]) -> Plan:
     )
 
 
-def values(row: Row) -> dict[str, str]:
+def values(row: Row, table_format: TableFormat = "glue") -> dict[str, str]:
     """Return a row as Feature Store takes it: every value a string that reads back the same.
+
+    An Iceberg table wants the event time as text, ISO-8601 in UTC with milliseconds.
 
     >>> values({"tx_minute": "2024-10-19 10:49:00", "total_fee_1min": 2, "event_time": 3.5})
     {'tx_minute': '2024-10-19 10:49:00', 'total_fee_1min': '2', 'event_time': '3.5'}
+    >>> values({"event_time": 1729334942.025}, "iceberg")
+    {'event_time': '2024-10-19T10:49:02.025Z'}
     """
-    return {name: v if isinstance(v, str) else repr(v) for name, v in row.items()}
+    found = {name: v if isinstance(v, str) else repr(v) for name, v in row.items()}
+    if table_format == "iceberg":
+        found[EVENT_TIME] = _iso(float(row[EVENT_TIME]))
+    return found
+
+
+def _iso(epoch_s: float) -> str:
+    seconds, milliseconds = divmod(round(epoch_s * 1000), 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+def calls(puts: Sequence[Put], *, parallel: int) -> list[tuple[Put, ...]]:
+    """Share out puts of different minutes among calls.
+
+    Each goes alone while as many as there are can be on their way at once; a backlog goes
+    by 25 to a call.
+    """
+    if len(puts) <= parallel:
+        return [(put,) for put in puts]
+    shared: list[list[Put]] = []
+    room_rows = room_bytes = 0
+    for put in puts:
+        if not room_rows or put.size_bytes > room_bytes:
+            shared.append([])
+            room_rows, room_bytes = CALL_ROWS, CALL_BYTES
+        shared[-1].append(put)
+        room_rows -= 1
+        room_bytes -= put.size_bytes
+    return [tuple(call) for call in shared]
 
 
 def dead_letter_runs(verdicts: Mapping[int, Verdict], *, before: int) -> tuple[int, int]:
@@ -175,13 +214,10 @@ class ArchiveObject:
     size_bytes: int = 0
 
     @property
-    def name(self) -> str:
-        """The object's key in the bucket; needs at least one row."""
-        hour = datetime.fromtimestamp(self.bucket_start_s, UTC)
-        return (
-            f"archive/{DEDUPED}/date={hour:%Y-%m-%d}/hour={hour:%H}/"
-            f"{DEDUPED}-{self.partition}-{self.rows[0].offset:020d}.parquet"
-        )
+    def name(self) -> ObjectName:
+        """What it is called in the archive; needs at least one row."""
+        shelf = Shelf.at(self.bucket_start_s, self.partition)
+        return ObjectName(shelf=shelf, first=self.rows[0].offset)
 
 
 class Cutter:

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
+from services.fs_writer import archive_step, features_step
 from services.fs_writer.archive_step import ArchiveStep
 from services.fs_writer.features_step import FeaturesStep
 from services.fs_writer.freshness import Freshness
@@ -31,6 +32,7 @@ from txfeatures.metrics import Metrics
 from txfeatures.runtime import Runtime, Step, operations_server, run, stop_on_signals
 from txfeatures.settings import load
 from txfeatures.topics import AGGREGATED, DEDUPED
+from txfeatures.tracing import open_tracing
 
 SERVICE = "fs_writer"
 
@@ -45,14 +47,16 @@ def build_features(
     freshness: Freshness,
     runtime: Runtime,
 ) -> Step:
-    """Wire the step that puts rows; ``pool`` bounds how many are put at a time."""
+    """Wire the step that puts rows; ``pool`` makes the calls."""
     return FeaturesStep(
         open_source=open_source,
         dead_letters=dead_letters,
         store=store,
         pool=pool,
+        concurrency=settings.concurrency,
         max_records=settings.max_records,
         dead_letter_limit=settings.dead_letter_limit,
+        table_format=settings.aws.table_format,
         freshness=freshness,
         runtime=runtime,
     )
@@ -87,14 +91,15 @@ def serve(settings: Settings) -> int:
     Raises:
         FatalError: Something can't be opened.
     """
-    runtime = Runtime(metrics=Metrics(SERVICE))
-    freshness = Freshness(runtime.metrics)
     with ExitStack() as stack:
+        tracing = stack.enter_context(open_tracing(settings.tracing, service=SERVICE))
+        runtime = Runtime(metrics=Metrics(SERVICE), tracing=tracing)
+        freshness = Freshness(runtime.metrics)
         sink = stack.enter_context(closing(KafkaSink(settings.kafka, client_id=SERVICE)))
         pool = stack.enter_context(ThreadPoolExecutor(settings.concurrency, "put"))
         features = build_features(
             settings,
-            open_source=_opener(settings, AGGREGATED, "features", stack, runtime),
+            open_source=_opener(settings, AGGREGATED, features_step.GROUP, stack, runtime),
             dead_letters=sink,
             store=FeatureGroupStore(settings.aws, connections=settings.concurrency),
             pool=pool,
@@ -103,7 +108,7 @@ def serve(settings: Settings) -> int:
         )
         archive = build_archive(
             settings,
-            open_source=_opener(settings, DEDUPED, "archive", stack, runtime),
+            open_source=_opener(settings, DEDUPED, archive_step.GROUP, stack, runtime),
             archive=S3Archive(settings.aws),
             freshness=freshness,
             runtime=runtime,
@@ -125,9 +130,9 @@ def main() -> int:
 
 
 def _opener(
-    settings: Settings, topic: str, step: str, stack: ExitStack, runtime: Runtime
+    settings: Settings, topic: str, group: str, stack: ExitStack, runtime: Runtime
 ) -> OpenSource:
-    """Return what joins ``fs_writer-<step>``; the process is ready once partitions are known."""
+    """Return what joins ``group``; the process is ready once partitions are known."""
     runtime.health.wait_for(f"partitions of {topic}")
 
     def open_source(*, on_assigned: OnPartitions, on_revoked: OnPartitions) -> Source:
@@ -138,7 +143,7 @@ def _opener(
         source = KafkaSource(
             settings.kafka,
             [topic],
-            group=f"{SERVICE}-{step}",
+            group=group,
             on_assigned=assigned,
             on_revoked=on_revoked,
         )

@@ -3,10 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from services.fs_writer.logic import Target
-from txfeatures.errors import TransientError
+from services.fs_writer.logic import Put
+from txfeatures.archive.layout import ObjectName
+from txfeatures.errors import InvalidMessageError, TransientError
 from txfeatures.kafka_source import Partition
 from txfeatures.model import OutgoingRecord, Record
+
+
+class StoreUnavailableError(TransientError):
+    """A store refused a call for now; ``code`` is the store's own word for why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+Answer = InvalidMessageError | StoreUnavailableError | None
 
 OnPartitions = Callable[[set[Partition]], None]
 
@@ -42,12 +54,16 @@ class DeadLetters(Protocol):
 class FeatureStore(Protocol):
     """Where rows go; safe to call from several threads."""
 
-    def put(self, values: Mapping[str, str], targets: Sequence[Target]) -> None:
-        """Return once the stores have the row.
+    def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
+        """Put up to 25 rows of different minutes with one call.
+
+        Returns:
+            What became of each, in order: None once the stores have it,
+            InvalidMessageError if they refuse it for good, StoreUnavailableError if they
+            may take it later.
 
         Raises:
-            InvalidMessageError: They refuse this row for good.
-            StoreUnavailableError: They may take it later.
+            StoreUnavailableError: They may take all of them later.
         """
         ...
 
@@ -55,19 +71,11 @@ class FeatureStore(Protocol):
 class Archive(Protocol):
     """Where archive objects go."""
 
-    def put(self, name: str, body: bytes) -> None:
-        """Return once the object is durable; one of that name is overwritten.
+    def put(self, name: ObjectName, body: bytes, *, rows: int) -> None:
+        """Return once the object is durable and live; one of that name is overwritten.
 
         Raises:
             StoreUnavailableError: It may be taken later.
             FatalError: It can't be taken before somebody has set things right.
         """
         ...
-
-
-class StoreUnavailableError(TransientError):
-    """A store refused a call for now; ``code`` is the store's own word for why."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code

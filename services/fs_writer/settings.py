@@ -3,19 +3,23 @@
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.settings import AwsSettings, KafkaServiceSettings
+from txfeatures.settings import AwsSettings, TracedServiceSettings
 
 MIB = 1024 * 1024
 HOUR_S = 3600
 
 
-class Settings(KafkaServiceSettings):
+class Settings(TracedServiceSettings):
     """What fs_writer can be told."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_FS_WRITER_")
 
     concurrency: int = Field(
-        default=8, ge=1, le=64, description="Rows of different minutes that are put at a time."
+        default=8,
+        ge=1,
+        le=64,
+        description="Calls to the Feature Store at a time; fewer for a while when it refuses. "
+        "With more rows than that, 25 of different minutes go with each call.",
     )
     max_records: int = Field(
         default=200,

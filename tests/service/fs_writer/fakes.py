@@ -1,10 +1,15 @@
 """Small real stand-ins for Kafka, Feature Store and S3."""
 
+import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from services.fs_writer.logic import Target
-from services.fs_writer.ports import OnPartitions
+import pyarrow.parquet as pq
+
+from services.fs_writer.logic import Put
+from services.fs_writer.ports import Answer, OnPartitions, StoreUnavailableError
+from txfeatures.archive.layout import ObjectName
+from txfeatures.errors import InvalidMessageError
 from txfeatures.kafka_source import Partition
 from txfeatures.model import OutgoingRecord, Record
 
@@ -63,29 +68,50 @@ class Member:
             self._log.committed |= next_offsets
 
 
+Refuse = Callable[[Mapping[str, str]], InvalidMessageError | StoreUnavailableError | None]
+
+
 class FeatureStore:
     """Both stores by the rule of PutRecord: online the greater event time, offline every put."""
 
-    def __init__(self, refuse: Callable[[Mapping[str, str]], Exception | None]) -> None:
+    def __init__(self, refuse: Refuse) -> None:
         self._refuse = refuse
         self._lock = threading.Lock()
-        self.calls: list[Mapping[str, str]] = []
+        self._under_way = 0
+        self.most_at_a_time = 0
+        self.calls: list[Sequence[Mapping[str, str]]] = []
         self.taken: list[Mapping[str, str]] = []
         self.online: dict[str, Mapping[str, str]] = {}
         self.offline: list[Mapping[str, str]] = []
 
-    def put(self, values: Mapping[str, str], targets: Sequence[Target]) -> None:
+    @property
+    def tried(self) -> list[Mapping[str, str]]:
+        return [values for call in self.calls for values in call]
+
+    def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
         with self._lock:
-            self.calls.append(values)
-            if error := self._refuse(values):
-                raise error
-            self.taken.append(values)
-            held = self.online.get(values["tx_minute"])
-            is_newer = held is None or float(values["event_time"]) > float(held["event_time"])
-            if "OnlineStore" in targets and is_newer:
-                self.online[values["tx_minute"]] = values
-            if "OfflineStore" in targets:
-                self.offline.append(values)
+            self._under_way += 1
+            self.most_at_a_time = max(self.most_at_a_time, self._under_way)
+        with self._lock:
+            minutes = [put.values["tx_minute"] for put in puts]
+            assert len(set(minutes)) == len(minutes) <= 25
+            self.calls.append([put.values for put in puts])
+            answers = [self._put(put) for put in puts]
+            self._under_way -= 1
+        return answers
+
+    def _put(self, put: Put) -> Answer:
+        values = put.values
+        if error := self._refuse(values):
+            return error
+        self.taken.append(values)
+        held = self.online.get(values["tx_minute"])
+        is_newer = held is None or float(values["event_time"]) > float(held["event_time"])
+        if "OnlineStore" in put.targets and is_newer:
+            self.online[values["tx_minute"]] = values
+        if "OfflineStore" in put.targets:
+            self.offline.append(values)
+        return None
 
 
 class Archive:
@@ -94,11 +120,12 @@ class Archive:
         self.puts: list[str] = []
         self.refusals: list[Exception] = []
 
-    def put(self, name: str, body: bytes) -> None:
+    def put(self, name: ObjectName, body: bytes, *, rows: int) -> None:
+        assert rows == pq.ParquetFile(io.BytesIO(body)).metadata.num_rows
         if self.refusals:
             raise self.refusals.pop(0)
-        self.puts.append(name)
-        self.objects[name] = body
+        self.puts.append(name.key)
+        self.objects[name.key] = body
 
 
 class DeadLetters:

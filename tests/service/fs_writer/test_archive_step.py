@@ -241,3 +241,9 @@ def test_batches_crashes_and_rebalances_leave_the_same_objects(
             last.step()
     assert archive.objects == whole.archive.objects
     assert log.committed == whole.log.committed
+
+
+def test_the_feed_clock_that_reading_has_reached_is_told() -> None:
+    service = start(Log([transaction(0, 1), tick(1, 2)]))
+    service.step()
+    assert service.metric("feed_time_seconds", topic="deduped") == START_S + 2

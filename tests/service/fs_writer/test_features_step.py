@@ -1,4 +1,5 @@
-from collections.abc import Callable, Iterator, Mapping
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -7,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.fs_writer.freshness import Freshness
+from services.fs_writer.logic import Put
 from services.fs_writer.main import build_features
-from services.fs_writer.ports import StoreUnavailableError
+from services.fs_writer.ports import Answer, OnPartitions, StoreUnavailableError
 from services.fs_writer.settings import Settings
-from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log
+from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log, Refuse
 from txfeatures.clock import ManualClock
 from txfeatures.errors import FatalError, InvalidMessageError, TransientError
 from txfeatures.features import EMPTY, minute_name, row
+from txfeatures.kafka_source import Partition
 from txfeatures.metrics import Metrics
 from txfeatures.model import Record
 from txfeatures.runtime import Runtime, Step
@@ -24,7 +27,6 @@ THROTTLED = StoreUnavailableError("ThrottlingException", "Feature Store: slow do
 REFUSED = InvalidMessageError("store_refused", "Invalid value for feature avg_fee_1min")
 
 THREADS = 4
-Refuse = Callable[[Mapping[str, str]], Exception | None]
 
 
 def row_record(
@@ -95,7 +97,7 @@ def start(pool: ThreadPoolExecutor) -> Start:
     return start
 
 
-def first_times(count: int, error: Exception) -> Refuse:
+def first_times(count: int, error: InvalidMessageError | StoreUnavailableError) -> Refuse:
     left = [error] * count
     return lambda _: left.pop() if left else None
 
@@ -180,7 +182,7 @@ def test_a_later_revision_waits_for_the_one_before_it(start: Start) -> None:
         refuse=first_times(1, THROTTLED),
     )
     service.step()
-    assert [v["revision"] for v in service.store.calls] == ["1", "1", "2"]
+    assert [v["revision"] for v in service.store.tried] == ["1", "1", "2"]
 
 
 def test_one_refusal_ends_the_round_for_all_minutes(start: Start) -> None:
@@ -275,6 +277,148 @@ def test_offsets_of_a_lost_partition_are_not_committed(start: Start) -> None:
     assert service.log.commits == [{("aggregated", 1): 1}]
 
 
+def test_a_backlog_of_many_minutes_goes_by_25_to_a_call(start: Start) -> None:
+    records = [row_record(i, i, 1, final=True) for i in range(100)]
+    service = start(*records)
+    service.step()
+    assert [len(call) for call in service.store.calls] == [25] * 4
+    assert service.log.committed == {("aggregated", 0): 100}
+    assert service.metric("rows_total", kind="final") == 100
+
+
+def test_few_rows_go_alone(start: Start) -> None:
+    service = start(*(row_record(i, i, 1) for i in range(4)), concurrency=4)
+    service.step()
+    assert [len(call) for call in service.store.calls] == [1] * 4
+
+
+def test_no_more_calls_are_under_way_than_allowed(start: Start) -> None:
+    service = start(*(row_record(i, i, 1) for i in range(200)), concurrency=3)
+    service.step()
+    assert service.store.most_at_a_time <= 3
+
+
+def test_one_bad_row_of_a_call_is_buried_and_the_others_are_taken(start: Start) -> None:
+    bad = minute_name(MINUTE_S + 60 * 7)
+    records = [row_record(i, i, 1, final=True) for i in range(60)]
+    service = start(*records, refuse=lambda v: REFUSED if v["tx_minute"] == bad else None)
+    service.step()
+    assert len(service.store.taken) == 59
+    assert [letter.key for letter in service.dead_letters.records] == [bad.encode()]
+    assert service.log.committed == {("aggregated", 0): 60}
+
+
+def test_rows_that_a_call_left_undone_are_sent_again_and_no_other(start: Start) -> None:
+    undone = StoreUnavailableError("UnprocessedEntries", "left undone")
+    records = [row_record(i, i, 1, final=True) for i in range(60)]
+    service = start(*records, refuse=first_times(5, undone))
+    service.step()
+    assert sorted(v["tx_minute"] for v in service.store.taken) == [
+        minute_name(MINUTE_S + 60 * i) for i in range(60)
+    ]
+    assert service.log.committed == {("aggregated", 0): 60}
+
+
+def test_throttling_slows_the_calls_down_and_they_recover(start: Start) -> None:
+    down = 3
+    sizes: list[int] = []
+
+    def refuse(_: Mapping[str, str]) -> StoreUnavailableError | None:
+        nonlocal down
+        if down:
+            down -= 1
+            return THROTTLED
+        return None
+
+    records = [row_record(i, i % 4, i + 1, final=True) for i in range(40)]
+    service = start(*records, refuse=refuse, concurrency=4)
+    service.step()
+    sizes = [len(call) for call in service.store.calls]
+    assert sizes[0] == 1  # four at a time, alone
+    assert 4 in sizes  # one call at a time has all four minutes
+    assert sizes[-1] == 1  # and four at a time again
+    assert len(service.store.taken) == 40
+
+
+def test_a_store_that_lets_something_through_now_and_then_is_not_given_up(start: Start) -> None:
+    calls = 0
+
+    def refuse(_: Mapping[str, str]) -> StoreUnavailableError | None:
+        nonlocal calls
+        calls += 1
+        return THROTTLED if calls % 3 else None
+
+    service = start(*(row_record(i, 0, i + 1, final=True) for i in range(10)), refuse=refuse)
+    service.step()
+    assert service.log.committed == {("aggregated", 0): 10}
+
+
+def test_a_step_that_is_refused_for_too_long_is_left_to_the_runtime(start: Start) -> None:
+    calls = 0
+
+    def refuse(_: Mapping[str, str]) -> StoreUnavailableError | None:
+        nonlocal calls
+        calls += 1
+        return THROTTLED if calls % 3 else None
+
+    service = start(
+        *(row_record(i, 0, i + 1, final=True) for i in range(200)), refuse=refuse, concurrency=1
+    )
+    with pytest.raises(TransientError):
+        service.step()
+    assert 60 < service.runtime.clock.monotonic() < 70
+    assert service.log.commits == []
+
+
+class Forgetful:
+    """A store that takes everything and keeps nothing."""
+
+    def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
+        return [None] * len(puts)
+
+
+class Backlog:
+    """A topic without end, made while it is read."""
+
+    def __init__(self) -> None:
+        self.next = 0
+
+    def open(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> "Backlog":
+        return self
+
+    def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
+        first, self.next = self.next, self.next + max_records
+        return [row_record(offset, offset, 1, final=True) for offset in range(first, self.next)]
+
+    def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        assert next_offsets == {("aggregated", 0): self.next}
+
+
+def test_memory_does_not_grow_with_the_backlog(pool: ThreadPoolExecutor) -> None:
+    backlog, runtime = Backlog(), Runtime(metrics=Metrics("fs_writer"), clock=ManualClock())
+    step = build_features(
+        Settings(max_records=100),
+        open_source=backlog.open,
+        dead_letters=DeadLetters(),
+        store=Forgetful(),
+        pool=pool,
+        freshness=Freshness(runtime.metrics),
+        runtime=runtime,
+    )
+    step()
+    tracemalloc.start()
+    try:
+        peaks = []
+        for steps in (3, 30):
+            tracemalloc.reset_peak()
+            for _ in range(steps):
+                step()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
 histories = st.lists(
     st.tuples(st.integers(0, 3), st.integers(1, 30), st.booleans()), min_size=1, max_size=40
 )
@@ -319,3 +463,9 @@ def test_crashes_and_faults_lose_no_final_row_and_leave_the_newest_online(
     assert online == {minute_name(MINUTE_S + 60 * m): newest for m, newest in latest.items()}
     offline = {(v["tx_minute"], int(v["revision"])) for v in store.offline}
     assert offline == {(minute_name(MINUTE_S + 60 * m), r) for m, r in finals if r}
+
+
+def test_the_feed_clock_that_reading_has_reached_is_told(start: Start) -> None:
+    service = start(row_record(0, 0, 1), row_record(1, 0, 2))
+    service.step()
+    assert service.metric("feed_time_seconds", topic="aggregated") == MINUTE_S + 2

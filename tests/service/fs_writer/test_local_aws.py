@@ -1,3 +1,4 @@
+import hashlib
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,12 @@ from services.fs_writer.settings import Settings
 from services.fs_writer.stores import FeatureGroupStore, S3Archive
 from tests.service.fs_writer.fakes import DeadLetters, Log
 from txfeatures import aws
+from txfeatures.archive.bucket import S3Bucket
+from txfeatures.archive.layout import ObjectName, Shelf
+from txfeatures.archive.reading import live_objects
 from txfeatures.clock import ManualClock
 from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, row
+from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name, row
 from txfeatures.metrics import Metrics
 from txfeatures.model import Partial, Record
 from txfeatures.runtime import Runtime, Step
@@ -31,6 +35,7 @@ pytestmark = pytest.mark.integration
 
 MINUTE_S = 1_729_334_940
 AWS = AwsSettings()
+NAME = ObjectName(shelf=Shelf(date="2024-10-19", hour="10", partition=0), first=7)
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +70,11 @@ def post(local: LocalAws, path: str, content: object) -> None:
         assert response.status == 200
 
 
-def row_record(offset: int, revision: int, *, final: bool) -> Record:
+def row_record(offset: int, revision: int, *, final: bool, minute: int = 0) -> Record:
     partial = Partial(states={"total_nb_trx_1min": 3, "total_fee_1min": 29_100_000_000})
     value = row(
         partial,
-        minute_s=MINUTE_S,
+        minute_s=MINUTE_S + 60 * minute,
         event_time_ms=(MINUTE_S + revision) * 1000 + 25,
         revision=revision,
         is_final=final,
@@ -164,6 +169,41 @@ def test_a_row_that_the_store_refuses_is_a_dead_letter(
     assert log.committed == {("aggregated", 0): 1}
 
 
+def test_a_backlog_of_many_minutes_is_written_in_full_through_every_partial_failure(
+    local_aws: LocalAws, features: tuple[Log, Step], dead_letters: DeadLetters
+) -> None:
+    log, step = features
+    minutes = range(100, 180)
+    log.records += [
+        row_record(offset, revision, final=True, minute=minute)
+        for offset, (revision, minute) in enumerate((r, m) for r in (1, 2) for m in minutes)
+    ]
+    post(
+        local_aws,
+        "/_local/faults",
+        [
+            {"operation": "BatchWriteRecord", "error": "ThrottlingException"},
+            {"operation": "BatchWriteRecord", "error": "unprocessed", "processed": 3, "times": 2},
+            {"operation": "BatchWriteRecord", "error": "InternalFailure"},
+        ],
+    )
+    step()
+    assert log.committed == {("aggregated", 0): 160}
+    assert dead_letters.records == []
+    client = aws.feature_store(AWS)
+    found = client.batch_get_record(
+        Identifiers=[
+            {
+                "FeatureGroupName": AWS.feature_group,
+                "RecordIdentifiersValueAsString": [minute_name(MINUTE_S + 60 * m) for m in minutes],
+                "FeatureNames": ["revision"],
+            }
+        ]
+    )["Records"]
+    revisions = [record["Record"][0]["ValueAsString"] for record in found]
+    assert revisions == ["2"] * 80
+
+
 def transaction(offset: int, after_s: int) -> Record:
     return Record(
         topic="deduped",
@@ -193,15 +233,17 @@ def test_transactions_are_read_back_from_the_archive_even_if_the_answer_was_lost
     step()
     assert log.committed == {("deduped", 0): 3}
     client = aws.s3(AWS)
-    (listed,) = client.list_objects_v2(Bucket=AWS.bucket, Prefix="archive/")["Contents"]
-    assert listed["Key"] == (
+    (name,) = live_objects(S3Bucket(client, AWS.bucket))
+    assert name.key == (
         "archive/deduped/date=2024-10-19/hour=10/deduped-0-00000000000000000000.parquet"
     )
-    body = client.get_object(Bucket=AWS.bucket, Key=listed["Key"])["Body"].read()
+    answer = client.get_object(Bucket=AWS.bucket, Key=name.key)
+    body = answer["Body"].read()
     assert pq.read_table(io.BytesIO(body))["fee"].to_pylist() == [0, 1, 2]
+    assert answer["Metadata"] == {"sha256": hashlib.sha256(body).hexdigest(), "rows": "3"}
 
 
 def test_a_bucket_that_is_not_there_is_said_so(local_aws: LocalAws) -> None:
     archive = S3Archive(AwsSettings(bucket="another-bucket"))
     with pytest.raises(FatalError, match="no bucket another-bucket"):
-        archive.put("archive/x.parquet", b"PAR1")
+        archive.put(NAME, b"PAR1", rows=1)

@@ -1,4 +1,6 @@
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +11,10 @@ from services.fs_writer.logic import (
     ArchiveObject,
     CutRules,
     Cutter,
+    Put,
     Refusal,
     Verdict,
+    calls,
     dead_letter_runs,
     plan,
     values,
@@ -103,6 +107,14 @@ def test_values_are_strings_that_read_back_the_same() -> None:
         "total_nb_trx_1min": "0",
         "total_fee_1min": "0",
         "avg_fee_1min": "0.0",
+        "min_fee_1min": "0",
+        "max_fee_1min": "0",
+        "fee_rate_p10_1min": "0.0",
+        "fee_rate_p50_1min": "0.0",
+        "fee_rate_p90_1min": "0.0",
+        "total_vsize_1min": "0",
+        "total_output_value_1min": "0",
+        "rbf_share_1min": "0.0",
         "revision": "7",
         "is_final": "0",
         "nb_late_trx_1min": "0",
@@ -117,6 +129,52 @@ def test_no_number_changes_on_its_way(integer: int, real: float) -> None:
     found = values({"integer": integer, "real": real})
     assert int(found["integer"]) == integer
     assert float(found["real"]) == real
+
+
+@given(st.integers(0, 253_402_300_799_999))
+def test_an_iceberg_table_gets_the_event_time_as_text_to_the_millisecond(event_ms: int) -> None:
+    text = values({"event_time": event_ms / 1000}, "iceberg")["event_time"]
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    assert len(text) == len("2024-10-19T10:49:02.025Z")
+    assert (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) == event_ms
+
+
+def test_the_plan_is_told_the_table_format() -> None:
+    ((put,),) = plan([row_record(0, revision=7)], "iceberg").minutes
+    assert put.values["event_time"] == "2024-10-19T10:49:07.025Z"
+    assert put.event_time_s == 1729334947.025
+
+
+def heads(count: int) -> list[Put]:
+    minutes = plan([row_record(i, minute=i) for i in range(count)]).minutes
+    return [minute[0] for minute in minutes]
+
+
+@pytest.mark.parametrize(
+    ("rows", "parallel", "sizes"),
+    [
+        (0, 8, []),
+        (8, 8, [1] * 8),
+        (9, 8, [9]),
+        (25, 8, [25]),
+        (26, 8, [25, 1]),
+        (200, 8, [25] * 8),
+        (2, 1, [2]),
+        (1, 1, [1]),
+    ],
+)
+def test_a_backlog_goes_by_25_to_a_call_and_few_rows_go_alone(
+    rows: int, parallel: int, sizes: list[int]
+) -> None:
+    puts = heads(rows)
+    shared = calls(puts, parallel=parallel)
+    assert [len(call) for call in shared] == sizes
+    assert [put for call in shared for put in call] == puts
+
+
+def test_a_call_is_bounded_by_bytes_as_well() -> None:
+    puts = [replace(put, values={**put.values, "note": "x" * 350_000}) for put in heads(10)]
+    assert [len(call) for call in calls(puts, parallel=1)] == [2] * 5
 
 
 REFUSED = Refusal(record=row_record(0), error=InvalidMessageError("store_refused", "no"))
@@ -224,7 +282,7 @@ def test_the_name_says_the_bucket_the_partition_and_the_first_row() -> None:
         transaction(9, first + 300),
     ]
     (found,) = cut(records)
-    assert found.name == (
+    assert found.name.key == (
         "archive/deduped/date=2024-10-19/hour=11/deduped-0-00000000000000000008.parquet"
     )
 
@@ -233,7 +291,7 @@ def test_the_name_says_the_bucket_the_partition_and_the_first_row() -> None:
 def test_a_timestamp_without_a_date_is_no_reason_to_stop(timestamp_ms: int, date: str) -> None:
     rules = CutRules(bucket_s=300, max_rows=1, max_bytes=1)
     (found,) = cut([transaction(0, timestamp_ms / 1000)], rules)
-    assert f"/date={date}/" in found.name
+    assert f"/date={date}/" in found.name.key
 
 
 events = st.lists(

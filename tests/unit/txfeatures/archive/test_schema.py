@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.fs_writer.parquet import SCHEMA, encode
+from txfeatures.archive.schema import SCHEMA, encode
 from txfeatures.model import Record
 
 TRANSACTION: dict[str, Any] = {
@@ -59,6 +59,7 @@ def test_a_transaction_becomes_typed_columns_its_json_and_its_place() -> None:
             "rbf": True,
             "vin_sz": 1,
             "vout_sz": 2,
+            "output_value": 6798103526,
             "json": value,
             "topic_partition": 3,
             "topic_offset": 0,
@@ -87,6 +88,7 @@ def test_rbf_is_false_where_the_source_leaves_it_out() -> None:
         ("size", 2**63),
         ("time", -(2**63) - 1),
         ("hash", 7),
+        ("hash", "AB" * 32),
         ("rbf", 1),
         ("vin_sz", [1]),
     ],
@@ -99,7 +101,7 @@ def test_a_value_of_another_type_is_null_and_the_others_stay(column: str, value:
 
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b"not json", b"[1, 2]", b'"text"', b'{"hash": "\xff"}', b'{"x":' + b"[" * 100_000],
+    [None, b"", b"not json", b"[1, 2]", b'"text"', b"\xff", b'{"x":' + b"[" * 100_000],
     ids=["none", "empty", "text", "list", "string", "not_utf8", "nested"],
 )
 def test_a_value_that_cannot_be_read_is_kept_with_null_columns(value: bytes | None) -> None:
@@ -107,6 +109,11 @@ def test_a_value_that_cannot_be_read_is_kept_with_null_columns(value: bytes | No
     assert row["json"] == value
     assert {row[name] for name in SCHEMA.names[:8]} == {None}
     assert row["topic_partition"] == 3
+
+
+def test_text_that_is_not_utf_8_makes_only_its_own_column_null() -> None:
+    (row,) = rows(b'{"hash": "\xff", "weight": {"a": "\xff"}, "fee": 7}')
+    assert (row["hash"], row["weight"], row["fee"]) == (None, None, 7)
 
 
 def test_columns_have_the_declared_types_even_if_all_values_are_null() -> None:

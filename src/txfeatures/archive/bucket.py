@@ -1,0 +1,222 @@
+"""The few things that the archive asks of S3, and S3's errors in our words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from txfeatures.errors import FatalError, TransientError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+DELETED_AT_ONCE = 1000
+"""Most keys of one DeleteObjects."""
+
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+_MISSING = frozenset({"NoSuchKey", "404"})
+
+
+class S3UnavailableError(TransientError):
+    """S3 refused for now; ``code`` is its own word for why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class ChangedError(S3UnavailableError):
+    """A conditional write was refused: somebody else has written the object meanwhile."""
+
+
+class MissingError(TransientError):
+    """There is no object of that key (any more)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An object that was read: its bytes, its ETag, and when it was written, epoch seconds."""
+
+    body: bytes
+    etag: str
+    modified_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An object in a listing."""
+
+    key: str
+    size_bytes: int
+
+
+class Bucket(Protocol):
+    """Where the archive lies. Every call may raise S3UnavailableError, or FatalError."""
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+        ...
+
+    def get(self, key: str) -> Stored:
+        """Return an object; MissingError if there is none."""
+        ...
+
+    def download(self, key: str, path: Path) -> None:
+        """Write an object to a file; MissingError if there is none."""
+        ...
+
+    def put(
+        self,
+        key: str,
+        body: bytes | BufferedReader,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store an object, in place of one of the same key."""
+        ...
+
+    def put_if(self, key: str, body: bytes, *, etag: str | None) -> str:
+        """Store a text if the object still has this ETag, or with None if there is no object.
+
+        Returns:
+            The new ETag.
+
+        Raises:
+            ChangedError: It has another ETag, or is there already.
+        """
+        ...
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+        """Yield the objects under ``prefix`` by key, from the first one after ``after``."""
+        ...
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are gone already are no error."""
+        ...
+
+
+class S3Bucket:
+    """A bucket of S3.
+
+    Args:
+        client: Shared between threads.
+        name: The bucket's name.
+    """
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+        return self._name
+
+    def get(self, key: str) -> Stored:
+        """Return an object; MissingError if there is none."""
+        with self._errors(key):
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+            return Stored(
+                body=answer["Body"].read(),
+                etag=answer["ETag"],
+                modified_s=answer["LastModified"].timestamp(),
+            )
+
+    def download(self, key: str, path: Path) -> None:
+        """Write an object to a file; MissingError if there is none."""
+        with self._errors(key), path.open("wb") as file:
+            for chunk in self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(
+                1024 * 1024
+            ):
+                file.write(chunk)
+
+    def put(
+        self,
+        key: str,
+        body: bytes | BufferedReader,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store an object, in place of one of the same key."""
+        with self._errors(key):
+            self._client.put_object(
+                Bucket=self._name,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                Metadata=dict(metadata or {}),
+            )
+
+    def put_if(self, key: str, body: bytes, *, etag: str | None) -> str:
+        """Store a text if nobody has written the object since; return the new ETag."""
+        with self._errors(key, is_conditional=True):
+            if etag is None:
+                answer = self._client.put_object(
+                    Bucket=self._name,
+                    Key=key,
+                    Body=body,
+                    ContentType="text/plain",
+                    IfNoneMatch="*",
+                )
+            else:
+                answer = self._client.put_object(
+                    Bucket=self._name, Key=key, Body=body, ContentType="text/plain", IfMatch=etag
+                )
+            return answer["ETag"]
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+        """Yield the objects under ``prefix`` by key, a page of a thousand at a time."""
+        with self._errors(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._name, Prefix=prefix, StartAfter=after
+            )
+            for page in pages:
+                for found in page.get("Contents", []):
+                    yield Listed(key=found["Key"], size_bytes=found["Size"])
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects, a thousand with each call.
+
+        Raises:
+            S3UnavailableError: Some could not be deleted.
+        """
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[start : start + DELETED_AT_ONCE]
+            with self._errors(some[0]):
+                answer = self._client.delete_objects(
+                    Bucket=self._name,
+                    Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
+                )
+            for error in answer.get("Errors", []):
+                raise S3UnavailableError(
+                    error.get("Code", "Unknown"),
+                    f"S3: {error.get('Key')} was not deleted: {error.get('Message')}",
+                )
+
+    @contextmanager
+    def _errors(self, key: str, *, is_conditional: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+            if code == "NoSuchBucket":
+                raise FatalError(
+                    f"there is no bucket {self._name}; run `txfeatures bootstrap` "
+                    "or set TXF_AWS_BUCKET to the bucket that it made"
+                ) from error
+            # A conditional write of an object that is gone is answered as a missing key.
+            if code in _CONDITION_FAILED or (is_conditional and code in _MISSING):
+                raise ChangedError(code, f"{key} was written by somebody else") from error
+            if code in _MISSING:
+                raise MissingError(f"there is no object s3://{self._name}/{key}") from error
+            raise S3UnavailableError(code, f"S3: {error}") from error
+        except (BotoCoreError, HTTPError) as error:  # HTTPError: the body broke off
+            raise S3UnavailableError(type(error).__name__, f"S3: {error}") from error

@@ -1,0 +1,115 @@
+"""``txfeatures compact``: few large objects out of many small ones."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import typer
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from txfeatures import aws
+from txfeatures.archive.bucket import S3Bucket
+from txfeatures.compaction.archive import Progress, Report, compact_archive
+from txfeatures.compaction.offline_store import compact_offline_store
+from txfeatures.compaction.shelf import Rules
+from txfeatures.errors import FatalError
+from txfeatures.logs import configure_logging
+from txfeatures.metrics import Metrics
+from txfeatures.runtime import Runtime, stop_on_signals
+from txfeatures.settings import AwsSettings, Group, LogSettings, load
+
+MIB = 1024 * 1024
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+Moment = datetime | None
+
+
+class CompactSettings(Group):
+    """What compaction reads from the environment; the rest are options."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_COMPACT_")
+
+    aws: AwsSettings = Field(default_factory=AwsSettings, description="See TXF_AWS_*.")
+    log: LogSettings = Field(default_factory=LogSettings, description="See TXF_LOG_*.")
+
+
+def compact(
+    start: Annotated[
+        Moment, typer.Option(formats=MOMENTS, help="First hour of feed time (UTC).")
+    ] = None,
+    end: Annotated[
+        Moment, typer.Option(formats=MOMENTS, help="Moment before which hours begin (UTC).")
+    ] = None,
+    target_mib: Annotated[
+        int, typer.Option(min=1, max=4096, help="Largest object to make, MiB.")
+    ] = 256,
+    grace_s: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds that replaced objects are kept for their readers."),
+    ] = 3600.0,
+    only: Annotated[
+        Literal["archive", "offline-store"] | None, typer.Option(help="Leave the other as it is.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+) -> None:
+    """Compact the archive, and the offline store if it is an Iceberg table.
+
+    May run at any time, beside all services and readers, and be killed at any time.
+    """
+    settings = load(CompactSettings)
+    configure_logging(settings.log, service="compact")
+    runtime = Runtime(metrics=Metrics("compact"))
+    stop_on_signals(runtime.stop)
+    report: Report | None = None
+    if only != "offline-store":
+        with _bar() as progress:
+            report = compact_archive(
+                S3Bucket(aws.s3(settings.aws), settings.aws.bucket),
+                Rules(target_bytes=target_mib * MIB, grace_s=grace_s),
+                runtime=runtime,
+                owner=f"process {os.getpid()} on {socket.gethostname()}",
+                start_s=_epoch_s(start),
+                end_s=_epoch_s(end),
+                is_dry_run=dry_run,
+                progress=progress,
+            )
+        typer.echo(f"archive: {_said(report, is_dry_run=dry_run)}")
+    if only != "archive" and not runtime.stop.is_set():
+        compact_offline_store(settings.aws, runtime=runtime, say=typer.echo, is_dry_run=dry_run)
+    if report and report.failures:
+        raise FatalError(
+            f"{len(report.failures)} of {report.shelves} shelves were left as they are; "
+            f"the first: {report.failures[0]}"
+        )
+    if runtime.stop.is_set():
+        raise FatalError("stopped before the end; run it again to go on")
+
+
+def _said(report: Report, *, is_dry_run: bool) -> str:
+    done = report.done
+    would = "would be " if is_dry_run else ""
+    return (
+        f"{done.merged} objects ({done.bytes / MIB:.1f} MiB) {would}made into {done.made}; "
+        f"{done.deleted} dead ones {would}deleted, {done.kept} kept for their readers"
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    columns = (TextColumn("compacting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("compacting", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _epoch_s(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())

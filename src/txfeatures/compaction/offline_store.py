@@ -1,0 +1,126 @@
+"""The offline store compacted by Athena, where its table format allows that.
+
+Only an Iceberg table can have its files rewritten while it is read. Of a table in Glue format
+nothing may be moved: Feature Store has no lock for it, and readers list its folders.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from txfeatures import aws
+from txfeatures.errors import FatalError, TransientError
+from txfeatures.runtime import Runtime
+from txfeatures.settings import AwsSettings
+
+if TYPE_CHECKING:
+    from types_boto3_athena import AthenaClient
+
+RESULTS_PREFIX = "athena/"
+"""Where in the bucket Athena writes what a query answers."""
+
+POLL_S = 1.0
+MOST_RUNS = 1000
+"""A statement does a bounded piece of work; a table that needs more than this has a fault."""
+
+STATEMENTS = (
+    ('OPTIMIZE "{table}" REWRITE DATA USING BIN_PACK', "ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED"),
+    ('VACUUM "{table}"', "ICEBERG_VACUUM_MORE_RUNS_NEEDED"),
+)
+"""Each statement, and what Athena fails it with when there is more to do."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The offline store's table in the catalog."""
+
+    database: str
+    name: str
+
+
+def compact_offline_store(
+    settings: AwsSettings, *, runtime: Runtime, say: Say, is_dry_run: bool = False
+) -> None:
+    """Let Athena rewrite small files and drop old snapshots until nothing is left to do.
+
+    A run that is killed has changed nothing or whole pieces; the next one goes on.
+
+    Raises:
+        FatalError: Athena refused, or the feature group is missing.
+        TransientError: AWS does not answer.
+    """
+    try:
+        table = _table(settings)
+        if table is None:
+            say("offline store: its format is not Iceberg, so it can't be compacted")
+            return
+        client = aws.athena(settings)
+        for statement, more in STATEMENTS:
+            sql = statement.format(table=table.name)
+            if is_dry_run:
+                say(f"offline store: would run {sql} in {table.database} until it is done")
+                continue
+            runs = _until_done(client, sql, more, table, settings, runtime)
+            say(f"offline store: {sql}: done with run {runs}")
+    except ClientError as error:
+        raise FatalError(f"AWS refused: {error}") from error
+    except BotoCoreError as error:
+        raise TransientError(f"AWS does not answer: {error}") from error
+
+
+def _table(settings: AwsSettings) -> Table | None:
+    client = aws.sagemaker(settings)
+    try:
+        found = client.describe_feature_group(FeatureGroupName=settings.feature_group)
+    except client.exceptions.ResourceNotFound as error:
+        raise FatalError(
+            f"there is no feature group {settings.feature_group}; run `txfeatures bootstrap` "
+            "or set TXF_AWS_FEATURE_GROUP to the one that it made"
+        ) from error
+    config = found.get("OfflineStoreConfig")
+    if config is None or config.get("TableFormat") != "Iceberg":
+        return None
+    catalog = config["DataCatalogConfig"]  # the name's form is not ours to guess
+    return Table(database=catalog["Database"], name=catalog["TableName"])
+
+
+def _until_done(
+    client: "AthenaClient",
+    sql: str,
+    more: str,
+    table: Table,
+    settings: AwsSettings,
+    runtime: Runtime,
+) -> int:
+    for run in range(1, MOST_RUNS + 1):
+        reason = _run(client, sql, table, settings, runtime)
+        if reason is None:
+            return run
+        if more not in reason:
+            raise FatalError(f"Athena failed {sql}: {reason}")
+    raise FatalError(f"Athena wants more than {MOST_RUNS} runs of {sql}; look at the table")
+
+
+def _run(
+    client: "AthenaClient", sql: str, table: Table, settings: AwsSettings, runtime: Runtime
+) -> str | None:
+    """Run a statement to its end; return why it failed, None if it did not."""
+    started = client.start_query_execution(
+        QueryString=sql,
+        QueryExecutionContext={"Database": table.database},
+        ResultConfiguration={"OutputLocation": f"s3://{settings.bucket}/{RESULTS_PREFIX}"},
+    )
+    identifier = started["QueryExecutionId"]
+    while True:
+        status = client.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]["Status"]
+        if status["State"] == "SUCCEEDED":
+            return None
+        if status["State"] in {"FAILED", "CANCELLED"}:
+            return status.get("StateChangeReason", status["State"])
+        if runtime.clock.wait(runtime.stop, POLL_S):
+            client.stop_query_execution(QueryExecutionId=identifier)
+            raise FatalError(f"stopped during {sql}; run it again to go on")

@@ -1,0 +1,96 @@
+import pytest
+
+from tests.unit.txfeatures.archive.memory_bucket import MemoryBucket
+from txfeatures.archive.bucket import S3UnavailableError
+from txfeatures.clock import ManualClock
+from txfeatures.compaction.lease import KEY, LEASE_S, Lease
+from txfeatures.errors import FatalError
+
+
+def lease(bucket: MemoryBucket, owner: str) -> Lease:
+    return Lease(bucket, bucket.clock, owner)
+
+
+def test_a_second_compaction_is_kept_out_and_told_until_when() -> None:
+    bucket = MemoryBucket(clock=ManualClock(1_729_335_000.0))
+    lease(bucket, "one").take()
+    with pytest.raises(FatalError, match=r"one compacts this archive.*after 10:55:00 UTC"):
+        lease(bucket, "two").take()
+
+
+def test_the_lease_is_free_when_it_was_given_back() -> None:
+    bucket = MemoryBucket()
+    one = lease(bucket, "one")
+    one.take()
+    one.give_back()
+    lease(bucket, "two").take()
+
+
+def test_the_lease_of_a_dead_compaction_lapses() -> None:
+    clock = ManualClock()
+    bucket = MemoryBucket(clock=clock)
+    one = lease(bucket, "one")
+    one.take()
+    clock.advance(LEASE_S)
+    lease(bucket, "two").take()
+    with pytest.raises(FatalError, match="two compacts"):
+        one.keep()
+
+
+def test_a_lease_is_prolonged_when_half_of_it_is_over() -> None:
+    clock = ManualClock()
+    bucket = MemoryBucket(clock=clock)
+    one = lease(bucket, "one")
+    one.take()
+    first = bucket.objects[KEY]
+    one.keep()
+    assert bucket.objects[KEY] is first
+    clock.advance(LEASE_S * 0.6)
+    one.keep()
+    clock.advance(LEASE_S * 0.6)
+    with pytest.raises(FatalError):
+        lease(bucket, "two").take()
+
+
+def test_of_two_that_begin_at_once_one_gets_it() -> None:
+    bucket = MemoryBucket()
+    one, two = lease(bucket, "one"), lease(bucket, "two")
+
+    def overtake(operation: str, _key: str) -> None:
+        if operation == "put_if":
+            bucket.before = lambda _operation, _key: None
+            two.take()
+
+    bucket.before = overtake
+    with pytest.raises(S3UnavailableError):
+        one.take()
+    with pytest.raises(FatalError, match="two compacts"):
+        one.take()
+
+
+def test_an_answer_that_was_lost_is_made_good_by_taking_again() -> None:
+    bucket = MemoryBucket()
+    one = lease(bucket, "one")
+
+    def lose(operation: str, _key: str) -> None:
+        if operation == "put_if":
+            bucket.after = lambda _operation, _key: None
+            raise S3UnavailableError("ReadTimeoutError", "no answer")
+
+    bucket.after = lose
+    with pytest.raises(S3UnavailableError):
+        one.take()
+    one.take()
+    one.keep()
+
+
+def test_not_being_able_to_give_back_is_no_error() -> None:
+    clock = ManualClock()
+    bucket = MemoryBucket(clock=clock)
+    one = lease(bucket, "one")
+    one.take()
+    clock.advance(LEASE_S)
+    lease(bucket, "two").take()
+    one.give_back()
+    with pytest.raises(FatalError, match="two compacts"):
+        lease(bucket, "three").take()
