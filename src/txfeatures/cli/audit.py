@@ -1,0 +1,123 @@
+"""``txfeatures audit``: that every archived transaction is in the rows, and nothing else."""
+
+import threading
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from txfeatures import aws
+from txfeatures.archive.bucket import S3Bucket
+from txfeatures.cli.history import End, Start, choose_span, progress_bar, workshop
+from txfeatures.clock import SystemClock
+from txfeatures.features import minute_name
+from txfeatures.history.audit import Report, Witnesses
+from txfeatures.history.audit import audit as compare
+from txfeatures.history.inspection import Inspection
+from txfeatures.history.ledger import Stage, ledger
+from txfeatures.history.online import OnlineStore
+from txfeatures.history.rules import load_rules
+from txfeatures.history.sources import ArchiveSource
+from txfeatures.settings import KafkaSettings, load
+
+SHOWN = 50
+"""Findings in the table; ``--json`` has all."""
+
+
+def audit(
+    *,
+    start: Start = None,
+    end: End = None,
+    complete: Annotated[
+        bool, typer.Option(help="The feed has ended: judge the newest minutes too.")
+    ] = False,
+    kafka: Annotated[
+        bool, typer.Option(help="Also account for every record of Kafka's topics.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All findings as JSON.")] = False,
+) -> None:
+    """Recompute minutes from the archive and compare both stores; exit code 1 if they differ."""
+    stop = threading.Event()
+    with workshop() as shop:
+        settings = shop.settings
+        s3 = aws.s3(settings)
+        inspection = Inspection(s3=s3)
+        archive = ArchiveSource(
+            bucket=S3Bucket(s3, settings.bucket),
+            directory=shop.directory,
+            acquire=inspection.acquire,
+            is_complete=complete,
+        )
+        span = choose_span(start, end, archive.span)
+        report = Report(start=minute_name(span.start_s), end=minute_name(span.end_s))
+        witnesses = Witnesses(
+            archive=archive,
+            inspection=inspection,
+            offline=shop.offline_store(),
+            online=OnlineStore(
+                aws.feature_store(settings), settings.feature_group, clock=SystemClock(), stop=stop
+            ),
+        )
+        with progress_bar("audit", Console(stderr=True)) as progress:
+            compare(
+                shop.connection,
+                witnesses,
+                span,
+                rules=load_rules(),
+                directory=shop.directory / "offline",
+                report=report,
+                progress=progress,
+            )
+        if kafka:
+            report.stages = ledger(load(KafkaSettings), clock=SystemClock())
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        _show(report, Console())
+    raise typer.Exit(0 if report.is_clean else 1)
+
+
+def _show(report: Report, console: Console) -> None:
+    if report.findings:
+        table = Table("minute", "where", "finding", "what", title="Findings")
+        for finding in report.findings[:SHOWN]:
+            values = "; ".join(
+                f"{name}: {wanted} expected, {found} found"
+                for name, (wanted, found) in finding.values.items()
+            )
+            detail = "\n".join(filter(None, (finding.detail, values)))
+            table.add_row(finding.minute or "-", finding.where, finding.kind, detail)
+        console.print(table)
+    if len(report.findings) > SHOWN:
+        console.print(f"{len(report.findings) - SHOWN:,} more; --json has all")
+    if report.stages:
+        console.print(_ledger_table(report.stages))
+    for feature, rows in report.lacking.items():
+        console.print(
+            f"{rows:,} rows lack {feature}: written before it was declared; "
+            "`txfeatures backfill` adds it"
+        )
+    console.print(
+        f"{report.start} to {report.end}: {report.minutes:,} minutes and "
+        f"{report.transactions:,} transactions compared, {report.objects:,} archive objects read, "
+        f"{report.pending:,} minutes still pending: {len(report.findings):,} findings",
+        highlight=False,
+    )
+
+
+def _ledger_table(stages: Sequence[Stage]) -> Table:
+    table = Table("stage", "in", "out", "duplicates", "late", "dead", "missing", title="Ledger")
+    for stage in stages:
+        numbers = (
+            stage.taken,
+            stage.given,
+            stage.duplicates,
+            stage.late,
+            stage.dead,
+            stage.missing,
+        )
+        table.add_row(stage.name, *(f"{number:,}" for number in numbers))
+    return table

@@ -1,0 +1,92 @@
+"""``txfeatures backfill``: rows of past minutes, recomputed, to where they are missing."""
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from txfeatures import aws
+from txfeatures.cli.history import (
+    ARCHIVE,
+    OFFLINE_STORE,
+    End,
+    Start,
+    Workshop,
+    choose_span,
+    progress_bar,
+    workshop,
+)
+from txfeatures.clock import SystemClock
+from txfeatures.errors import FatalError
+from txfeatures.features import minute_name
+from txfeatures.history.backfill import CheckpointFile, Sink
+from txfeatures.history.backfill import backfill as fill
+from txfeatures.history.rules import load_rules
+from txfeatures.history.sinks import OfflineSink, ParquetSink
+from txfeatures.runtime import stop_on_signals
+
+
+def backfill(
+    *,
+    source: Annotated[
+        str, typer.Option("--from", help="archive, or the path of a recording.")
+    ] = ARCHIVE,
+    to: Annotated[
+        str, typer.Option(help="offline-store, or the path of a file to write, X.parquet.")
+    ] = OFFLINE_STORE,
+    start: Start = None,
+    end: End = None,
+    dry_run: Annotated[bool, typer.Option(help="Only count what would be written.")] = False,
+    rows_per_s: Annotated[
+        float, typer.Option(min=0.1, max=10_000, help="Most rows put a second.")
+    ] = 100.0,
+    state: Annotated[
+        Path, typer.Option(help="Where the progress towards the offline store is kept.")
+    ] = Path("txfeatures-backfill.json"),
+) -> None:
+    """Recompute past minutes and write the rows that are missing or differ; resumable."""
+    with workshop() as shop:
+        opened = shop.source(source)
+        span = choose_span(start, end, opened.span)
+        job = f"{source} to {to}"
+        if to == OFFLINE_STORE:
+            job += f" {shop.settings.feature_group}"
+        job += f", {minute_name(span.start_s)} to {minute_name(span.end_s)}"
+        sink = _sink(to, shop, rows_per_s=rows_per_s)
+        if isinstance(sink, ParquetSink):
+            state = sink.parts / "progress.json"
+        console = Console(stderr=True)
+        with progress_bar("backfill", console) as progress:
+            outcome = fill(
+                shop.connection,
+                opened,
+                sink,
+                span,
+                rules=load_rules(),
+                checkpoint=None if dry_run else CheckpointFile(path=state, job=job),
+                progress=progress,
+            )
+    done = "would be written" if dry_run else "written"
+    typer.echo(f"{job}: {outcome.rows:,} rows {done} for {outcome.minutes:,} minutes")
+    if outcome.withheld:
+        typer.echo(f"{outcome.withheld:,} minutes were left out: a total needs more than 64 bits")
+
+
+def _sink(to: str, shop: Workshop, *, rows_per_s: float) -> Sink:
+    if to == OFFLINE_STORE:
+        stop = threading.Event()
+        stop_on_signals(stop)
+        return OfflineSink(
+            client=aws.feature_store(shop.settings),
+            settings=shop.settings,
+            store=shop.offline_store(),
+            directory=shop.directory / "offline",
+            clock=SystemClock(),
+            stop=stop,
+            rows_per_s=rows_per_s,
+        )
+    if Path(to).suffix != ".parquet":
+        raise FatalError(f"--to is {OFFLINE_STORE} or a file that ends in .parquet, not {to}")
+    return ParquetSink(path=Path(to))

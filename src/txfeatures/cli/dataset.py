@@ -1,0 +1,68 @@
+"""``txfeatures dataset``: a training set, as its features were known at a moment."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import typer
+
+from txfeatures.cli.history import (
+    OFFLINE_STORE,
+    End,
+    Moment,
+    Start,
+    choose_span,
+    epoch_s,
+    workshop,
+)
+from txfeatures.errors import FatalError
+from txfeatures.history.dataset import IS_GAP, FromOffline, FromTransactions
+from txfeatures.history.dataset import dataset as make
+from txfeatures.history.rules import load_rules
+
+
+def dataset(
+    *,
+    out: Annotated[Path, typer.Option(help="The file to write: X.parquet or X.csv.")],
+    start: Start = None,
+    end: End = None,
+    known_at: Moment = None,
+    source: Annotated[
+        str, typer.Option(help="offline-store, archive, or the path of a recording.")
+    ] = OFFLINE_STORE,
+    complete: Annotated[
+        bool, typer.Option(help="The feed has ended: nothing follows what is archived.")
+    ] = False,
+) -> None:
+    """Write one row per minute: its latest revision known at a moment, gaps flagged."""
+    if out.suffix not in {".parquet", ".csv"}:
+        raise FatalError(f"--out must end in .parquet or .csv, not {out.suffix or out.name}")
+    with workshop() as shop:
+        if source == OFFLINE_STORE:
+            if start is None or end is None:
+                raise FatalError("of the offline store a training set needs --start and --end")
+            span = choose_span(start, end, lambda: None)
+            origin: FromOffline | FromTransactions = FromOffline(
+                store=shop.offline_store(), directory=shop.directory / "offline"
+            )
+        else:
+            opened = shop.source(source, is_complete=complete)
+            span = choose_span(start, end, opened.span)
+            origin = FromTransactions(source=opened, rules=load_rules())
+        known_at_s = None if known_at is None else float(epoch_s(known_at))
+        table = make(shop.connection, origin, span, known_at_s=known_at_s)
+    _write(table, out)
+    gaps = sum(table[IS_GAP].to_pylist())
+    typer.echo(f"{out}: {len(table):,} minutes, {gaps:,} of them gaps")
+
+
+def _write(table: pa.Table, out: Path) -> None:
+    try:
+        if out.suffix == ".csv":
+            pyarrow.csv.write_csv(table, out)
+        else:
+            pq.write_table(table, out, compression="zstd")
+    except OSError as error:
+        raise FatalError(f"{out} can't be written ({error}); name another file") from error

@@ -1,0 +1,198 @@
+"""Backfill: rows of past minutes, recomputed, to where they are missing or differ.
+
+Work goes from minute to minute; how far it has come is kept in a file, so that a run that
+was killed goes on where it was. What is written twice nevertheless is the same row with the
+same event time, which readers of the offline store fold into one.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+import msgspec
+
+from txfeatures.errors import FatalError
+from txfeatures.features import RECORD_IDENTIFIER, minute_start_s
+from txfeatures.history.minutes import Minutes, Span
+from txfeatures.history.rules import Rules
+from txfeatures.history.sources import Source, open_records
+from txfeatures.model import FeatureValue
+
+CHUNK_S = 7 * 24 * 3600
+"""Minutes that are recomputed at a time: each chunk also reads the allowed lateness behind it."""
+
+STEP_ROWS = 500
+"""Rows after which the progress is written down."""
+
+HistoricRow = dict[str, FeatureValue]
+"""Feature name -> value; a feature that isn't known is left out, which is Feature Store's null."""
+
+Progress = Callable[[int, int], None]
+"""Told what has been done, ``(minutes done, minutes in all)``."""
+
+
+class Sink(Protocol):
+    """Where rows go."""
+
+    def begin(self) -> None:
+        """Make room: what an abandoned run has left is of no use."""
+        ...
+
+    def wanted(self, connection: duckdb.DuckDBPyConnection, span: Span) -> Iterator[HistoricRow]:
+        """Yield what has to be written of the relation ``revisions``, minute by minute."""
+        ...
+
+    def write(self, rows: Sequence[HistoricRow]) -> None:
+        """Return once they are durable; raises TransientError."""
+        ...
+
+    def finish(self) -> None:
+        """Make what was written visible, if it is not yet."""
+        ...
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run has come.
+
+    Attributes:
+        job: What it does; another job must not go on from here.
+        done_until_s: Minutes before this are written, epoch seconds.
+    """
+
+    job: str
+    done_until_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFile:
+    """A checkpoint on disk, replaced as a whole."""
+
+    path: Path
+    job: str
+
+    def read(self) -> int | None:
+        """Return where to go on, None at the beginning.
+
+        Raises:
+            FatalError: The file is of another job, or spoilt.
+        """
+        try:
+            found = msgspec.json.decode(self.path.read_bytes(), type=Checkpoint)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, OSError) as error:
+            raise FatalError(
+                f"{self.path} can't be read ({error}); delete it to start from the beginning"
+            ) from error
+        if found.job != self.job:
+            raise FatalError(
+                f"{self.path} belongs to another backfill ({found.job}); finish that one, "
+                "delete the file, or name another with --state"
+            )
+        return found.done_until_s
+
+    def write(self, done_until_s: int) -> None:
+        """Note that all minutes before are written."""
+        unfinished = self.path.with_name(f"{self.path.name}.unfinished")
+        unfinished.write_bytes(
+            msgspec.json.encode(Checkpoint(job=self.job, done_until_s=done_until_s))
+        )
+        os.replace(unfinished, self.path)  # noqa: PTH105 - the same call, said plainly
+
+    def remove(self) -> None:
+        """Forget it: the job is done."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run has come to.
+
+    Attributes:
+        minutes: Minutes of the span.
+        rows: Rows written, or that would be in a dry run.
+        withheld: Minutes left out since a total needs more than 64 bits.
+    """
+
+    minutes: int
+    rows: int
+    withheld: int
+
+
+def backfill(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    sink: Sink,
+    span: Span,
+    *,
+    rules: Rules,
+    checkpoint: CheckpointFile | None,
+    progress: Progress = lambda _done, _all: None,
+) -> Outcome:
+    """Write the rows of ``span`` that the sink wants.
+
+    Args:
+        connection: A database of `engine`.
+        source: Where transactions come from.
+        sink: Where rows go.
+        span: The minutes.
+        rules: The rules of time.
+        checkpoint: Where the progress is kept; None for a dry run, which only counts.
+        progress: Told after every step.
+
+    Raises:
+        TransientError: A store does not answer; the next run goes on where this one was.
+        FatalError: It can't be done.
+    """
+    reached_s = checkpoint.read() if checkpoint else None
+    if checkpoint and reached_s is None:
+        sink.begin()
+    start_s = span.start_s if reached_s is None else reached_s
+    written = withheld = 0
+    for chunk in chunks(Span(start_s=start_s, end_s=span.end_s)):
+        open_records(connection, source, chunk, rules)
+        minutes = Minutes(connection, rules=rules, span=chunk, is_complete=source.is_complete)
+        minutes.make_revisions()
+        withheld += minutes.withheld
+        for rows, done_until_s in _steps(sink.wanted(connection, chunk), chunk.end_s):
+            if checkpoint:
+                sink.write(rows)
+                checkpoint.write(done_until_s)
+            written += len(rows)
+            progress((done_until_s - span.start_s) // 60, (span.end_s - span.start_s) // 60)
+    if checkpoint:
+        sink.finish()
+        checkpoint.remove()
+    return Outcome(minutes=(span.end_s - span.start_s) // 60, rows=written, withheld=withheld)
+
+
+def chunks(span: Span, size_s: int = CHUNK_S) -> Iterator[Span]:
+    """Cut a span into pieces that end at multiples of ``size_s``."""
+    start_s = span.start_s
+    while start_s < span.end_s:
+        end_s = min(start_s - start_s % size_s + size_s, span.end_s)
+        yield Span(start_s=start_s, end_s=end_s)
+        start_s = end_s
+
+
+def read_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[HistoricRow]:
+    """Yield the rows of a SELECT, nulls left out."""
+    found = connection.execute(sql)
+    names = [column[0] for column in found.description or ()]
+    for values in found.fetchall():
+        yield {name: v for name, v in zip(names, values, strict=True) if v is not None}
+
+
+def _steps(rows: Iterator[HistoricRow], end_s: int) -> Iterator[tuple[list[HistoricRow], int]]:
+    """Yield whole minutes' rows, some hundreds at a time, and up to where that is all."""
+    step: list[HistoricRow] = []
+    for row in rows:
+        minute = row[RECORD_IDENTIFIER]
+        if len(step) >= STEP_ROWS and step[-1][RECORD_IDENTIFIER] != minute:
+            yield step, minute_start_s(str(minute))
+            step = []
+        step.append(row)
+    yield step, end_s

@@ -1,0 +1,178 @@
+"""What the two stores say of a minute beside what the archive says [pure].
+
+Three witnesses, so that two who agree name the third: a store that differs from the archive
+while the other agrees with it is wrong; if both stores agree against the archive, the
+archive lacks or has changed transactions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from txfeatures.features import EVENT_TIME
+from txfeatures.history.minutes import COLUMNS
+from txfeatures.model import FeatureValue
+
+Where = Literal["archive", "offline", "online"]
+Kind = Literal["mismatch", "missing", "extra", "damage"]
+
+StoredRow = Mapping[str, FeatureValue]
+"""Feature name -> value; what is not known is left out."""
+
+QUALITY = ("nb_late_trx_1min", "nb_gaps_1min", EVENT_TIME)
+"""What transactions don't tell, but the two stores must agree on for one revision."""
+
+COUNT = "total_nb_trx_1min"
+
+COMPARED = (*COLUMNS, "is_final")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        minute: The minute's name; empty for damage of an object.
+        where: Which of the three is at odds with the others.
+        kind: ``mismatch``: other values; ``missing``: no row, or fewer transactions than a row
+            has; ``extra``: a row that nothing accounts for; ``damage``: an object.
+        detail: One sentence, or the object's key and what is wrong with it.
+        values: Feature -> (what it should be, what it is), null for nothing.
+    """
+
+    minute: str
+    where: Where
+    kind: Kind
+    detail: str
+    values: Mapping[str, tuple[FeatureValue | None, FeatureValue | None]] = field(
+        default_factory=dict
+    )
+
+
+def compare(
+    minute: str,
+    archive: StoredRow | None,
+    offline: StoredRow | None,
+    online: StoredRow | None,
+) -> list[Finding]:
+    """Return what is wrong with one minute.
+
+    Args:
+        minute: Its name.
+        archive: Its row as recomputed; None if no transaction of it, nor a poll, is archived.
+        offline: The latest row of the offline store, None for none.
+        online: The row of the online store, None for none.
+    """
+    if offline is not None and online is not None and _agree(offline, online):
+        if _is_right(archive, offline):
+            return _quality(minute, offline, online)
+        return [_against_both(minute, archive, offline)]
+    found = []
+    for where, row in (("offline", offline), ("online", online)):
+        found += _against_one(minute, where, archive, row)  # type: ignore[arg-type]
+    return found
+
+
+def lacking(row: StoredRow | None) -> list[str]:
+    """Return features that a row was written without: it is older than their declaration."""
+    return [name for name in COLUMNS if row is not None and name not in row]
+
+
+def _against_one(
+    minute: str, where: Where, archive: StoredRow | None, row: StoredRow | None
+) -> list[Finding]:
+    if row is None:
+        if archive is None:
+            return []
+        return [
+            Finding(
+                minute=minute, where=where, kind="missing",
+                detail=f"no row; the archive has {archive[COUNT]} transactions",
+                values=_differences(archive, {}),
+            )
+        ]  # fmt: skip
+    if _is_right(archive, row):
+        return []
+    if archive is None:
+        return [
+            Finding(
+                minute=minute, where=where, kind="extra",
+                detail=f"a row of {row.get(COUNT)} transactions, of which the archive has none",
+                values=_differences({}, row),
+            )
+        ]  # fmt: skip
+    return [
+        Finding(
+            minute=minute, where=where, kind="mismatch",
+            detail="other values than the archive's transactions give",
+            values=_differences(archive, row),
+        )
+    ]  # fmt: skip
+
+
+def _against_both(minute: str, archive: StoredRow | None, stored: StoredRow) -> Finding:
+    if archive is None:
+        return Finding(
+            minute=minute, where="archive", kind="missing",
+            detail=f"both stores have {stored.get(COUNT)} transactions, the archive none",
+            values=_differences(stored, {}),
+        )  # fmt: skip
+    return Finding(
+        minute=minute, where="archive", kind="mismatch",
+        detail="both stores agree on other values than the archive's transactions give",
+        values=_differences(stored, archive),
+    )  # fmt: skip
+
+
+def _quality(minute: str, offline: StoredRow, online: StoredRow) -> list[Finding]:
+    ours, theirs = offline.get("revision"), online.get("revision")
+    if _less(ours, theirs):
+        return [
+            Finding(
+                minute=minute, where="offline", kind="missing",
+                detail="the online store has a later revision",
+                values={"revision": (theirs, ours)},
+            )
+        ]  # fmt: skip
+    if ours != theirs:  # backfilled: the offline store alone has the newer revision
+        return []
+    differing = {
+        name: (offline.get(name), online.get(name))
+        for name in QUALITY
+        if offline.get(name) != online.get(name)
+    }
+    if not differing:
+        return []
+    return [
+        Finding(
+            minute=minute, where="online", kind="mismatch",
+            detail="the stores differ in what one revision says of itself (offline, online)",
+            values=differing,
+        )
+    ]  # fmt: skip
+
+
+def _is_right(archive: StoredRow | None, row: StoredRow) -> bool:
+    if archive is None:  # the feed may have been alive without a transaction
+        return row.get(COUNT) == 0
+    return not _differences(archive, row, only=_common(archive, row))
+
+
+def _agree(left: StoredRow, right: StoredRow) -> bool:
+    return not _differences(left, right, only=_common(left, right))
+
+
+def _common(left: StoredRow, right: StoredRow) -> Sequence[str]:
+    # A feature that a row lacks was declared later: said elsewhere. The count is always there.
+    return [name for name in COMPARED if name == COUNT or (name in left and name in right)]
+
+
+def _differences(
+    wanted: StoredRow, found: StoredRow, *, only: Sequence[str] = COMPARED
+) -> dict[str, tuple[FeatureValue | None, FeatureValue | None]]:
+    pairs = {name: (wanted.get(name), found.get(name)) for name in only}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _less(left: FeatureValue | None, right: FeatureValue | None) -> bool:
+    return isinstance(left, int) and isinstance(right, int) and left < right

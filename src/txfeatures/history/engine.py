@@ -1,0 +1,28 @@
+"""DuckDB as it is used here: no network, bounded memory, the rest on disk."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+MEMORY = "1GB"
+"""What DuckDB takes at most; beyond that it uses files in its directory."""
+
+
+@contextmanager
+def engine(directory: Path, *, memory: str = MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database that is gone afterwards.
+
+    Args:
+        directory: For what does not fit into memory.
+        memory: As DuckDB spells it, ``1GB``.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory,
+        "temp_directory": str(directory / "spilled"),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        yield connection

@@ -1,0 +1,150 @@
+"""Is each object of the archive what was written? Told while it is fetched.
+
+What can go wrong, and how it shows: an object that the manifest names is gone; its bytes are
+not those whose SHA-256 was stored with it; it has no such mark, so somebody else wrote it;
+it is no Parquet file; its typed columns are not what its own JSON says; its rows belong to
+another partition or other offsets than its name says, or stand in another object too.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.exceptions import BotoCoreError, ClientError
+
+from txfeatures.archive.bucket import Bucket
+from txfeatures.archive.layout import ObjectName
+from txfeatures.archive.objects import ROWS, SHA256
+from txfeatures.archive.reading import THREADS, fetch, live_objects
+from txfeatures.archive.schema import SCHEMA, encode
+from txfeatures.errors import TransientError
+from txfeatures.history.offline import Damage
+from txfeatures.model import Record
+from txfeatures.topics import DEDUPED
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+BATCH_ROWS = 5000
+
+
+@dataclass(slots=True, kw_only=True)
+class Inspection:
+    """Fetches objects in place of ``archive.reading.fetch`` and notes the damaged ones.
+
+    Attributes:
+        s3: Tells the marks that were stored with an object.
+        damages: What was found; an object that can't be read at all is left out of the rows.
+        objects: How many were looked at.
+    """
+
+    s3: "S3Client"
+    damages: list[Damage] = field(default_factory=list)
+    objects: int = 0
+    _ends: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+    def acquire(self, bucket: Bucket, names: Sequence[ObjectName], directory: Path) -> list[Path]:
+        """Fetch and look at each object; return the files that can be read."""
+
+        def fetched(name: ObjectName) -> tuple[Path, dict[str, str]] | None:
+            path = self._fetch(bucket, name, directory)
+            return (path, self._marks(bucket, name)) if path else None
+
+        readable = []
+        with ThreadPoolExecutor(THREADS, "inspect") as pool:
+            found = list(pool.map(fetched, names))
+        for name, one in zip(names, found, strict=True):
+            self.objects += 1
+            if one is None:
+                self.damages.append(
+                    Damage(key=name.key, reason="is named by its manifest, but gone")
+                )
+                continue
+            path, marks = one
+            try:
+                reasons = list(self._look(name, path, marks))
+            except (pa.ArrowException, OSError, ValueError) as error:
+                reasons = [f"can't be read as Parquet ({str(error).splitlines()[0]})"]
+            else:
+                readable.append(path)
+            if reasons:
+                self.damages.append(Damage(key=name.key, reason="; ".join(reasons)))
+        return readable
+
+    def _fetch(self, bucket: Bucket, name: ObjectName, directory: Path) -> Path | None:
+        try:
+            return fetch(bucket, [name], directory)[0]
+        except TransientError:
+            hour_s = name.shelf.start_s
+            if name not in live_objects(bucket, start_s=hour_s, end_s=hour_s + 3600):
+                raise  # compacted meanwhile
+            return None
+
+    def _look(self, name: ObjectName, path: Path, marks: Mapping[str, str]) -> Iterator[str]:
+        """Yield what is wrong with an object; raises if it can't be read at all."""
+        file = pq.ParquetFile(path)
+        if SHA256 not in marks:
+            yield "has no checksum stored with it, so the service did not write it"
+        elif marks[SHA256] != _sha256(path):
+            yield "its bytes are not those that were written (SHA-256 differs)"
+        if ROWS in marks and marks[ROWS] != str(file.metadata.num_rows):
+            yield f"has {file.metadata.num_rows} rows, {marks[ROWS]} were written"
+        if wrong := sum(map(_wrong_rows, file.iter_batches(BATCH_ROWS))):
+            yield f"{wrong} of its rows don't say what their own JSON says"
+        yield from self._place(name, file)
+
+    def _place(self, name: ObjectName, file: pq.ParquetFile) -> Iterator[str]:
+        found = file.read(columns=["topic_partition", "topic_offset"])
+        partitions = set(found["topic_partition"].to_pylist())
+        offsets = found["topic_offset"].to_pylist()
+        if partitions != {name.shelf.partition} or offsets[0] != name.first:
+            yield "its rows are not those that its name says"
+        if offsets != sorted(set(offsets)):
+            yield "its offsets do not rise"
+        end, before = self._ends.get(name.shelf.partition, (-1, ""))
+        if offsets[0] <= end:
+            yield f"has offsets that {before} has too"
+        self._ends[name.shelf.partition] = (offsets[-1], name.key)
+
+    def _marks(self, bucket: Bucket, name: ObjectName) -> dict[str, str]:
+        try:
+            return self.s3.head_object(Bucket=bucket.name, Key=name.key)["Metadata"]
+        except (ClientError, BotoCoreError) as error:
+            raise TransientError(f"S3 does not answer for {name.key}: {error}") from error
+
+
+def _wrong_rows(batch: pa.RecordBatch) -> int:
+    """Count rows whose typed columns are not what the archive makes of their JSON."""
+    rows = pa.Table.from_batches([batch])
+    if "json" not in rows.column_names:
+        return len(rows)
+    records = [
+        Record(
+            topic=DEDUPED,
+            partition=row["topic_partition"],
+            offset=row["topic_offset"],
+            key=None,
+            value=row["json"],
+            timestamp_ms=row["feed_time_ms"],
+        )
+        for row in rows.select(
+            ["json", "topic_partition", "topic_offset", "feed_time_ms"]
+        ).to_pylist()
+    ]
+    meant = pq.read_table(pa.BufferReader(encode(records)))
+    # A file of an older release lacks columns, one of a newer release has more.
+    names = [name for name in SCHEMA.names if name in rows.column_names]
+    if rows.select(names).equals(meant.select(names)):
+        return 0
+    pairs = zip(rows.select(names).to_pylist(), meant.select(names).to_pylist(), strict=True)
+    return sum(1 for found, wanted in pairs if found != wanted)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,202 @@
+"""Where archived transactions come from: the archive in S3, a recording, files at hand.
+
+Each gives Parquet files with the archive's columns but without the JSON, so that a day
+is some tens of megabytes, whatever the size of its transactions.
+"""
+
+import itertools
+import math
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from txfeatures import recording
+from txfeatures.archive.bucket import Bucket
+from txfeatures.archive.layout import ObjectName
+from txfeatures.archive.reading import fetch, live_objects, relation, shelves_between
+from txfeatures.archive.schema import encode
+from txfeatures.errors import FatalError
+from txfeatures.history.minutes import RECORDS, Span
+from txfeatures.history.rules import Rules
+from txfeatures.model import MINUTE_S, Record
+from txfeatures.topics import DEDUPED
+
+HOUR_S = 3600
+WARM_UP_S = HOUR_S
+"""Feed time that is read before a span: far more than the watermarks need to be what they were."""
+
+MARGIN_S = HOUR_S
+"""Feed time that is read after a span and its allowed lateness."""
+
+RECORDED_BATCH = 5000
+
+Acquire = Callable[[Bucket, Sequence[ObjectName], Path], list[Path]]
+"""Fetches objects and returns the files that can be read."""
+
+
+class Source(Protocol):
+    """Where transactions come from.
+
+    ``is_complete`` says that the feed ended with them, so that no minute stays open.
+    """
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing can follow."""
+        ...
+
+    def span(self) -> Span | None:
+        """Return the minutes of feed time that it has; None if it is empty."""
+        ...
+
+    def files(self, start_s: int, end_s: int) -> list[Path]:
+        """Return files with all records of feed times in [start_s, end_s), perhaps more."""
+        ...
+
+
+def open_records(
+    connection: duckdb.DuckDBPyConnection, source: Source, span: Span, rules: Rules
+) -> None:
+    """Make the relation ``records``: all that may belong to the minutes of ``span``."""
+    files = source.files(span.start_s - WARM_UP_S, span.end_s + rules.allowed_lateness_s + MARGIN_S)
+    relation(connection, files).create_view(RECORDS, replace=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class ArchiveSource:
+    """The archive of a bucket; keeps an hour's rows in ``directory`` while they may be needed.
+
+    Args:
+        acquire: How objects are fetched; the audit looks at each of them on the way.
+    """
+
+    bucket: Bucket
+    directory: Path
+    acquire: Acquire = fetch
+    is_complete: bool = False
+    _hours: dict[int, Path] = field(default_factory=dict)
+
+    def span(self) -> Span | None:
+        """Return the hours of feed time that the archive has."""
+        starts = [shelf.start_s for shelf in shelves_between(self.bucket)]
+        if not starts:
+            return None
+        return Span(start_s=min(starts), end_s=max(starts) + HOUR_S)
+
+    def files(self, start_s: int, end_s: int) -> list[Path]:
+        """Return a file for each hour of feed time that touches [start_s, end_s)."""
+        for hour_s in [hour_s for hour_s in self._hours if hour_s + HOUR_S <= start_s]:
+            self._hours.pop(hour_s).unlink()
+        names = live_objects(self.bucket, start_s=start_s, end_s=end_s)
+        for hour_s, found in itertools.groupby(names, key=lambda name: name.shelf.start_s):
+            if hour_s not in self._hours:
+                self._hours[hour_s] = self._slim(hour_s, list(found))
+        return [self._hours[hour_s] for hour_s in sorted(self._hours)]
+
+    def _slim(self, hour_s: int, names: Sequence[ObjectName]) -> Path:
+        whole = self.directory / "objects"
+        path = self.directory / f"{hour_s}.parquet"
+        slim(self.acquire(self.bucket, names, whole), path)
+        shutil.rmtree(whole, ignore_errors=True)
+        return path
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordingSource:
+    """A recording: one partition; its feed time is the whole second after each arrival."""
+
+    path: Path
+    directory: Path
+    is_complete: bool = True
+    _files: list[Path] = field(default_factory=list)
+    _span: Span | None = None
+
+    def span(self) -> Span | None:
+        """Return the minutes from the first event or arrival to the last."""
+        self._read()
+        return self._span
+
+    def files(self, start_s: int, end_s: int) -> list[Path]:  # noqa: ARG002 - all are needed
+        """Return all that was recorded."""
+        self._read()
+        return self._files
+
+    def _read(self) -> None:
+        if self._files:
+            return
+        times: list[int] = []
+        offsets = itertools.count()
+        for batch in _batches(recording.read(self.path), RECORDED_BATCH):
+            records = [
+                Record(
+                    topic=DEDUPED,
+                    partition=0,
+                    offset=next(offsets),
+                    key=None,
+                    value=bytes(arrival.tx),
+                    timestamp_ms=math.ceil(arrival.arrived_at) * 1000,
+                )
+                for arrival in batch
+            ]
+            times += [min(r.timestamp_ms for r in records), max(r.timestamp_ms for r in records)]
+            times += [a.time * 1000 for a in batch if _is_near(a)]
+            times = [min(times), max(times)]
+            self._files.append(self._write(records))
+        first_s, last_s = (ms // 1000 // MINUTE_S * MINUTE_S for ms in times)
+        self._span = Span(start_s=first_s, end_s=last_s + MINUTE_S)
+
+    def _write(self, records: Sequence[Record]) -> Path:
+        whole = self.directory / "recorded.parquet"
+        whole.write_bytes(encode(records))
+        path = self.directory / f"recorded-{len(self._files)}.parquet"
+        slim([whole], path)
+        whole.unlink()
+        return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSource:
+    """Parquet files with the archive's columns."""
+
+    paths: Sequence[Path]
+    whole: Span
+    is_complete: bool = True
+
+    def span(self) -> Span:
+        """Return the minutes that it was said to have."""
+        return self.whole
+
+    def files(self, start_s: int, end_s: int) -> list[Path]:  # noqa: ARG002 - all are needed
+        """Return all of them."""
+        return list(self.paths)
+
+
+def slim(files: Sequence[Path], path: Path) -> None:
+    """Write the rows of archive objects to one file, without their JSON.
+
+    Raises:
+        FatalError: One of them is no Parquet file with the archive's columns.
+    """
+    with duckdb.connect(":memory:") as connection:
+        try:
+            rows = relation(connection, files).project("* EXCLUDE (json)")
+            rows.write_parquet(str(path), compression="snappy")
+        except duckdb.Error as error:
+            raise FatalError(
+                f"an object of the archive can't be read ({error}); `txfeatures audit` names it"
+            ) from error
+
+
+def _is_near(arrival: recording.Arrival) -> bool:
+    """Whether its own time can make the span longer: a date of next year must not."""
+    return abs(arrival.time - arrival.arrived_at) < 24 * HOUR_S
+
+
+def _batches(arrivals: Iterable[recording.Arrival], size: int) -> Iterable[list[recording.Arrival]]:
+    iterator = iter(arrivals)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

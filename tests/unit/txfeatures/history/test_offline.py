@@ -1,0 +1,158 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.unit.txfeatures.archive.memory_bucket import Held
+from tests.unit.txfeatures.history.offline_store import PREFIX, Offline, glue_key, stored
+from txfeatures.errors import FatalError
+from txfeatures.history.engine import engine
+from txfeatures.history.minutes import Span
+from txfeatures.history.offline import OfflineStore, latest_sql, load
+
+START_S = 1_729_296_000
+SPAN = Span(start_s=START_S, end_s=START_S + 3600)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with engine(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def offline() -> Offline:
+    return Offline()
+
+
+def latest(
+    connection: duckdb.DuckDBPyConnection, known_at_s: float | None = None
+) -> list[tuple[Any, ...]]:
+    found = connection.execute(
+        f"SELECT tx_minute, revision, max_fee_1min FROM ({latest_sql(known_at_s=known_at_s)}) "
+        "ORDER BY tx_minute"
+    )
+    return found.fetchall()
+
+
+def test_the_latest_row_of_a_minute_wins_wherever_it_lies(
+    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
+) -> None:
+    offline.put(stored(START_S, START_S + 7200, revision=2), stored(START_S + 60, START_S + 180))
+    offline.put(stored(START_S, START_S + 120, revision=1))
+    assert load(connection, offline.store, SPAN, tmp_path) == []
+    assert [row[1] for row in latest(connection)] == [2, 1]
+    assert [row[1] for row in latest(connection, START_S + 7199)] == [1, 1]
+    assert [row[1] for row in latest(connection, START_S + 120)] == [1]
+    assert latest(connection, START_S + 119) == []
+
+
+def test_rows_of_equal_event_time_are_told_apart_by_when_they_were_put(
+    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
+) -> None:
+    first, second = stored(START_S, START_S + 120), stored(START_S, START_S + 120, revision=9)
+    first["api_invocation_time"] = first["api_invocation_time"].replace(day=2)
+    offline.put(first, second)
+    load(connection, offline.store, SPAN, tmp_path)
+    assert [row[1] for row in latest(connection)] == [1]
+
+
+def test_a_deleted_minute_does_not_come_back_as_it_was_before(
+    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
+) -> None:
+    offline.put(stored(START_S, START_S + 120))
+    offline.put(stored(START_S, START_S + 130, is_deleted=True))
+    load(connection, offline.store, SPAN, tmp_path)
+    assert latest(connection) == []
+    assert len(latest(connection, START_S + 125)) == 1
+
+
+def test_files_from_before_a_feature_was_declared_have_nulls(
+    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
+) -> None:
+    older = stored(START_S, START_S + 120)
+    del older["max_fee_1min"]
+    offline.put(older)
+    offline.put(stored(START_S + 60, START_S + 180, max_fee_1min=5, of_a_newer_release="x"))
+    load(connection, offline.store, SPAN, tmp_path)
+    assert [row[2] for row in latest(connection)] == [None, 5]
+
+
+@pytest.mark.parametrize("text", ["2024-10-19T00:02:00Z", "2024-10-19T00:02:00.000Z"])
+def test_event_times_as_text_are_read_as_moments(
+    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path, text: str
+) -> None:
+    key = f"{PREFIX}a1b2c3d4/event_time_trunc=2024-10-19/x.parquet"
+    offline.put(stored(START_S, START_S + 120, event_time=text), key=key)
+    load(connection, offline.store, SPAN, tmp_path)
+    assert connection.execute("SELECT known_ms FROM offline").fetchall() == [
+        ((START_S + 120) * 1000,)
+    ]
+
+
+def test_only_objects_whose_hours_can_matter_are_read(offline: Offline) -> None:
+    keys = [
+        offline.put(stored(START_S, known_s), key=glue_key(known_s, "x.parquet"))
+        for known_s in (START_S - 3600, START_S, START_S + 3600, START_S + 90_000)
+    ]
+    assert list(offline.store.keys(start_s=START_S, end_s=float("inf"))) == keys[1:]
+    assert list(offline.store.keys(start_s=START_S + 1800, end_s=START_S + 3600)) == keys[1:3]
+
+
+def test_only_days_that_can_matter_are_read_of_icebergs_layout(offline: Offline) -> None:
+    keys = [
+        offline.put(
+            stored(START_S, START_S), key=f"{PREFIX}{shard}/event_time_trunc={day}/x.parquet"
+        )
+        for shard, day in (("zz", "2024-10-18"), ("mm", "2024-10-19"), ("aa", "2024-10-21"))
+    ]
+    found = set(offline.store.keys(start_s=START_S, end_s=START_S + 3600))
+    assert found == {keys[1]}
+
+
+def test_an_object_that_cannot_be_read_is_named_and_the_others_count(
+    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
+) -> None:
+    spoilt = glue_key(START_S, "spoilt.parquet")
+    offline.bucket.objects[spoilt] = Held(body=b"PAR1 no more", modified_s=0.0)
+    offline.put(stored(START_S, START_S + 120))
+    (damage,) = load(connection, offline.store, SPAN, tmp_path)
+    assert damage.key == spoilt
+    assert len(latest(connection)) == 1
+
+
+class SageMaker:
+    """Describes one group."""
+
+    class exceptions:  # noqa: N801
+        class ResourceNotFound(Exception):  # noqa: N818
+            pass
+
+    def __init__(self, answer: dict[str, Any] | None) -> None:
+        self._answer = answer
+
+    def describe_feature_group(self, *, FeatureGroupName: str) -> dict[str, Any]:  # noqa: N803
+        if self._answer is None:
+            raise self.exceptions.ResourceNotFound
+        return self._answer
+
+
+def of(answer: dict[str, Any] | None) -> OfflineStore:
+    return OfflineStore.of(SageMaker(answer), None, "g")  # type: ignore[arg-type]
+
+
+def test_the_store_is_where_sagemaker_says() -> None:
+    uri = "s3://b/x/1/sagemaker/r/offline-store/g-1/data"
+    store = of({"OfflineStoreConfig": {"S3StorageConfig": {"ResolvedOutputS3Uri": uri}}})
+    assert store.prefix == "x/1/sagemaker/r/offline-store/g-1/data/"
+    assert store.bucket.name == "b"
+
+
+@pytest.mark.parametrize(("answer", "words"), [(None, "bootstrap"), ({}, "no offline store")])
+def test_a_group_without_a_store_is_refused_in_a_sentence(
+    answer: dict[str, Any] | None, words: str
+) -> None:
+    with pytest.raises(FatalError, match=words):
+        of(answer)
