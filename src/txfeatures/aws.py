@@ -13,6 +13,8 @@ from txfeatures.errors import SettingsError
 from txfeatures.settings import AwsSettings
 
 if TYPE_CHECKING:
+    from types_boto3_athena import AthenaClient
+    from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
     from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
@@ -22,6 +24,18 @@ def s3(settings: AwsSettings, *, connections: int = 10) -> "S3Client":
     """Return a client of S3; SettingsError if AWS is not configured."""
     with _usable_configuration():
         return _session().client("s3", config=_config(settings, connections))
+
+
+def glue(settings: AwsSettings, *, connections: int = 10) -> "GlueClient":
+    """Return a client of Glue's catalog; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("glue", config=_config(settings, connections))
+
+
+def athena(settings: AwsSettings, *, connections: int = 10) -> "AthenaClient":
+    """Return a client of Athena; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("athena", config=_config(settings, connections))
 
 
 def sagemaker(settings: AwsSettings, *, connections: int = 10) -> "SageMakerClient":

@@ -5,10 +5,11 @@ command, and ``controls`` and ``faults`` for rehearsing failures. A request come
 ``listener``, is dispatched by ``app``, read by ``wire``, checked by ``validation`` and done
 by ``control`` or ``data``.
 
+Queries of the tables are run by ``athena``.
+
 Not done here: signatures and permissions aren't checked, nothing is throttled unless a
-fault says so, collection features are refused, an expired record leaves no tombstone
-offline, and an Iceberg group's files lie where AWS puts them but without the table's
-metadata. Wherever AWS's documentation leaves a rule open, ours is the stricter reading.
+fault says so, and an Iceberg table's metadata is of our own kind (see ``iceberg``).
+Wherever AWS's documentation leaves a rule open, ours is the stricter reading.
 """
 
 from txfeatures_local.aws.server import ACCOUNT, LocalAws

@@ -20,6 +20,9 @@ def main(
     offline_delay_s: Annotated[
         float, typer.Option(min=0.05, help="Seconds until offline rows are in S3.")
     ] = 1.0,
+    settling_s: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that changes of feature groups take.")
+    ] = 0.2,
 ) -> None:
     """Serve S3, Glue, IAM, SageMaker Feature Store and more on one port."""
     stop = threading.Event()
@@ -27,7 +30,13 @@ def main(
         signal.signal(signal_number, lambda *_: stop.set())
     try:
         configure_logging(load(LogSettings), service="local_aws")
-        with LocalAws(host=host, port=port, region=region, offline_delay_s=offline_delay_s) as aws:
+        with LocalAws(
+            host=host,
+            port=port,
+            region=region,
+            offline_delay_s=offline_delay_s,
+            settling_s=settling_s,
+        ) as aws:
             typer.echo(f"AWS_ENDPOINT_URL={aws.endpoint_url} AWS_DEFAULT_REGION={aws.region}")
             stop.wait()
     except FatalError as error:

@@ -24,6 +24,9 @@ OWN_USER_AGENT = "txfeatures-local-aws"
 
 _SCOPE = re.compile(r"Credential=[^/]*/\d*/([^/]+)/([^/]+)/")
 
+# moto looks at these and then stores; a lock makes one act of it, as it is on AWS.
+_CONDITIONS = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"})
+
 Handler = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
@@ -72,6 +75,7 @@ class Application:
         self._region = region
         self._clock = clock
         self._stop = stop
+        self._conditional = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request.
@@ -127,9 +131,17 @@ class Application:
             start_response(f"{answer.status} ", list(answer.headers))
             return [answer.body]
         if fault is not None and fault.error == faults.COMMIT_THEN_DROP:
-            run_wsgi_app(self._moto, environ, buffered=True)
+            run_wsgi_app(self._serve_moto, environ, buffered=True)
             raise DropConnectionError
-        return self._moto(environ, start_response)
+        return self._serve_moto(environ, start_response)
+
+    def _serve_moto(
+        self, environ: dict[str, Any], start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if not _CONDITIONS & environ.keys():
+            return self._moto(environ, start_response)
+        with self._conditional:
+            return self._moto(environ, start_response)
 
     def _strike(self, fault: Fault | None) -> None:
         if fault is None or fault.error in {faults.UNPROCESSED, faults.COMMIT_THEN_DROP}:

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from txfeatures.clock import Clock
 from txfeatures_local.aws.errors import AwsError, invalid_settings
 from txfeatures_local.aws.model import FeatureGroup
-from txfeatures_local.aws.registry import GroupState, Registry
+from txfeatures_local.aws.registry import FeatureMetadata, GroupState, Registry
 from txfeatures_local.aws.schema import (
     describe,
     describe_offline_status,
@@ -17,6 +17,9 @@ from txfeatures_local.aws.schema import (
 )
 
 _LIST_PAGE = 10
+_MAX_TAGS = 50
+_MAX_PARAMETERS = 25
+_ON_DEMAND_PAUSE_S = 86_400.0
 _SORT_KEYS: dict[str, Callable[[GroupState], Any]] = {
     "Name": lambda state: state.group.name,
     "FeatureGroupStatus": lambda state: state.status,
@@ -86,6 +89,8 @@ class ControlPlane:
                     f"FeatureGroup [{state.group.name}] is still changing; wait, then try again."
                 )
             group = updated_group(state.group, params)
+            if _switches_to_on_demand(state.group, group):
+                self._switch_to_on_demand(state)
             self._registry.update(state, group)
         if "FeatureAdditions" in params:
             self._put_table(group)
@@ -109,11 +114,38 @@ class ControlPlane:
         more = {"NextToken": str(start + size)} if len(summaries) > start + size else {}
         return {"FeatureGroupSummaries": summaries[start : start + size]} | more
 
+    def update_feature_metadata(self, params: Mapping[str, Any]) -> None:
+        """Change what is said of a feature: at once, unlike changes of the group."""
+        with self._registry.lock:
+            state, name = self._feature(params)
+            held = state.metadata.get(name) or FeatureMetadata(modified_at_s=0.0)
+            state.metadata[name] = _with_changes(held, params, self._clock.now())
+
+    def describe_feature_metadata(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is said of a feature."""
+        with self._registry.lock:
+            state, name = self._feature(params)
+            group, created_at_s = state.group, state.group.created_at_s
+            said = state.metadata.get(name) or FeatureMetadata(modified_at_s=created_at_s)
+        described = {
+            "FeatureGroupArn": group.arn,
+            "FeatureGroupName": group.name,
+            "FeatureName": name,
+            "FeatureType": group.features[name],
+            "CreationTime": created_at_s,
+            "LastModifiedTime": said.modified_at_s,
+            "Parameters": _write_tags(said.parameters),
+        }
+        return described | ({"Description": said.description} if said.description else {})
+
     def add_tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Set tags of a group and return all of them."""
         with self._registry.lock:
             state = self._registry.get(params["ResourceArn"])
-            state.tags |= _read_tags(params["Tags"])
+            tags = state.tags | _read_tags(params["Tags"])
+            if len(tags) > _MAX_TAGS:
+                raise invalid_settings(f"A feature group has at most {_MAX_TAGS} tags.")
+            state.tags = tags
             return {"Tags": _write_tags(state.tags)}
 
     def list_tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +159,40 @@ class ControlPlane:
             state = self._registry.get(params["ResourceArn"])
             state.tags = {k: v for k, v in state.tags.items() if k not in params["TagKeys"]}
             return {}
+
+    def _switch_to_on_demand(self, state: GroupState) -> None:
+        now_s, last_s = self._clock.now(), state.on_demand_at_s
+        if last_s is not None and now_s - last_s < _ON_DEMAND_PAUSE_S:
+            raise invalid_settings("Throughput can become OnDemand once in 24 hours.")
+        state.on_demand_at_s = now_s
+
+    def _feature(self, params: Mapping[str, Any]) -> tuple[GroupState, str]:
+        state, name = self._registry.get(params["FeatureGroupName"]), params["FeatureName"]
+        if name not in state.group.features:
+            raise AwsError(
+                "ResourceNotFound", f"FeatureGroup [{state.group.name}] has no feature [{name}]."
+            )
+        return state, name
+
+
+def _switches_to_on_demand(before: FeatureGroup, after: FeatureGroup) -> bool:
+    modes = [(g.throughput or {}).get("ThroughputMode", "OnDemand") for g in (before, after)]
+    return modes == ["Provisioned", "OnDemand"]
+
+
+def _with_changes(
+    held: FeatureMetadata, params: Mapping[str, Any], now_s: float
+) -> FeatureMetadata:
+    added = {each["Key"]: each["Value"] for each in params.get("ParameterAdditions", [])}
+    removed = params.get("ParameterRemovals", [])
+    parameters = {k: v for k, v in {**held.parameters, **added}.items() if k not in removed}
+    if len(parameters) > _MAX_PARAMETERS:
+        raise invalid_settings(f"A feature has at most {_MAX_PARAMETERS} parameters.")
+    return FeatureMetadata(
+        modified_at_s=now_s,
+        description=params.get("Description", held.description),
+        parameters=parameters,
+    )
 
 
 def is_about_other_resource(params: Mapping[str, Any]) -> bool:

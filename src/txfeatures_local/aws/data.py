@@ -10,6 +10,7 @@ from txfeatures_local.aws.records import (
     OFFLINE,
     ONLINE,
     check_names,
+    expired_tombstone,
     make_record,
     read_record,
     read_ttl,
@@ -22,6 +23,7 @@ from txfeatures_local.aws.registry import GroupState, Registry
 from txfeatures_local.aws.values import NS_PER_S, iso_time
 
 _MAX_UPDATED_FEATURES = 100
+_MAX_BATCH_IDS = 100
 _LIST_PAGE = 100
 
 
@@ -86,6 +88,9 @@ class DataPlane:
     def batch_get_record(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the records there are; identifiers that can't be read go to ``Errors``."""
         records, errors = [], []
+        wanted = sum(len(each["RecordIdentifiersValueAsString"]) for each in params["Identifiers"])
+        if wanted > _MAX_BATCH_IDS:
+            raise invalid_record(f"BatchGetRecord takes at most {_MAX_BATCH_IDS} identifiers.")
         with self._registry.lock:
             for identifier in params["Identifiers"]:
                 name = identifier["FeatureGroupName"]
@@ -164,6 +169,15 @@ class DataPlane:
         rest = [record_id for record_id in record_ids if record_id > after]
         more = {"NextToken": rest[size - 1]} if len(rest) > size else {}
         return {"RecordIdentifiers": rest[:size]} | more
+
+    def expire(self) -> None:
+        """Delete what has expired, as AWS does some time after; a tombstone goes offline."""
+        now_ns = self._now_ns()
+        with self._registry.lock:
+            for state in self._registry:
+                for record in state.online.remove_expired(now_ns):
+                    if state.group.offline is not None and not record.is_deleted:
+                        self._file_offline(state.group, expired_tombstone(state.group, record))
 
     def _put(
         self, state: GroupState, entry: Mapping[str, Any], ttl: Mapping[str, Any] | None

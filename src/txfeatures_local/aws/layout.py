@@ -89,4 +89,5 @@ def parquet(group: FeatureGroup, rows: Sequence[OfflineRow], *, written_at_s: fl
 
 def _value(record: Record, name: str, kind: FeatureType) -> int | float | str | None:
     text = record.values.get(name)
-    return None if text is None else _PYTHON_TYPES[kind](text)
+    # Collections are of in-memory groups alone, which have no offline store.
+    return _PYTHON_TYPES[kind](text) if isinstance(text, str) else None

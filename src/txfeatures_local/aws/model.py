@@ -4,7 +4,7 @@ Pure: no clock, no wire. Times are nanoseconds since the epoch, because String
 event times carry nanoseconds.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from txfeatures_local.aws.values import FeatureType
@@ -54,11 +54,29 @@ class OfflineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """What makes a feature hold several values of its type.
+
+    Attributes:
+        kind: ``List``, ``Set`` or ``Vector``.
+        dimension: How many values a Vector has.
+    """
+
+    kind: str
+    dimension: int | None = None
+
+
+Value = str | tuple[str, ...]
+"""What a feature holds: a text, or those of a collection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureGroup:
     """The schema of a feature group and where its records go.
 
     Attributes:
         features: Type per name, in definition order.
+        collections: Of the features that hold several values.
         throughput: As the user gave it; described only.
     """
 
@@ -68,6 +86,7 @@ class FeatureGroup:
     record_identifier: str
     event_time: str
     features: Mapping[str, FeatureType]
+    collections: Mapping[str, Collection] = field(default_factory=dict)
     online: OnlineSettings | None = None
     offline: OfflineSettings | None = None
     throughput: Mapping[str, str | int] | None = None
@@ -85,21 +104,25 @@ class Record:
     """One version of a record.
 
     Attributes:
-        values: Text per feature, in definition order; a feature without value is absent.
+        values: Value per feature, in definition order; a feature without value is absent.
         is_deleted: A tombstone: its values are the identifier and the event time alone.
     """
 
     record_id: str
     event_time_ns: int
-    values: Mapping[str, str]
+    values: Mapping[str, Value]
     expires_at_ns: int | None = None
     is_deleted: bool = False
 
     def is_readable(self, now_ns: int) -> bool:
         """Return whether readers see the record: neither deleted nor expired."""
-        return not self.is_deleted and (self.expires_at_ns is None or now_ns < self.expires_at_ns)
+        return not self.is_deleted and not self.is_expired(now_ns)
 
-    def only(self, names: Collection[str]) -> Mapping[str, str]:
+    def is_expired(self, now_ns: int) -> bool:
+        """Return whether the record has outlived its time to live."""
+        return self.expires_at_ns is not None and self.expires_at_ns <= now_ns
+
+    def only(self, names: Sequence[str]) -> Mapping[str, Value]:
         """Return the values of the named features, or all if no name is given."""
         return {n: v for n, v in self.values.items() if n in names} if names else self.values
 
@@ -133,6 +156,13 @@ class OnlineStore:
     def remove(self, record_id: str) -> None:
         """Forget a record and its tombstone."""
         self._records.pop(record_id, None)
+
+    def remove_expired(self, now_ns: int) -> list[Record]:
+        """Forget the records that have expired, and return them."""
+        expired = [record for record in self if record.is_expired(now_ns)]
+        for record in expired:
+            self.remove(record.record_id)
+        return expired
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records.values())

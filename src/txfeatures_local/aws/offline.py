@@ -4,6 +4,7 @@ import secrets
 import string
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from txfeatures.clock import Clock
 from txfeatures.logs import get_logger
+from txfeatures_local.aws.iceberg import IcebergTables
 from txfeatures_local.aws.layout import OfflineRow, object_uri, parquet, partitions
 from txfeatures_local.aws.model import FeatureGroup, Record
 from txfeatures_local.aws.registry import Registry
@@ -31,17 +33,24 @@ class OfflineStore:
     the group's offline store counts as Blocked and its rows are tried again.
 
     Args:
-        registry: Told which groups are blocked, and asked for their newest schema.
+        registry: Told which groups are blocked.
         s3: Where objects go.
-        clock: Says when rows were put and paces the loop.
-        delay_s: How long rows wait; AWS takes up to 15 minutes.
+        iceberg: Told of the objects of Iceberg tables.
+        clock: Says when rows were put.
     """
 
-    def __init__(self, registry: Registry, *, s3: "S3Client", clock: Clock, delay_s: float) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        s3: "S3Client",
+        iceberg: IcebergTables,
+        clock: Clock,
+    ) -> None:
         self._registry = registry
         self._s3 = s3
+        self._iceberg = iceberg
         self._clock = clock
-        self._delay_s = delay_s
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._groups: dict[str, FeatureGroup] = {}
@@ -53,12 +62,6 @@ class OfflineStore:
         with self._lock:
             self._groups[key] = group
             self._rows[key].append(OfflineRow(record=record, invoked_at_s=self._clock.now()))
-
-    def run(self, stop: threading.Event) -> None:
-        """Flush whenever the delay has passed, until ``stop`` is set, and once more then."""
-        while not self._clock.wait(stop, self._delay_s):
-            self.flush()
-        self.flush()
 
     def flush(self) -> int:
         """Write all rows that wait; return how many could not be written and still wait."""
@@ -73,7 +76,8 @@ class OfflineStore:
         kept: list[OfflineRow] = []
         for partition, part in partitions(group, rows):
             try:
-                self._write(group, partition, part)
+                uri = self._write(group, partition, part)
+                self._commit(group, uri)
             except (BotoCoreError, ClientError) as error:
                 reason, kept = str(error), kept + part
         if kept:
@@ -83,12 +87,20 @@ class OfflineStore:
         self._tell(group, reason)
         return len(kept)
 
-    def _write(self, group: FeatureGroup, partition: str, rows: list[OfflineRow]) -> None:
+    def _write(self, group: FeatureGroup, partition: str, rows: list[OfflineRow]) -> str:
         assert group.offline is not None  # noqa: S101  # data.py files rows of such groups only
         token = "".join(secrets.choice(_TOKEN_ALPHABET) for _ in range(_TOKEN_LENGTH))
-        uri = urlsplit(object_uri(group.offline, partition, rows, token))
+        uri = object_uri(group.offline, partition, rows, token)
         body = parquet(group, rows, written_at_s=self._clock.now())
-        self._s3.put_object(Bucket=uri.netloc, Key=uri.path.lstrip("/"), Body=body)
+        parts = urlsplit(uri)
+        self._s3.put_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"), Body=body)
+        return uri
+
+    def _commit(self, group: FeatureGroup, uri: str) -> None:
+        offline = group.offline
+        if offline is not None and offline.table_format == "Iceberg" and offline.catalog:
+            _, database, name = offline.catalog
+            self._iceberg.append(database, name, [uri])
 
     def _tell(self, group: FeatureGroup, blocked_reason: str | None) -> None:
         with self._registry.lock:
@@ -100,3 +112,12 @@ class OfflineStore:
     def _key(group: FeatureGroup) -> str:
         # A group may be deleted and made again under its name: its path tells them apart.
         return group.offline.resolved_s3_uri if group.offline else group.name
+
+
+def flush_regularly(
+    flush: Callable[[], int], *, stop: threading.Event, clock: Clock, delay_s: float
+) -> None:
+    """Flush whenever the delay has passed, until ``stop`` is set, and once more then."""
+    while not clock.wait(stop, delay_s):
+        flush()
+    flush()

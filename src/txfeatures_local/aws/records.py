@@ -4,8 +4,15 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from txfeatures_local.aws.errors import invalid_record
-from txfeatures_local.aws.model import FeatureGroup, Record, Ttl
-from txfeatures_local.aws.values import MAX_TIME_S, NS_PER_S, check_value, event_time_ns
+from txfeatures_local.aws.model import FeatureGroup, Record, Ttl, Value
+from txfeatures_local.aws.values import (
+    MAX_TIME_S,
+    NS_PER_S,
+    FeatureType,
+    check_value,
+    event_time_ns,
+    iso_time,
+)
 
 MAX_RECORD_BYTES = 350 * 1024
 MAX_RECORD_ID_BYTES = 2 * 1024
@@ -35,14 +42,16 @@ def read_record(
     return make_record(group, values, ttl)
 
 
-def make_record(group: FeatureGroup, values: Mapping[str, str], ttl: Ttl | None) -> Record:
+def make_record(group: FeatureGroup, values: Mapping[str, Value], ttl: Ttl | None) -> Record:
     """Return the record that complete, checked values make."""
-    record_id = values[group.record_identifier]
+    record_id, event_time = values[group.record_identifier], values[group.event_time]
+    assert isinstance(record_id, str)  # noqa: S101  # schema.py refuses collections for both
+    assert isinstance(event_time, str)  # noqa: S101
     if not 1 <= len(record_id.encode()) <= MAX_RECORD_ID_BYTES:
         raise invalid_record(f"A record identifier has 1 to {MAX_RECORD_ID_BYTES} bytes.")
-    if sum(len(n.encode()) + len(v.encode()) for n, v in values.items()) > MAX_RECORD_BYTES:
+    if sum(len(name.encode()) + _size(value) for name, value in values.items()) > MAX_RECORD_BYTES:
         raise invalid_record(f"A record has at most {MAX_RECORD_BYTES} bytes.")
-    time_ns = event_time_ns(group.event_time, group.event_time_type, values[group.event_time])
+    time_ns = event_time_ns(group.event_time, group.event_time_type, event_time)
     ttl = ttl or (group.online.ttl if group.online else None)
     return Record(
         record_id=record_id,
@@ -52,25 +61,30 @@ def make_record(group: FeatureGroup, values: Mapping[str, str], ttl: Ttl | None)
     )
 
 
-def read_values(group: FeatureGroup, feature_values: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the text per feature; a feature named without a value is absent.
+def read_values(group: FeatureGroup, feature_values: list[dict[str, Any]]) -> dict[str, Value]:
+    """Return the value per feature; a feature named without one is absent.
 
     Raises:
         AwsError: ValidationError.
     """
-    values: dict[str, str] = {}
+    values: dict[str, Value] = {}
     for feature_value in feature_values:
         name = feature_value["FeatureName"]
         check_names(group, [name])
         if name in values:
             raise invalid_record(f"Feature [{name}] occurs more than once in the record.")
-        if "ValueAsStringList" in feature_value:
-            raise invalid_record(f"Feature [{name}] is no collection; give ValueAsString.")
-        text = feature_value.get("ValueAsString")
-        if text is not None:
-            check_value(name, group.features[name], text)
-            values[name] = text
+        value = _read_value(group, name, feature_value)
+        if value is not None:
+            values[name] = value
     return values
+
+
+def expired_tombstone(group: FeatureGroup, record: Record) -> Record:
+    """Return what an expired record leaves behind: it was deleted when it expired."""
+    expired_ns = record.expires_at_ns or record.event_time_ns
+    is_text = group.event_time_type is FeatureType.STRING
+    time = iso_time(expired_ns) if is_text else str(expired_ns / NS_PER_S)
+    return tombstone(group, record.record_id, time)
 
 
 def tombstone(group: FeatureGroup, record_id: str, event_time: str) -> Record:
@@ -113,9 +127,38 @@ def read_ttl(duration: Mapping[str, Any] | None) -> Ttl | None:
     return Ttl(unit=duration["Unit"], value=duration["Value"]) if duration else None
 
 
-def to_wire(values: Mapping[str, str]) -> list[dict[str, str]]:
+def to_wire(values: Mapping[str, Value]) -> list[dict[str, Any]]:
     """Return values as the wire's member ``Record``."""
-    return [{"FeatureName": name, "ValueAsString": text} for name, text in values.items()]
+    return [
+        {"FeatureName": name, "ValueAsString": value}
+        if isinstance(value, str)
+        else {"FeatureName": name, "ValueAsStringList": list(value)}
+        for name, value in values.items()
+    ]
+
+
+def _read_value(group: FeatureGroup, name: str, feature_value: Mapping[str, Any]) -> Value | None:
+    text, texts = feature_value.get("ValueAsString"), feature_value.get("ValueAsStringList")
+    collection = group.collections.get(name)
+    if collection is None:
+        if texts is not None:
+            raise invalid_record(f"Feature [{name}] is no collection; give ValueAsString.")
+        if text is not None:
+            check_value(name, group.features[name], text)
+        return text
+    if text is not None:
+        raise invalid_record(f"Feature [{name}] is a collection; give ValueAsStringList.")
+    if texts is None:
+        return None
+    for each in texts:
+        check_value(name, group.features[name], each)
+    if collection.dimension not in {None, len(texts)}:
+        raise invalid_record(f"Feature [{name}] has {collection.dimension} values.")
+    return tuple(dict.fromkeys(texts)) if collection.kind == "Set" else tuple(texts)
+
+
+def _size(value: Value) -> int:
+    return sum(len(text.encode()) for text in ([value] if isinstance(value, str) else value))
 
 
 def _expiry_ns(time_ns: int, ttl: Ttl) -> int:

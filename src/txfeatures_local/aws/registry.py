@@ -1,7 +1,7 @@
 """Which feature groups exist, and in which state of their lives."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from txfeatures.clock import Clock
@@ -10,6 +10,16 @@ from txfeatures_local.aws.model import FeatureGroup, OnlineStore
 
 # AWS's quota; a fifth is refused, which a bootstrap in parallel must survive.
 MAX_CONCURRENT_CREATIONS = 4
+MAX_GROUPS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureMetadata:
+    """What people say of a feature."""
+
+    modified_at_s: float
+    description: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,6 +31,8 @@ class GroupState:
         update: What the group becomes when it settles, if an update is under way.
         update_status: ``InProgress`` or ``Successful``; None before the first update.
         blocked_reason: Why offline rows can't be written, or None.
+        metadata: Per feature of which something was said.
+        on_demand_at_s: When its throughput was last switched to on-demand, or None.
     """
 
     group: FeatureGroup
@@ -32,6 +44,8 @@ class GroupState:
     update_status: str | None = None
     blocked_reason: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, FeatureMetadata] = field(default_factory=dict)
+    on_demand_at_s: float | None = None
     online: OnlineStore = field(default_factory=OnlineStore)
 
 
@@ -62,6 +76,12 @@ class Registry:
                 "ResourceInUse",
                 f"Resource Already Exists: FeatureGroup with name {group.name} already exists. "
                 "Choose a different name.",
+            )
+        if sum(1 for _ in self) >= MAX_GROUPS:
+            raise AwsError(
+                "ResourceLimitExceeded",
+                "The account-level service limit 'Maximum number of feature groups per AWS "
+                f"account' is {MAX_GROUPS} FeatureGroups. Delete one that nobody needs.",
             )
         if sum(state.status == "Creating" for state in self) >= MAX_CONCURRENT_CREATIONS:
             raise AwsError(

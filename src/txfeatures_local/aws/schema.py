@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from txfeatures_local.aws.errors import invalid_settings
-from txfeatures_local.aws.model import FeatureGroup, OfflineSettings, OnlineSettings
+from txfeatures_local.aws.model import Collection, FeatureGroup, OfflineSettings, OnlineSettings
 from txfeatures_local.aws.records import read_ttl
 from txfeatures_local.aws.registry import GroupState
 from txfeatures_local.aws.values import FeatureType
@@ -25,13 +25,15 @@ def read_group(
         AwsError: ValidationException; the parts don't fit one another.
     """
     name = params["FeatureGroupName"]
+    definitions = params["FeatureDefinitions"]
     group = FeatureGroup(
         name=name,
         arn=f"arn:aws:sagemaker:{region}:{account}:feature-group/{name}",
         created_at_s=created_at_s,
         record_identifier=params["RecordIdentifierFeatureName"],
         event_time=params["EventTimeFeatureName"],
-        features=read_features({}, params["FeatureDefinitions"]),
+        features=read_features({}, definitions),
+        collections=read_collections(definitions),
         online=_read_online(params.get("OnlineStoreConfig", {})),
         offline=_read_offline(
             params.get("OfflineStoreConfig"),
@@ -61,14 +63,29 @@ def read_features(
             raise invalid_settings(f"[{name}] is a reserved feature name; choose another.")
         if name in features:
             raise invalid_settings(f"Feature [{name}] is defined more than once.")
-        if "CollectionType" in definition:
-            raise invalid_settings(
-                f"Feature [{name}] is a collection, which this local AWS can't store; use AWS."
-            )
         features[name] = FeatureType(definition["FeatureType"])
     if len(features) > _MAX_FEATURES:
         raise invalid_settings(f"A feature group has at most {_MAX_FEATURES} features.")
     return features
+
+
+def read_collections(definitions: Iterable[Mapping[str, Any]]) -> dict[str, Collection]:
+    """Return the collections among the features that are defined.
+
+    Raises:
+        AwsError: ValidationException; a vector without dimension, or not of numbers.
+    """
+    collections = {}
+    for definition in definitions:
+        name, kind = definition["FeatureName"], definition.get("CollectionType")
+        vector = definition.get("CollectionConfig", {}).get("VectorConfig", {})
+        if (kind == "Vector") != bool(vector):
+            raise invalid_settings(f"Feature [{name}]: a Vector, and nothing else, has a config.")
+        if kind == "Vector" and definition["FeatureType"] != FeatureType.FRACTIONAL:
+            raise invalid_settings(f"Feature [{name}]: a Vector is Fractional.")
+        if kind is not None:
+            collections[name] = Collection(kind=kind, dimension=vector.get("Dimension"))
+    return collections
 
 
 def updated_group(group: FeatureGroup, params: Mapping[str, Any]) -> FeatureGroup:
@@ -83,8 +100,13 @@ def updated_group(group: FeatureGroup, params: Mapping[str, Any]) -> FeatureGrou
             "Give exactly one of FeatureAdditions, OnlineStoreConfig and ThroughputConfig."
         )
     if "FeatureAdditions" in params:
-        return replace(group, features=read_features(group.features, params["FeatureAdditions"]))
-    if "ThroughputConfig" in params:
+        added = params["FeatureAdditions"]
+        updated = replace(
+            group,
+            features=read_features(group.features, added),
+            collections={**group.collections, **read_collections(added)},
+        )
+    elif "ThroughputConfig" in params:
         updated = replace(group, throughput=params["ThroughputConfig"])
     else:
         updated = replace(group, online=_updated_online(group, params["OnlineStoreConfig"]))
@@ -101,9 +123,7 @@ def describe(state: GroupState) -> dict[str, Any]:
         "FeatureGroupName": group.name,
         "RecordIdentifierFeatureName": group.record_identifier,
         "EventTimeFeatureName": group.event_time,
-        "FeatureDefinitions": [
-            {"FeatureName": name, "FeatureType": kind} for name, kind in group.features.items()
-        ],
+        "FeatureDefinitions": [_describe_feature(group, name) for name in group.features],
         "CreationTime": group.created_at_s,
         "LastModifiedTime": state.modified_at_s,
         "OnlineStoreConfig": _describe_online(group.online) if group.online else None,
@@ -188,9 +208,29 @@ def _check_group(group: FeatureGroup) -> None:
             raise invalid_settings("An Iceberg table needs its Glue table.")
     if online is not None and online.storage_type == "InMemory" and offline is not None:
         raise invalid_settings("An InMemory online store can't have an offline store.")
+    _check_collections(group)
     is_provisioned = (group.throughput or {}).get("ThroughputMode") == "Provisioned"
     if is_provisioned and online is not None and online.storage_type != "Standard":
         raise invalid_settings("Provisioned throughput needs storage type Standard.")
+
+
+def _check_collections(group: FeatureGroup) -> None:
+    if group.collections and (group.online is None or group.online.storage_type != "InMemory"):
+        raise invalid_settings("Collections need an online store of type InMemory.")
+    if sum(each.kind == "Vector" for each in group.collections.values()) > 1:
+        raise invalid_settings("A feature group has at most one Vector.")
+    if {group.record_identifier, group.event_time} & group.collections.keys():
+        raise invalid_settings("Record identifier and event time can't be collections.")
+
+
+def _describe_feature(group: FeatureGroup, name: str) -> dict[str, Any]:
+    described: dict[str, Any] = {"FeatureName": name, "FeatureType": group.features[name]}
+    if (collection := group.collections.get(name)) is not None:
+        described["CollectionType"] = collection.kind
+        if collection.dimension is not None:
+            vector = {"Dimension": collection.dimension}
+            described["CollectionConfig"] = {"VectorConfig": vector}
+    return described
 
 
 def _describe_online(online: OnlineSettings) -> dict[str, Any]:

@@ -5,7 +5,11 @@ and, in moto's part, of the process: run one ``LocalAws`` per process at a time.
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,15 +21,18 @@ from werkzeug.test import Client
 
 from txfeatures.clock import Clock, SystemClock
 from txfeatures_local.aws.app import OWN_USER_AGENT, Application, Service
+from txfeatures_local.aws.athena import Athena
 from txfeatures_local.aws.catalog import put_table
 from txfeatures_local.aws.control import ControlPlane, is_about_other_resource
 from txfeatures_local.aws.controls import Controls
 from txfeatures_local.aws.data import DataPlane
 from txfeatures_local.aws.faults import FaultPlan
+from txfeatures_local.aws.iceberg import IcebergTables
 from txfeatures_local.aws.listener import Listener
-from txfeatures_local.aws.offline import OfflineStore
+from txfeatures_local.aws.model import FeatureGroup
+from txfeatures_local.aws.offline import OfflineStore, flush_regularly
 from txfeatures_local.aws.registry import Registry
-from txfeatures_local.aws.wire import RestJson, TargetJson
+from txfeatures_local.aws.wire import AthenaJson, RestJson, TargetJson
 
 ACCOUNT = "123456789012"
 """The account that moto gives everybody."""
@@ -80,13 +87,34 @@ class LocalAws:
             opened.callback(listener.close)
             self._port = listener.port
             registry = Registry(clock=self._clock, settling_s=self._settling_s)
-            s3, glue = (opened.enter_context(closing(self._client(n))) for n in ("s3", "glue"))
-            offline = OfflineStore(
-                registry, s3=s3, clock=self._clock, delay_s=self._offline_delay_s
+            clients = {
+                name: opened.enter_context(closing(self._client(name)))
+                for name in ("athena", "glue", "s3")
+            }
+            iceberg = IcebergTables(clients["glue"], clients["s3"], self._clock)
+            offline = OfflineStore(registry, s3=clients["s3"], iceberg=iceberg, clock=self._clock)
+            data = DataPlane(registry, file_offline=offline.file, clock=self._clock)
+            copies = opened.enter_context(TemporaryDirectory(prefix="local-athena-"))
+            athena = Athena(**clients, iceberg=iceberg, directory=Path(copies), clock=self._clock)
+            opened.callback(athena.close)
+            services = (
+                _data_service(data),
+                _control_service(self._control(registry, iceberg, clients["glue"])),
+                _athena_service(athena),
             )
+
+            def flush() -> int:
+                data.expire()
+                return offline.flush()
+
             stop = threading.Event()
-            listener.start(self._application(registry, offline, glue, stop))
-            flusher = threading.Thread(target=offline.run, args=(stop,), daemon=True)
+            listener.start(self._application(services, flush, stop))
+            flusher = threading.Thread(
+                target=flush_regularly,
+                args=(flush,),
+                kwargs={"stop": stop, "clock": self._clock, "delay_s": self._offline_delay_s},
+                daemon=True,
+            )
             flusher.start()
             opened.callback(flusher.join)
             opened.callback(stop.set)
@@ -108,25 +136,24 @@ class LocalAws:
     ) -> None:
         self.stop()
 
-    def _application(
-        self, registry: Registry, offline: OfflineStore, glue: Any, stop: threading.Event
-    ) -> Application:
-        control = ControlPlane(
-            registry,
-            put_table=lambda group: put_table(glue, group),
-            clock=self._clock,
-            account=ACCOUNT,
-            region=self.region,
+    def _control(self, registry: Registry, iceberg: IcebergTables, glue: Any) -> ControlPlane:
+        def put(group: FeatureGroup) -> None:
+            with iceberg.lock:
+                put_table(glue, group)
+
+        return ControlPlane(
+            registry, put_table=put, clock=self._clock, account=ACCOUNT, region=self.region
         )
+
+    def _application(
+        self, services: tuple[Service, ...], flush: Callable[[], int], stop: threading.Event
+    ) -> Application:
         plan = FaultPlan()
         moto = DomainDispatcherApplication(create_backend_app)
         Client(moto).post("/moto-api/reset")
         return Application(
-            services=(
-                _data_service(DataPlane(registry, file_offline=offline.file, clock=self._clock)),
-                _control_service(control),
-            ),
-            local=Controls(plan, offline.flush),
+            services=services,
+            local=Controls(plan, flush),
             moto=moto,
             plan=plan,
             region=self.region,
@@ -135,17 +162,25 @@ class LocalAws:
         )
 
     def _client(self, service: str) -> Any:
-        session = boto3.Session(
-            aws_access_key_id=_CREDENTIAL,
-            aws_secret_access_key=_CREDENTIAL,
-            region_name=self.region,
-        )
         config = Config(
             user_agent_extra=OWN_USER_AGENT,
             proxies={},  # never ask a proxy for our own address
             retries={"mode": "standard", "total_max_attempts": 2},
         )
-        return session.client(service, endpoint_url=self.endpoint_url, config=config)  # type: ignore[call-overload]
+        return _session().client(
+            service,  # type: ignore[call-overload]
+            region_name=self.region,
+            aws_access_key_id=_CREDENTIAL,
+            aws_secret_access_key=_CREDENTIAL,
+            endpoint_url=self.endpoint_url,
+            config=config,
+        )
+
+
+@lru_cache(maxsize=1)
+def _session() -> boto3.Session:
+    # It keeps the services' models, which take longer to read than a server to start.
+    return boto3.Session()
 
 
 def _data_service(data: DataPlane) -> Service:
@@ -169,6 +204,8 @@ def _control_service(control: ControlPlane) -> Service:
         "UpdateFeatureGroup": control.update_feature_group,
         "DeleteFeatureGroup": control.delete_feature_group,
         "ListFeatureGroups": control.list_feature_groups,
+        "UpdateFeatureMetadata": control.update_feature_metadata,
+        "DescribeFeatureMetadata": control.describe_feature_metadata,
         "AddTags": control.add_tags,
         "ListTags": control.list_tags,
         "DeleteTags": control.delete_tags,
@@ -179,3 +216,16 @@ def _control_service(control: ControlPlane) -> Service:
         handlers=handlers,
         is_foreign=lambda call: call.operation in tags and is_about_other_resource(call.params),
     )
+
+
+def _athena_service(athena: Athena) -> Service:
+    handlers = {
+        "StartQueryExecution": athena.start_query_execution,
+        "GetQueryExecution": athena.get_query_execution,
+        "BatchGetQueryExecution": athena.batch_get_query_execution,
+        "ListQueryExecutions": athena.list_query_executions,
+        "StopQueryExecution": athena.stop_query_execution,
+        "GetQueryResults": athena.get_query_results,
+    }
+    model = get_session().get_service_model("athena")
+    return Service(wire=AthenaJson(model, handlers), handlers=handlers)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from botocore.model import ListShape, Shape, StructureShape
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from txfeatures_local.aws.errors import AwsError
 
@@ -72,9 +72,15 @@ def _breaches(value: Any, shape: Shape, path: str) -> Iterator[str]:
         for name, member in shape.members.items():
             if value.get(name) is not None:
                 yield from _breaches(value[name], member, _join(path, name))
+        if shape.is_tagged_union and len([m for m in shape.members if m in value]) != 1:
+            yield _breach(value, path, "Exactly one member must be set")
     elif isinstance(shape, ListShape):
         for index, item in enumerate(value, start=1):
             yield from _breaches(item, shape.member, f"{path}.{index}.member")
+    elif isinstance(shape, MapShape):
+        for key, item in value.items():
+            yield from _breaches(key, shape.key, f"{path}.{key}.key")
+            yield from _breaches(item, shape.value, f"{path}.{key}.member")
 
 
 def _check_type(value: Any, shape: Shape, path: str) -> None:
@@ -89,7 +95,7 @@ def _check_type(value: Any, shape: Shape, path: str) -> None:
 
 def _bounds(value: Any, shape: Shape, path: str) -> Iterator[str]:
     limits = shape.metadata
-    is_sized = isinstance(value, (str, list))
+    is_sized = isinstance(value, (str, list, dict))
     size = len(value) if is_sized else value
     subject = "have length" if is_sized else "have value"
     if "min" in limits and size < limits["min"]:

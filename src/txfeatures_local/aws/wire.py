@@ -139,6 +139,12 @@ class TargetJson(Wire):
         return Call(operation=operation, params=_json_object(request.body))
 
 
+class AthenaJson(TargetJson):
+    """Athena's json 1.1, which differs in the name of one error."""
+
+    validation_code = "InvalidRequestException"
+
+
 def _route(model: OperationModel) -> tuple[str, re.Pattern[str]]:
     template = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", model.http["requestUri"])
     return model.http["method"], re.compile(template)

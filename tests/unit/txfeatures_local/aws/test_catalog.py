@@ -53,11 +53,22 @@ def test_a_table_lists_the_features_and_what_aws_adds(glue: "GlueClient", make_g
         stub.assert_no_pending_responses()
 
 
-def test_a_table_that_exists_is_brought_up_to_date(glue: "GlueClient", make_group: Any) -> None:
+def test_a_table_that_exists_is_brought_up_to_date_and_keeps_what_was_set_on_it(
+    glue: "GlueClient", make_group: Any
+) -> None:
     with Stubber(glue) as stub:
         stub.add_client_error("create_database", "AlreadyExistsException")
         stub.add_client_error("create_table", "AlreadyExistsException")
-        stub.add_response("update_table", {}, {"DatabaseName": "db", "TableInput": ANY})
+        held = {"Name": "table", "Parameters": {"metadata_location": "s3://b/m", "table_type": "x"}}
+        stub.add_response("get_table", {"Table": held})
+        parameters = {"EXTERNAL": "TRUE", "metadata_location": "s3://b/m", "table_type": "ICEBERG"}
+        table = {
+            "Name": "table",
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": parameters,
+            "StorageDescriptor": ANY,
+        }
+        stub.add_response("update_table", {}, {"DatabaseName": "db", "TableInput": table})
         put_table(glue, make_group(offline=offline(table_format="Iceberg")))
         stub.assert_no_pending_responses()
 

@@ -140,3 +140,57 @@ def test_tags_of_other_resources_are_not_ours() -> None:
     assert is_about_other_resource({"ResourceArn": "arn:aws:sagemaker:r:1:domain/d-1"})
     assert is_about_other_resource({})
     assert not is_about_other_resource({"ResourceArn": "arn:aws:sagemaker:r:1:feature-group/g"})
+
+
+def test_what_is_said_of_a_feature_is_changed_at_once(
+    control: ControlPlane, clock: ManualClock
+) -> None:
+    control.create_feature_group(request())
+    name = {"FeatureGroupName": "g", "FeatureName": "id"}
+    created_at_s = control.describe_feature_metadata(name)["LastModifiedTime"]
+    clock.advance(5.0)
+    unit = {"Key": "unit", "Value": "satoshi"}
+    control.update_feature_metadata(name | {"Description": "d", "ParameterAdditions": [unit]})
+    control.update_feature_metadata(name | {"ParameterAdditions": [unit | {"Key": "old"}]})
+    control.update_feature_metadata(name | {"ParameterRemovals": ["old", "nothing"]})
+    said = control.describe_feature_metadata(name)
+    assert (said["Description"], said["Parameters"]) == ("d", [unit])
+    assert said["LastModifiedTime"] == created_at_s + 5.0
+
+
+def test_features_have_at_most_25_parameters_and_groups_50_tags(control: ControlPlane) -> None:
+    arn = control.create_feature_group(request())["FeatureGroupArn"]
+    name = {"FeatureGroupName": "g", "FeatureName": "id"}
+
+    def pairs(prefix: str, count: int) -> list[dict[str, str]]:
+        return [{"Key": f"{prefix}{number}", "Value": "v"} for number in range(count)]
+
+    control.update_feature_metadata(name | {"ParameterAdditions": pairs("a", 25)})
+    with pytest.raises(AwsError, match="at most 25"):
+        control.update_feature_metadata(name | {"ParameterAdditions": pairs("b", 1)})
+    control.add_tags({"ResourceArn": arn, "Tags": pairs("a", 50)})
+    with pytest.raises(AwsError, match="at most 50"):
+        control.add_tags({"ResourceArn": arn, "Tags": pairs("b", 1)})
+
+
+def test_of_a_feature_that_is_not_there_nothing_is_said(control: ControlPlane) -> None:
+    control.create_feature_group(request())
+    with pytest.raises(AwsError, match="no feature") as caught:
+        control.describe_feature_metadata({"FeatureGroupName": "g", "FeatureName": "x"})
+    assert caught.value.code == "ResourceNotFound"
+
+
+def test_throughput_becomes_on_demand_once_a_day(control: ControlPlane, clock: ManualClock) -> None:
+    control.create_feature_group(request())
+
+    def switch(mode: str) -> None:
+        clock.advance(60.0)
+        config = {"ThroughputMode": mode}
+        control.update_feature_group({"FeatureGroupName": "g", "ThroughputConfig": config})
+
+    for mode in ("Provisioned", "OnDemand", "Provisioned"):
+        switch(mode)
+    with pytest.raises(AwsError, match="once in 24 hours"):
+        switch("OnDemand")
+    clock.advance(86_400.0)
+    switch("OnDemand")

@@ -152,3 +152,27 @@ def test_identifiers_are_listed_in_order_page_by_page(data: DataPlane) -> None:
     assert data.list_records(rest) == {"RecordIdentifiers": ["c"]}
     with_deleted = data.list_records(rest | {"IncludeSoftDeletedRecords": True})
     assert with_deleted == {"RecordIdentifiers": ["b", "c"]}
+
+
+def test_what_expires_leaves_a_tombstone_of_the_time_it_expired(
+    data: DataPlane, filed: list[Record], clock: ManualClock
+) -> None:
+    time = int(clock.now())
+    ttl = {"Unit": "Seconds", "Value": 10}
+    record = to_wire({"id": "a", "time": str(time), "count": "1"})
+    data.put_record({"FeatureGroupName": "both", "Record": record, "TtlDuration": ttl})
+    data.expire()
+    assert [each.is_deleted for each in filed] == [False]
+    clock.advance(10.0)
+    data.expire()
+    data.expire()
+    [_, dead] = filed
+    assert (dead.is_deleted, dead.event_time_ns) == (True, (time + 10) * 10**9)
+    assert "count" not in dead.values
+
+
+def test_a_batch_reads_at_most_100_records(data: DataPlane) -> None:
+    ids = [str(number) for number in range(51)]
+    identifier = {"FeatureGroupName": "both", "RecordIdentifiersValueAsString": ids}
+    with pytest.raises(AwsError, match="at most 100"):
+        data.batch_get_record({"Identifiers": [identifier, identifier]})

@@ -5,8 +5,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from txfeatures.clock import ManualClock
-from txfeatures_local.aws.model import Record
-from txfeatures_local.aws.offline import OfflineStore
+from txfeatures_local.aws.model import OfflineSettings, Record
+from txfeatures_local.aws.offline import OfflineStore, flush_regularly
 from txfeatures_local.aws.registry import Registry
 
 
@@ -22,6 +22,14 @@ class FakeS3:
         self.keys.append(Key)
 
 
+class FakeTables:
+    def __init__(self) -> None:
+        self.added: list[tuple[str, str, list[str]]] = []
+
+    def append(self, database: str, name: str, uris: list[str]) -> None:
+        self.added.append((database, name, uris))
+
+
 def record(event_time_s: int) -> Record:
     return Record(record_id="a", event_time_ns=event_time_s * 10**9, values={"id": "a"})
 
@@ -32,8 +40,13 @@ def s3() -> FakeS3:
 
 
 @pytest.fixture
-def offline(registry: Registry, s3: Any, clock: ManualClock) -> OfflineStore:
-    return OfflineStore(registry, s3=s3, clock=clock, delay_s=1.0)
+def tables() -> Any:
+    return FakeTables()
+
+
+@pytest.fixture
+def offline(registry: Registry, s3: Any, tables: Any, clock: ManualClock) -> OfflineStore:
+    return OfflineStore(registry, s3=s3, iceberg=tables, clock=clock)
 
 
 def test_rows_become_one_object_per_partition(
@@ -75,9 +88,29 @@ def test_refused_rows_wait_and_block_the_store_until_they_are_written(
     assert len(s3.keys) == 1
 
 
-def test_stopping_writes_what_waits(offline: OfflineStore, s3: FakeS3, make_group: Any) -> None:
-    offline.file(make_group(), record(0))
+def test_an_iceberg_table_hears_of_its_objects(
+    offline: OfflineStore, s3: FakeS3, tables: FakeTables, make_group: Any
+) -> None:
+    settings = OfflineSettings(
+        s3_uri="s3://b",
+        resolved_s3_uri="s3://b/data",
+        table_format="Iceberg",
+        catalog=("AwsDataCatalog", "db", "table"),
+    )
+    offline.file(make_group(offline=settings), record(0))
+    assert offline.flush() == 0
+    assert tables.added == [("db", "table", [f"s3://b/{s3.keys[0]}"])]
+
+
+def test_a_flush_follows_each_delay_and_the_stop(clock: ManualClock) -> None:
     stop = threading.Event()
-    stop.set()
-    offline.run(stop)
-    assert len(s3.keys) == 1
+    times: list[float] = []
+
+    def flush() -> int:
+        times.append(clock.monotonic())
+        if len(times) == 2:
+            stop.set()
+        return 0
+
+    flush_regularly(flush, stop=stop, clock=clock, delay_s=5.0)
+    assert times == [5.0, 10.0, 10.0]

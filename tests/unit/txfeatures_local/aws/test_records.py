@@ -3,17 +3,19 @@ from typing import Any
 import pytest
 
 from txfeatures_local.aws.errors import AwsError
-from txfeatures_local.aws.model import FeatureGroup, OnlineSettings, Ttl
+from txfeatures_local.aws.model import Collection, FeatureGroup, OnlineSettings, Ttl
 from txfeatures_local.aws.records import (
     OFFLINE,
     ONLINE,
     check_names,
+    expired_tombstone,
     read_record,
     read_ttl,
     target_stores,
     to_wire,
     tombstone,
 )
+from txfeatures_local.aws.values import FeatureType
 
 
 def wire(**values: str) -> list[dict[str, Any]]:
@@ -103,3 +105,50 @@ def test_names_must_be_defined(group: FeatureGroup) -> None:
 def test_a_ttl_is_read_from_the_wire() -> None:
     assert read_ttl({"Unit": "Days", "Value": 3}) == Ttl(unit="Days", value=3)
     assert read_ttl(None) is None
+
+
+@pytest.fixture
+def collecting(make_group: Any) -> FeatureGroup:
+    collections = {
+        "count": Collection(kind="Set"),
+        "place": Collection(kind="Vector", dimension=2),
+    }
+    features = {**make_group().features, "place": FeatureType.FRACTIONAL}
+    group: FeatureGroup = make_group(features=features, collections=collections, offline=None)
+    return group
+
+
+def test_collections_are_read_and_written_as_lists(collecting: FeatureGroup) -> None:
+    values = [
+        *wire(id="a", time="1"),
+        {"FeatureName": "count", "ValueAsStringList": ["2", "1", "2"]},
+        {"FeatureName": "place", "ValueAsStringList": ["0.5", "1"]},
+    ]
+    record = read_record(collecting, values, None)
+    assert record.values["count"] == ("2", "1")  # a set
+    assert to_wire(record.values)[-1] == values[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"ValueAsString": "1"}, "give ValueAsStringList"),
+        ({"ValueAsStringList": ["1"]}, "has 2 values"),
+        ({"ValueAsStringList": ["1", "x"]}, "Fractional"),
+    ],
+)
+def test_a_value_that_is_not_the_collection_is_refused(
+    collecting: FeatureGroup, value: dict[str, Any], complaint: str
+) -> None:
+    values = [*wire(id="a", time="1"), {"FeatureName": "place"} | value]
+    with pytest.raises(AwsError, match=complaint):
+        read_record(collecting, values, None)
+
+
+def test_an_expired_text_time_leaves_a_text_time(make_group: Any) -> None:
+    features = {**make_group().features, "time": FeatureType.STRING}
+    group = make_group(features=features)
+    ttl = Ttl(unit="Hours", value=1)
+    record = read_record(group, wire(id="a", time="2023-11-15T12:00:00Z"), ttl)
+    dead = expired_tombstone(group, record)
+    assert dead.values == {"id": "a", "time": "2023-11-15T13:00:00Z"}

@@ -67,3 +67,14 @@ def test_an_unknown_group_is_not_found(registry: Registry) -> None:
     with pytest.raises(AwsError) as caught:
         registry.get("nobody")
     assert caught.value.code == "ResourceNotFound"
+
+
+def test_an_account_has_at_most_100_groups(
+    registry: Registry, clock: ManualClock, make_group: Any
+) -> None:
+    for number in range(100):
+        registry.create(make_group(f"g{number}"), {})
+        clock.advance(1.0)
+    with pytest.raises(AwsError, match="per AWS account' is 100") as caught:
+        registry.create(make_group("g100"), {})
+    assert caught.value.code == "ResourceLimitExceeded"

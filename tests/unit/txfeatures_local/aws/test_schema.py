@@ -131,10 +131,6 @@ def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], complaint: s
     [
         ({"FeatureName": "write_time", "FeatureType": "String"}, "reserved"),
         ({"FeatureName": "a", "FeatureType": "String"}, "more than once"),
-        (
-            {"FeatureName": "b", "FeatureType": "String", "CollectionType": "List"},
-            "collection",
-        ),
     ],
 )
 def test_definitions_that_can_not_be_are_refused(
@@ -176,3 +172,50 @@ def test_throughput_is_kept_and_described() -> None:
     mode = {"ThroughputMode": "Provisioned", "ProvisionedReadCapacityUnits": 5}
     group = updated_group(read(), {"ThroughputConfig": mode})
     assert described(group)["ThroughputConfig"] == mode
+
+
+def test_collections_are_described_as_they_were_defined() -> None:
+    vector = {
+        "FeatureName": "v",
+        "FeatureType": "Fractional",
+        "CollectionType": "Vector",
+        "CollectionConfig": {"VectorConfig": {"Dimension": 3}},
+    }
+    definitions = [*request()["FeatureDefinitions"], vector]
+    online = {"EnableOnlineStore": True, "StorageType": "InMemory"}
+    group = read(FeatureDefinitions=definitions, OnlineStoreConfig=online)
+    assert described(group)["FeatureDefinitions"] == definitions
+
+
+@pytest.mark.parametrize(
+    ("definition", "complaint"),
+    [
+        ({"CollectionType": "List"}, "InMemory"),
+        ({"CollectionType": "Vector"}, "has a config"),
+        ({"CollectionConfig": {"VectorConfig": {"Dimension": 3}}}, "has a config"),
+        (
+            {
+                "CollectionType": "Vector",
+                "CollectionConfig": {"VectorConfig": {"Dimension": 3}},
+                "FeatureType": "String",
+            },
+            "Fractional",
+        ),
+    ],
+)
+def test_collections_that_can_not_be_are_refused(
+    definition: dict[str, Any], complaint: str
+) -> None:
+    definitions = request()["FeatureDefinitions"]
+    definitions.append({"FeatureName": "c", "FeatureType": "Fractional"} | definition)
+    with pytest.raises(AwsError, match=complaint):
+        read(FeatureDefinitions=definitions)
+
+
+def test_collections_can_be_added_to_an_in_memory_group_alone() -> None:
+    added = [{"FeatureName": "c", "FeatureType": "String", "CollectionType": "Set"}]
+    online = {"EnableOnlineStore": True, "StorageType": "InMemory"}
+    group = updated_group(read(OnlineStoreConfig=online), {"FeatureAdditions": added})
+    assert group.collections["c"].kind == "Set"
+    with pytest.raises(AwsError, match="InMemory"):
+        updated_group(read(), {"FeatureAdditions": added})

@@ -1,6 +1,8 @@
 import json
+import threading
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -164,3 +166,41 @@ def test_a_taken_port_refuses_the_start(aws: LocalAws) -> None:
     port = int(aws.endpoint_url.rpartition(":")[2])
     with pytest.raises(FatalError, match="choose another"):
         LocalAws(port=port).start()
+
+
+def test_of_two_conditional_puts_at_once_one_is_refused(aws: LocalAws) -> None:
+    s3 = client(aws, "s3", max_pool_connections=8)
+    s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": aws.region})
+
+    def put(number: int) -> str:
+        try:
+            s3.put_object(Bucket="bucket", Key="lease", Body=b"%d" % number, IfNoneMatch="*")
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "taken"
+
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = sorted(threads.map(put, range(16)))
+    assert outcomes == ["PreconditionFailed"] * 15 + ["taken"]
+
+
+def test_a_query_reads_what_was_put(aws: LocalAws, group: str, clock: JumpingClock) -> None:
+    s3 = client(aws, "s3")
+    s3.create_bucket(Bucket="missing", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    put(client(aws, "sagemaker-featurestore-runtime"), group)
+    assert local(aws, "POST", "flush") == {"rows_left": 0}
+    described = client(aws, "sagemaker").describe_feature_group(FeatureGroupName=group)
+    table = described["OfflineStoreConfig"]["DataCatalogConfig"]["TableName"]
+    athena = client(aws, "athena")
+    query_id = athena.start_query_execution(
+        QueryString=f'SELECT id FROM "sagemaker_featurestore"."{table}"',
+        ResultConfiguration={"OutputLocation": "s3://missing/results"},
+    )["QueryExecutionId"]
+    deadline = clock.monotonic() + 30.0
+    while athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"][
+        "State"
+    ] in {"QUEUED", "RUNNING"}:
+        assert clock.monotonic() < deadline
+        clock.wait(threading.Event(), 0.01)
+    rows = athena.get_query_results(QueryExecutionId=query_id)["ResultSet"]["Rows"]
+    assert [row["Data"][0]["VarCharValue"] for row in rows] == ["id", "a"]

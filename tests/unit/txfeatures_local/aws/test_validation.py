@@ -92,3 +92,27 @@ def test_java_patterns_keep_their_meaning() -> None:
     tag = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
     assert compiled(tag).fullmatch("Équipe 7: a/b@c")
     assert not compiled(tag).fullmatch("a;b")
+
+
+def test_of_a_union_exactly_one_member_is_set() -> None:
+    shape = shape_of("CreateFeatureGroup", "sagemaker")
+    feature = {"FeatureName": "v", "FeatureType": "Fractional", "CollectionConfig": {}}
+    params = {
+        "FeatureGroupName": "g",
+        "RecordIdentifierFeatureName": "a",
+        "EventTimeFeatureName": "b",
+        "FeatureDefinitions": [feature],
+    }
+    with pytest.raises(AwsError, match=r"collectionConfig' .* Exactly one member must be set"):
+        check(params, shape, "ValidationException")
+    feature["CollectionConfig"] = {"VectorConfig": {"Dimension": 3}}
+    check(params, shape, "ValidationException")
+
+
+def test_keys_and_values_of_maps_are_checked() -> None:
+    shape = shape_of("CreateTable", "glue")
+    table = {"Name": "t", "Parameters": {"k": "v"}}
+    check({"DatabaseName": "d", "TableInput": table}, shape, "InvalidInputException")
+    table["Parameters"] = {"": "v"}
+    with pytest.raises(AwsError, match=r"tableInput\.parameters\.\.key' .* length greater"):
+        check({"DatabaseName": "d", "TableInput": table}, shape, "InvalidInputException")

@@ -1,0 +1,78 @@
+"""What must be there before the services start: topics, bucket, feature group, tables.
+
+Idempotent: what is there already is left as it is, what has been declared since is added; a
+difference that can't be reconciled is refused and said.
+"""
+
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from txfeatures import aws
+from txfeatures.archive.catalog import ensure_archive_table
+from txfeatures.bootstrap.bucket import ensure_bucket
+from txfeatures.bootstrap.feature_group import FeatureGroup
+from txfeatures.errors import FatalError, TransientError
+from txfeatures.kafka_admin import KafkaAdmin
+from txfeatures.runtime import Runtime
+from txfeatures.settings import AwsSettings, Group, KafkaSettings, LogSettings
+from txfeatures.topics import TOPICS
+
+Say = Callable[[str], None]
+
+# What AWS answers when it may do later what it doesn't do now.
+_PASSING = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"})
+
+
+class BootstrapSettings(Group):
+    """What bootstrap can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_BOOTSTRAP_")
+
+    partitions: int = Field(
+        default=4, ge=1, le=1000, description="Partitions of the topics that scale."
+    )
+    replication: int = Field(default=3, ge=1, le=9, description="Replicas of every topic.")
+    keep_forever: bool = Field(
+        default=False,
+        description="Topics keep records for ever: for replays, since retention goes by the "
+        "records' own time.",
+    )
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
+    aws: AwsSettings = Field(default_factory=AwsSettings, description="See TXF_AWS_*.")
+    log: LogSettings = Field(default_factory=LogSettings, description="See TXF_LOG_*.")
+
+
+def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> None:
+    """Make what is missing and wait until it can be used.
+
+    Raises:
+        FatalError: Something exists but differs, or was refused; the message says what.
+        TransientError: Kafka or AWS does not answer, or not now.
+    """
+    made = KafkaAdmin(settings.kafka).create(
+        TOPICS,
+        partitions=settings.partitions,
+        replication=settings.replication,
+        keep_forever=settings.keep_forever,
+    )
+    say(f"topics: {len(made)} made, {len(TOPICS) - len(made)} there already")
+    name, group = settings.aws.bucket, settings.aws.feature_group
+    try:
+        say(f"bucket {name}: {ensure_bucket(aws.s3(settings.aws), name)}")
+        feature_group = FeatureGroup(aws.sagemaker(settings.aws), settings.aws, runtime)
+        say(f"feature group {group}: {feature_group.ensure()}")
+        say(f"archive's table: {ensure_archive_table(aws.glue(settings.aws), name)}")
+    except ClientError as error:
+        if _passes(error):
+            raise TransientError(f"AWS does not do it now, run it again: {error}") from error
+        raise FatalError(f"AWS refused: {error}") from error
+    except BotoCoreError as error:
+        raise TransientError(f"AWS does not answer: {error}") from error
+
+
+def _passes(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING

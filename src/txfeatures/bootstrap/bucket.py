@@ -1,0 +1,32 @@
+"""The bucket of the offline store and the archive."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+def ensure_bucket(client: "S3Client", name: str) -> str:
+    """Make the bucket if it is missing; return what was done, in a word or two.
+
+    Raises:
+        ClientError: AWS refused; the bucket may be somebody else's.
+    """
+    try:
+        client.head_bucket(Bucket=name)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+    else:
+        return "there already"
+    region = client.meta.region_name
+    if region == "us-east-1":  # the one region that S3 refuses to be told
+        client.create_bucket(Bucket=name)
+    else:
+        client.create_bucket(
+            Bucket=name,
+            CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
+        )
+    return "made"
