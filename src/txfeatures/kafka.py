@@ -6,11 +6,12 @@ murmur2, as the Java client does, so that any producer agrees.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from txfeatures.errors import FatalError, TransientError
+from txfeatures.kafka_security import Trouble, security
 from txfeatures.model import OutgoingRecord
 from txfeatures.settings import KafkaSettings
 from txfeatures.topics import MAX_RECORD_BYTES
@@ -19,15 +20,43 @@ PARTITION_BY_KEY = -1
 DELIVERY_TIMEOUT_S = 10.0
 METADATA_TIMEOUT_S = 10.0
 
+Client = TypeVar("Client")
+
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Return how every librdkafka client reaches the brokers, and where it logs."""
+    """Return how every librdkafka client reaches the brokers, is trusted by them, and logs.
+
+    It holds passwords: pass it on, never show it.
+
+    Raises:
+        FatalError: AWS signs no token for this process, and the brokers want one.
+    """
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         # Brokers that are down are asked some times a second, not twenty, and our log says so.
         "reconnect.backoff.ms": 250,
         "logger": logging.getLogger("librdkafka"),
+        "error_cb": Trouble(settings),
+        **security(settings),
     }
+
+
+def open_client(kind: Callable[[dict[str, Any]], Client], properties: dict[str, Any]) -> Client:
+    """Return a librdkafka client of ``kind``, its class; ``properties`` hold a `connection`.
+
+    Raises:
+        FatalError: It refuses the properties, or gets no token.
+    """
+    try:
+        return kind(properties)
+    except KafkaException as error:
+        reason: KafkaError = error.args[0]
+        advice = (
+            "see kafka_token_failed in the log"
+            if reason.code() == KafkaError.SASL_AUTHENTICATION_FAILED
+            else "check the files and passwords that TXF_KAFKA_* name"
+        )
+        raise FatalError(f"Kafka's client can't be made ({reason.str()}); {advice}") from error
 
 
 class UndeliveredError(TransientError):
@@ -42,19 +71,19 @@ class KafkaSink:
     """Sends records and returns only when Kafka has acknowledged them."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
-        self._producer = Producer(
-            {
-                **connection(settings),
-                "client.id": client_id,
-                "enable.idempotence": True,
-                "acks": "all",
-                "partitioner": "murmur2_random",
-                "compression.type": "lz4",
-                "linger.ms": 5,
-                "message.max.bytes": MAX_RECORD_BYTES,
-                "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
-            }
-        )
+        properties = {
+            **connection(settings),
+            "client.id": client_id,
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "message.max.bytes": MAX_RECORD_BYTES,
+            "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
+        }
+        self._trouble: Trouble = properties["error_cb"]
+        self._producer = open_client(Producer, properties)
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
         """Send ``records`` and wait for the acknowledgement of each.
@@ -87,10 +116,10 @@ class KafkaSink:
         """Return how many partitions ``topic`` has.
 
         Raises:
-            TransientError: The brokers don't answer.
+            TransientError: The brokers don't answer, or refuse us.
             FatalError: There is no such topic.
         """
-        return _partition_count(self._producer, topic)
+        return _partition_count(self._producer, topic, self._trouble)
 
     def close(self) -> None:
         """Give up what is in flight; callers have their acknowledgements already."""
@@ -122,16 +151,15 @@ class KafkaSink:
 
 def topic_partitions(settings: KafkaSettings, topic: str) -> int:
     """Return how many partitions ``topic`` has; TransientError or FatalError if unknown."""
-    return _partition_count(Producer(connection(settings)), topic)
+    properties = connection(settings)
+    return _partition_count(open_client(Producer, properties), topic, properties["error_cb"])
 
 
-def _partition_count(client: Producer, topic: str) -> int:
+def _partition_count(client: Producer, topic: str, trouble: Trouble) -> int:
     try:
         found = client.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
     except KafkaException as error:
-        raise TransientError(
-            f"Kafka's brokers don't answer ({error}); check TXF_KAFKA_BOOTSTRAP_SERVERS"
-        ) from error
+        raise TransientError(trouble.sentence(error, client.poll)) from error
     if found.error is not None or not found.partitions:
         raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
     return len(found.partitions)

@@ -11,7 +11,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka import METADATA_TIMEOUT_S, connection
+from txfeatures.kafka import METADATA_TIMEOUT_S, connection, open_client
+from txfeatures.kafka_security import Trouble
 from txfeatures.settings import KafkaSettings
 from txfeatures.topics import Topic
 
@@ -20,23 +21,21 @@ class KafkaAdmin:
     """An admin client; every call waits for the brokers and says so if they don't answer."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
-        self._where = settings.bootstrap_servers
+        self._connection = connection(settings)
+        self._trouble: Trouble = self._connection["error_cb"]
         self._readers: dict[str, Consumer] = {}
-        self._client = AdminClient(connection(settings))
+        self._client = open_client(AdminClient, self._connection)
 
     def partitions(self) -> dict[str, int]:
         """Return how many partitions each existing topic has.
 
         Raises:
-            TransientError: The brokers don't answer.
+            TransientError: The brokers don't answer, or refuse us.
         """
         try:
             found = self._client.list_topics(timeout=METADATA_TIMEOUT_S).topics
         except KafkaException as error:
-            raise TransientError(
-                f"Kafka at {self._where} does not answer; check TXF_KAFKA_BOOTSTRAP_SERVERS"
-            ) from error
+            raise TransientError(self._trouble.sentence(error, self._client.poll)) from error
         return {name: len(topic.partitions) for name, topic in found.items()}
 
     def create(
@@ -104,10 +103,10 @@ class KafkaAdmin:
     def _count(self, topic: str) -> int:
         counts = self.partitions()
         if topic not in counts:
-            raise TransientError(f"topic {topic} is not there; run txfeatures-bootstrap")
+            raise TransientError(f"topic {topic} is not there; run `txfeatures bootstrap`")
         return counts[topic]
 
     def _reader(self, group: str) -> Consumer:
-        return Consumer(
-            {**connection(self._settings), "group.id": group, "enable.auto.commit": False}
+        return open_client(
+            Consumer, {**self._connection, "group.id": group, "enable.auto.commit": False}
         )

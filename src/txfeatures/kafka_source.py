@@ -18,7 +18,8 @@ from confluent_kafka import (
 )
 
 from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka import METADATA_TIMEOUT_S, connection
+from txfeatures.kafka import METADATA_TIMEOUT_S, connection, open_client
+from txfeatures.kafka_security import Trouble
 from txfeatures.model import Record
 from txfeatures.settings import KafkaSettings
 from txfeatures.topics import MAX_RECORD_BYTES
@@ -56,7 +57,8 @@ class KafkaSource:
         on_revoked: Callable[[set[Partition]], None] | None = None,
         on_assigned: Callable[[set[Partition]], None] | None = None,
     ) -> None:
-        self._consumer = Consumer(
+        self._consumer = open_client(
+            Consumer,
             {
                 **connection(settings),
                 "group.id": group,
@@ -68,7 +70,7 @@ class KafkaSource:
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": 10_000,
                 **_FETCH,
-            }
+            },
         )
 
         def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -138,10 +140,14 @@ class KafkaTail:
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic = topic
         self._assigned = False
-        self._consumer = Consumer(
-            {**connection(settings), "group.id": f"tail-{topic}", "enable.auto.commit": False}
-            | _FETCH
-        )
+        properties = {
+            **connection(settings),
+            "group.id": f"tail-{topic}",
+            "enable.auto.commit": False,
+            **_FETCH,
+        }
+        self._trouble: Trouble = properties["error_cb"]
+        self._consumer = open_client(Consumer, properties)
         self._reader = _Reader(self._consumer)
 
     def poll(self, timeout_s: float) -> list[Record]:
@@ -165,7 +171,8 @@ class KafkaTail:
                 TopicPartition(self._topic, 0), timeout=TAIL_METADATA_TIMEOUT_S
             )
         except KafkaException as error:
-            raise TransientError(f"the end of {self._topic} is not known: {error}") from error
+            reason = self._trouble.sentence(error, self._consumer.poll)
+            raise TransientError(f"the end of {self._topic} is not known: {reason}") from error
         return max(low, high - 1)
 
 
@@ -185,12 +192,14 @@ def committed_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
         "enable.partition.eof": True,
         **_FETCH,
     }
-    with closing(Consumer(config)) as consumer:
+    with closing(open_client(Consumer, config)) as consumer:
         try:
             found = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
             return {number: _committed_end(consumer, topic, number) for number in found.partitions}
         except KafkaException as error:
-            raise TransientError(f"the end of {topic} is not known: {error}") from error
+            trouble: Trouble = config["error_cb"]
+            reason = trouble.sentence(error, consumer.poll)
+            raise TransientError(f"the end of {topic} is not known: {reason}") from error
 
 
 def _committed_end(consumer: Consumer, topic: str, number: int) -> int:
@@ -235,7 +244,8 @@ class _Reader:
             self._error = next((m.error() for m in messages if m.error() is not None), None)
         if self._error is not None and not records:
             error, self._error = self._error, None
-            if error.fatal():
+            # A read does not say by ``fatal()`` that an error is fatal, but by its code.
+            if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
                 raise FatalError(f"Kafka's consumer is beyond repair: {error.str()}; start again")
             raise TransientError(f"Kafka refused a read: {error.str()}")
         return records

@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
@@ -38,17 +39,31 @@ def pause(seconds: float) -> None:
 
 
 class Job:
-    """Topics of one dedup job, what was put in, and what came out."""
+    """Topics of one dedup job, what was put in, and what came out.
 
-    def __init__(self, servers: str, name: str, directory: Path, *, partitions: int = 4) -> None:
+    Args:
+        librdkafka: What every client is told, the worker's too: how to log in, for example.
+    """
+
+    def __init__(
+        self,
+        servers: str,
+        name: str,
+        directory: Path,
+        *,
+        partitions: int = 4,
+        librdkafka: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.servers = servers
+        self._client = {"bootstrap.servers": servers, **librdkafka}
+        self._librdkafka = dict(librdkafka)
         self.name = name
         self.partitions = partitions
         self.source, self.target = f"{name}-in", f"{name}-out"
         self.changelog = f"{name}-seen-changelog"
         self.unique: set[bytes] = set()
         self._directory = directory
-        self._admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+        self._admin = AdminClient({**self._client, "log_level": 0})
         self.create(self.source, self.target, self.changelog, partitions=partitions)
 
     def create(self, *topics: str, partitions: int) -> None:
@@ -63,7 +78,7 @@ class Job:
         keys: list[bytes] = []
         producer = Producer(
             {
-                "bootstrap.servers": self.servers,
+                **self._client,
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
                 "linger.ms": 20,
@@ -90,6 +105,7 @@ class Job:
                 "target": self.target,
                 "partitions": self.partitions,
                 "pace_s": 0.0,
+                "librdkafka": self._librdkafka,
                 **settings,
             },
         )
@@ -97,7 +113,7 @@ class Job:
     def committed(self, topic: str = "") -> int:
         """Return the sum of the group's offsets of a topic, the source if none is named."""
         topic = topic or self.source
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": self.name})
+        consumer = Consumer({**self._client, "group.id": self.name})
         try:
             parts = [TopicPartition(topic, n) for n in range(self._count(topic))]
             return sum(max(0, p.offset) for p in consumer.committed(parts, timeout=5))
@@ -118,7 +134,7 @@ class Job:
         """Return partition, key and value of every committed record, in order."""
         consumer = Consumer(
             {
-                "bootstrap.servers": self.servers,
+                **self._client,
                 "group.id": "reader",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
@@ -158,7 +174,7 @@ class Job:
         return len(self._admin.list_topics(topic, timeout=10).topics[topic].partitions)
 
     def _ends(self, topic: str) -> Iterator[tuple[int, int]]:
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "ends"})
+        consumer = Consumer({**self._client, "group.id": "ends"})
         try:
             for number in range(self._count(topic)):
                 _, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)

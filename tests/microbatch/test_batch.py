@@ -2,6 +2,7 @@ from confluent_kafka import Message
 
 from tests.microbatch.fakes import messages
 from txfeatures.microbatch import Batch, Outgoing, Record
+from txfeatures.microbatch.records import RECORD_OVERHEAD_BYTES
 
 
 def test_a_batch_gives_its_records_as_they_were_read() -> None:
@@ -24,10 +25,12 @@ def test_a_batch_gives_its_records_as_they_were_read() -> None:
     assert repr(batch) == "<Batch in-2 up to 12>"
 
 
-def test_a_batch_counts_its_memory() -> None:
-    small, large = Message(offset=0, value=b"1"), Message(offset=0, value=b"1" * 1000)
-    size_bytes = [Batch("in", 0, [each], start=None).size_bytes for each in (small, large)]
-    assert size_bytes[1] - size_bytes[0] == 999
+def test_a_batch_counts_the_bytes_of_keys_and_values_and_the_memory_they_take() -> None:
+    batch = Batch(
+        "in", 0, [Message(offset=0, key=b"12", value=b"345"), Message(offset=1)], start=None
+    )
+    assert batch.size_bytes == 5
+    assert batch.memory_bytes == 5 + 2 * RECORD_OVERHEAD_BYTES
 
 
 def test_forgetting_the_records_keeps_the_outbox() -> None:

@@ -7,9 +7,11 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from faust.transport import by_url
 from faust.types.transports import ConsumerT
 
 from txfeatures.microbatch.consumer import Consumer
+from txfeatures.microbatch.transport import Transport
 
 VERSIONS = {"faust-streaming": "0.15.3", "confluent-kafka": "2.16.1"}
 
@@ -233,3 +235,7 @@ def source_hash(name: str) -> str:
         found = getattr(found, part)
     found = getattr(found, "fun", found)  # of a service's task
     return hashlib.sha256(inspect.getsource(inspect.unwrap(found)).encode()).hexdigest()[:12]
+
+
+def test_faust_finds_the_transport_by_its_url() -> None:
+    assert by_url("microbatch://host:9092") is Transport

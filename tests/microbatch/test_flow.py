@@ -17,7 +17,7 @@ def test_halting_drops_what_waits_and_gives_its_room_back() -> None:
         budget = Budget(1000)
         flow, waiting = Flow(budget), message()
         flow.open()
-        budget.take(waiting.batch.size_bytes)
+        budget.take(waiting.batch.memory_bytes)
         assert flow.admit(waiting)
         await flow.halt(1)
         assert budget.used_bytes == 0

@@ -201,7 +201,7 @@ def test_when_the_budget_is_full_reading_pauses_and_goes_on_when_there_is_room()
     wait_until(lambda: bench.revocations == 1)
     bench.consumer.give(("in", 0))
     wait_until(lambda: len(bench.assigned) == 2)
-    bench.budget.release(bench.batches[0].size_bytes)
+    bench.budget.release(bench.batches[0].memory_bytes)
     wait_until(lambda: not bench.budget.is_full)
     bench.poller.stop()
     assert bench.exit.codes == []
@@ -218,7 +218,11 @@ def test_lost_partitions_end_the_process(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [KafkaError(KafkaError._MAX_POLL_EXCEEDED), KafkaError(KafkaError._FATAL, "gone", True)],
+    [
+        KafkaError(KafkaError._MAX_POLL_EXCEEDED),
+        KafkaError(KafkaError._FATAL, "fenced"),  # as a read says it
+        KafkaError(KafkaError._FATAL, "gone", True),
+    ],
 )
 def test_a_consumer_that_is_out_of_the_group_ends_the_process(
     bench: Bench, error: KafkaError

@@ -58,7 +58,7 @@ def test_memory_stays_flat_when_agents_are_slow_and_rebalances_are_served_still(
         worker.wait_for("committed")
         pause(3.0)  # longer than the poll thread waits for room before it pauses
         read = [event["size_bytes"] for event in worker.events("read")]
-        assert limit_bytes * 0.8 < sum(read) < limit_bytes * 3
+        assert limit_bytes * 0.6 < sum(read) < limit_bytes * 3
         with work.worker(**slow) as other:
             other.wait_for("works")
             worker.wait_for("works", count=2)

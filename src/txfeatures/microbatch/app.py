@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import faust
 from faust.types import AgentT
-from yarl import URL
 
 from txfeatures.clock import Clock, SystemClock
 from txfeatures.errors import FatalError
@@ -17,7 +16,6 @@ from txfeatures.microbatch.crash import Crash
 from txfeatures.microbatch.sensor import Sensor
 from txfeatures.microbatch.stores import DictStore, Store
 from txfeatures.microbatch.stream import Stream
-from txfeatures.microbatch.transport import Transport
 
 GC_THRESHOLD = 50_000
 """Objects that must have been made before the collector looks at the young ones."""
@@ -124,7 +122,7 @@ def create_app(
         "topic_disable_leader": True,
         "web_enabled": False,
     }
-    app = App(
+    return App(
         config.group,
         microbatch=config,
         sensor=sensor or Sensor(),
@@ -132,5 +130,3 @@ def create_app(
         crash=crash or Crash(),
         **{**settings, **options},
     )
-    app.transport = app.producer_transport = Transport([URL("microbatch://")], app)
-    return app

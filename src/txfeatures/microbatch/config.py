@@ -29,7 +29,8 @@ class Config:
             broker. Who takes over a dead worker's partitions may have to wait for it.
         quiesce_timeout_s: How long agents may take to finish what they have begun when
             partitions are given back or the worker stops.
-        librdkafka: Properties of every client (security, logging); they win over ours.
+        librdkafka: Properties of every client (security, logging); they win over ours. Not
+            shown: there are passwords among them.
     """
 
     group: str
@@ -43,7 +44,7 @@ class Config:
     session_timeout_s: float = 10.0
     transaction_timeout_s: float = 15.0
     quiesce_timeout_s: float = 60.0
-    librdkafka: Mapping[str, Any] = field(default_factory=dict)
+    librdkafka: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self) -> dict[str, Any]:
         """Return the properties that every client has."""

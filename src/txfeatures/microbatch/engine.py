@@ -147,7 +147,7 @@ class Engine:
         """Let go of batches whose transaction is committed."""
         self._ownership.committed(batches)
         for batch in batches:
-            self._budget.release(batch.size_bytes)
+            self._budget.release(batch.memory_bytes)
 
     def assigned(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
         """Take partitions over."""

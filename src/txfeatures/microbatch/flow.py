@@ -99,4 +99,4 @@ class Flow:
     def _drop(self, message: BatchMessage) -> None:
         message.is_dropped = True
         message.batch.forget_records()
-        self._budget.release(message.batch.size_bytes)
+        self._budget.release(message.batch.memory_bytes)

@@ -40,6 +40,9 @@ slow; in between, the agents are only a little behind."""
 ROOM_LOOK_S = 0.01
 LAG_INTERVAL_S = 1.0
 
+_OUT_OF_THE_GROUP = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001
+"""What a read may say; a fatal error does not say so by ``fatal()`` there."""
+
 log = logging.getLogger(__name__)
 
 
@@ -163,14 +166,14 @@ class Poller:
                 continue
             batch = Batch(*source, own, start=self._positions[source])
             self._positions[source] = batch.next_offset
-            self._budget.take(batch.size_bytes)
+            self._budget.take(batch.memory_bytes)
             self._sensor.on_read(source[0], len(batch), batch.size_bytes)
             batches.append(batch)
         if batches:
             self._listener.on_batches(batches)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
+        if error.fatal() or error.code() in _OUT_OF_THE_GROUP:
             self._crash(f"the consumer is out of the group ({error.str()})")
         log.warning("Kafka's consumer: %s", error.str())
 

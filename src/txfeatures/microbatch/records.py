@@ -13,7 +13,7 @@ Partition = tuple[str, int]
 Headers = Sequence[tuple[str, bytes]]
 
 RECORD_OVERHEAD_BYTES = 256
-"""What a record takes in memory besides its value, roughly."""
+"""What a record takes in memory besides key and value, roughly."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -83,13 +83,15 @@ class Batch:
         partition: Source partition.
         start: Offset that was to be read next when this batch was read, None if unknown.
         next_offset: Offset after the last record.
-        size_bytes: Memory the records take, roughly.
+        size_bytes: Bytes of keys and values.
+        memory_bytes: Memory the records take, roughly.
         outbox: What the batch has caused so far.
     """
 
     __slots__ = (
         "_messages",
         "_records",
+        "memory_bytes",
         "next_offset",
         "outbox",
         "partition",
@@ -105,7 +107,9 @@ class Batch:
         self.partition = partition
         self.start = start
         self.next_offset = (messages[-1].offset() or 0) + 1
-        self.size_bytes = sum(map(len, messages)) + RECORD_OVERHEAD_BYTES * len(messages)
+        keys: Any = filter(None, map(Message.key, messages))
+        self.size_bytes = sum(map(len, messages)) + sum(map(len, keys))
+        self.memory_bytes = self.size_bytes + RECORD_OVERHEAD_BYTES * len(messages)
         self.outbox = Outbox()
         self._messages = messages
         self._records: Sequence[Record] | None = None

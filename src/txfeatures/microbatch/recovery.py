@@ -23,6 +23,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from txfeatures.microbatch.config import Config
+from txfeatures.microbatch.memory import give_back
 from txfeatures.microbatch.records import Partition
 from txfeatures.microbatch.stores import Store
 
@@ -58,13 +59,24 @@ def restore(
     for each in restorations:
         topic, number = each.changelog
         by_topic.setdefault(topic, {})[number] = each.store
-    return sum(_restore_topic(topic, stores, config, give_up) for topic, stores in by_topic.items())
+    if not by_topic:
+        return 0
+    admin = AdminClient(config.client())  # one for all: a login by token takes it a second
+    records = sum(
+        _restore_topic(topic, stores, config, admin, give_up) for topic, stores in by_topic.items()
+    )
+    give_back()
+    return records
 
 
 def _restore_topic(
-    topic: str, stores: Mapping[int, Store[Any]], config: Config, give_up: threading.Event
+    topic: str,
+    stores: Mapping[int, Store[Any]],
+    config: Config,
+    admin: AdminClient,
+    give_up: threading.Event,
 ) -> int:
-    ends = _high_watermarks(topic, list(stores), config, give_up)
+    ends = _high_watermarks(topic, list(stores), admin, give_up)
     # The client waits for more at the end of a partition; here its end is all we wait for.
     consumer = Consumer({**config.reader(), "enable.partition.eof": True, "fetch.wait.max.ms": 10})
     try:
@@ -104,10 +116,9 @@ def _read(
 
 
 def _high_watermarks(
-    topic: str, numbers: Sequence[int], config: Config, give_up: threading.Event
+    topic: str, numbers: Sequence[int], admin: AdminClient, give_up: threading.Event
 ) -> dict[int, int]:
     """Return where each partition ends, open transactions included; ask until it is told."""
-    admin = AdminClient(config.client())
     ends: dict[int, int] = {}
     while len(ends) < len(numbers) and not give_up.is_set():
         missing = [TopicPartition(topic, number) for number in numbers if number not in ends]

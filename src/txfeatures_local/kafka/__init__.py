@@ -6,13 +6,14 @@
         producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
 
 The parts, from the bottom: ``lock`` knows which jars Kafka is made of, ``jars`` downloads
-them, ``java`` starts programs of theirs, ``properties`` are the broker's settings, ``node``
-lives one broker's life, ``startup`` makes the next one start faster, and ``broker`` puts them
-together. ``relock`` is the command that moves to another version of Kafka.
+them, ``java`` starts programs of theirs, ``security`` and ``properties`` are the broker's
+settings, ``node`` lives one broker's life, ``startup`` makes the next one start faster, and
+``broker`` puts them together. ``relock`` is the command that moves to another version of Kafka.
 """
 
 from txfeatures_local.kafka.broker import EmbeddedKafka
 from txfeatures_local.kafka.jars import ensure_jars
 from txfeatures_local.kafka.lock import KAFKA_VERSION
+from txfeatures_local.kafka.security import ListenerSecurity
 
-__all__ = ["KAFKA_VERSION", "EmbeddedKafka", "ensure_jars"]
+__all__ = ["KAFKA_VERSION", "EmbeddedKafka", "ListenerSecurity", "ensure_jars"]

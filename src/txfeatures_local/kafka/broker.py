@@ -10,6 +10,7 @@ from txfeatures.errors import FatalError
 from txfeatures_local.kafka.jars import default_cache_dir, ensure_jars
 from txfeatures_local.kafka.java import Java
 from txfeatures_local.kafka.node import Node
+from txfeatures_local.kafka.security import ListenerSecurity
 from txfeatures_local.kafka.startup import with_startup_cache
 from txfeatures_local.ports import HOST, free_port, is_free
 
@@ -31,6 +32,7 @@ class EmbeddedKafka:
         data_dir: The broker's directory, made if missing.
         port: The port to serve on; 0 chooses a free one at the first start.
         properties: Kafka settings that win over the embedded broker's.
+        security: What clients have to show; None: nothing, and nothing is encrypted.
         cache_dir: Where the jars are kept; None is the user's cache.
         clock: What the start's patience is measured by.
     """
@@ -41,12 +43,14 @@ class EmbeddedKafka:
         *,
         port: int = 0,
         properties: Mapping[str, str] = _NO_PROPERTIES,
+        security: ListenerSecurity | None = None,
         cache_dir: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._port = port
         self._properties = properties
+        self._security = security
         self._cache_dir = cache_dir or default_cache_dir()
         self._clock = clock or SystemClock()
         self._node: Node | None = None
@@ -89,7 +93,7 @@ class EmbeddedKafka:
             )
         java = Java(classpath=ensure_jars(self._cache_dir))
         java = with_startup_cache(java, self._cache_dir, self._clock)
-        node = Node(java, self._data_dir, self._properties, self._clock)
+        node = Node(java, self._data_dir, self._properties, self._clock, self._security)
         node.start(port=port, controller_port=free_port(besides=port))
         self._port = port
         self._node = node

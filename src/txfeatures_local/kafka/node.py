@@ -20,8 +20,9 @@ from confluent_kafka.admin import AdminClient
 from txfeatures.clock import Clock
 from txfeatures.errors import FatalError
 from txfeatures_local.kafka.java import Java
-from txfeatures_local.kafka.properties import broker_properties, format_properties
-from txfeatures_local.ports import HOST
+from txfeatures_local.kafka.properties import broker_properties, format_properties, secured
+from txfeatures_local.kafka.security import ListenerSecurity
+from txfeatures_local.ports import HOST, free_port
 from txfeatures_local.process import GuardedProcess
 
 _START_TIMEOUT_S = 60.0
@@ -42,16 +43,23 @@ class Node:
         data_dir: The node's directory; what a former node left there is taken over.
         properties: Kafka settings that win over the embedded broker's.
         clock: What the start's patience is measured by.
+        security: What clients have to show; None: nothing.
     """
 
     def __init__(
-        self, java: Java, data_dir: Path, properties: Mapping[str, str], clock: Clock
+        self,
+        java: Java,
+        data_dir: Path,
+        properties: Mapping[str, str],
+        clock: Clock,
+        security: ListenerSecurity | None = None,
     ) -> None:
         self._java = java
         self._data_dir = data_dir.resolve()
         self._log_path = self._data_dir / "broker.log"
         self._properties = properties
         self._clock = clock
+        self._security = security
         self._process: GuardedProcess | None = None
         self._claim: IO[str] | None = None
 
@@ -72,6 +80,10 @@ class Node:
         settings = broker_properties(
             port=port, controller_port=controller_port, overrides=self._properties
         )
+        own_port = port
+        if self._security is not None:
+            own_port = _another_port(port, controller_port)
+            settings = secured(settings, self._security, port=port, own_port=own_port)
         with ExitStack() as undo:
             undo.callback(self.kill)
             try:
@@ -89,7 +101,7 @@ class Node:
                     f"Kafka can't run in {self._data_dir} ({error.strerror});"
                     " make that directory writable, or choose another."
                 ) from error
-            self._wait_until_serving(self._process, port, log_start)
+            self._wait_until_serving(self._process, own_port, log_start)
             undo.pop_all()
 
     def stop(self, grace_s: float) -> None:
@@ -126,6 +138,8 @@ class Node:
     def _format(self, log_start: int) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ["format", f"--cluster-id={cluster_id}", "--config=server.properties"]
+        if self._security is not None:
+            arguments += self._security.format_arguments()
         process = self._run("kafka.tools.StorageTool", arguments, log_level="WARN")
         try:
             code = process.wait()
@@ -159,6 +173,12 @@ class Node:
             log.seek(max(log_start, self._log_path.stat().st_size - _LOG_TAIL_BYTES))
             cause = cause_of(log.read().decode("utf-8", "replace"))
         return FatalError(f"{what} ({cause}); see {self._log_path}, mend the cause and try again.")
+
+
+def _another_port(port: int, controller_port: int) -> int:
+    while (another := free_port(besides=port)) == controller_port:
+        pass
+    return another
 
 
 def _serves(admin: AdminClient) -> bool:

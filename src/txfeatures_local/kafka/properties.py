@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from txfeatures.topics import MAX_RECORD_BYTES
+from txfeatures_local.kafka.security import CLIENTS, ListenerSecurity
 from txfeatures_local.ports import HOST
 
 MAX_MESSAGE_BYTES = MAX_RECORD_BYTES + 1024 * 1024  # with room for headers and the batch
@@ -15,6 +16,7 @@ _FIXED = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
+    # The broker's own way to itself, which is its clients' way too unless that is secured.
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": "logs",
     # One node: nothing can be replicated, and few internal partitions start faster.
@@ -59,6 +61,33 @@ def broker_properties(
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         **overrides,
+    }
+
+
+def secured(
+    properties: Mapping[str, str], security: ListenerSecurity, *, port: int, own_port: int
+) -> dict[str, str]:
+    """Return ``properties`` with a secured listener for clients.
+
+    Args:
+        properties: Those of a broker whose clients need to show nothing.
+        security: What they have to show.
+        port: Where they connect.
+        own_port: Where the broker talks to itself, still in plain text.
+    """
+    moved = {
+        name: properties[name].replace(
+            f"PLAINTEXT://{HOST}:{port}",
+            f"{CLIENTS}://{HOST}:{port},PLAINTEXT://{HOST}:{own_port}",
+        )
+        for name in ("listeners", "advertised.listeners")
+    }
+    protocols = f"{CLIENTS}:{security.protocol},PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+    return {
+        **properties,
+        **moved,
+        "listener.security.protocol.map": protocols,
+        **security.properties(),
     }
 
 

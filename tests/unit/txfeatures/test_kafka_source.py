@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
+from confluent_kafka import KafkaError
 
 from txfeatures.errors import FatalError, TransientError
 from txfeatures.kafka_source import _Reader, next_offsets
@@ -8,8 +9,12 @@ from txfeatures.model import Record
 
 
 class Error:
-    def __init__(self, *, is_fatal: bool = False) -> None:
+    def __init__(self, *, is_fatal: bool = False, code: int = KafkaError._TRANSPORT) -> None:
         self._is_fatal = is_fatal
+        self._code = code
+
+    def code(self) -> int:
+        return self._code
 
     def fatal(self) -> bool:
         return self._is_fatal
@@ -82,9 +87,10 @@ def test_records_beside_an_error_come_out_before_it_is_raised() -> None:
     assert [record.offset for record in reading.read(9, 0)] == [3]
 
 
-def test_a_consumer_beyond_repair_is_fatal() -> None:
+@pytest.mark.parametrize("error", [Error(is_fatal=True), Error(code=KafkaError._FATAL)])
+def test_a_consumer_beyond_repair_is_fatal(error: Error) -> None:
     with pytest.raises(FatalError, match="start again"):
-        reader([Message(0, Error(is_fatal=True))]).read(1, 0)
+        reader([Message(0, error)]).read(1, 0)
 
 
 def test_the_next_offset_of_a_partition_is_after_its_last_record() -> None:
