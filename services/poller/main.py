@@ -22,6 +22,7 @@ from txfeatures.logs import configure_logging, get_logger
 from txfeatures.metrics import Metrics
 from txfeatures.runtime import Runtime, Step, operations_server, run, stop_on_signals
 from txfeatures.settings import load
+from txfeatures.tracing import open_tracing
 
 log = get_logger(__name__)
 
@@ -52,10 +53,11 @@ def main() -> int:
 
 def _run(settings: Settings) -> int:
     configure_logging(settings.log, service="poller")
-    runtime = Runtime(metrics=Metrics("poller"))
-    stop_on_signals(runtime.stop)
     api_code = settings.api_code.get_secret_value() if settings.api_code else None
     with ExitStack() as stack:
+        tracing = stack.enter_context(open_tracing(settings.tracing, service="poller"))
+        runtime = Runtime(metrics=Metrics("poller"), tracing=tracing)
+        stop_on_signals(runtime.stop)
         spool = stack.enter_context(Spool(settings.spool_dir / f"{settings.name}.sqlite"))
         sink = stack.enter_context(closing(KafkaSink(settings.kafka, client_id=settings.name)))
         source = stack.enter_context(

@@ -12,6 +12,7 @@ from services.poller.source import Answer, PollFailedError
 from txfeatures.logs import get_logger
 from txfeatures.model import Heartbeat, OutgoingRecord
 from txfeatures.runtime import Runtime
+from txfeatures.topics import RAW
 
 READY_PARTITIONS = "the partitions of raw"
 READY_POLL = "a poll that was answered and published"
@@ -113,11 +114,16 @@ class Polling:
 
     def _poll(self) -> float | None:
         """Poll once; return the seconds that the source asked to be left alone."""
-        clock, metrics = self._runtime.clock, self._runtime.metrics
         self._poll_id += 1
+        with self._runtime.tracing.span("poll"):
+            return self._ask_and_publish()
+
+    def _ask_and_publish(self) -> float | None:
+        clock, metrics = self._runtime.clock, self._runtime.metrics
         started_s = clock.monotonic()
         try:
-            answer = self._source.fetch()
+            with self._runtime.tracing.span("fetch"):
+                answer = self._source.fetch()
         except PollFailedError as error:
             self._finish(error.outcome, clock.monotonic() - started_s, detail=str(error))
             self._pace = self._pace.failed()
@@ -178,8 +184,10 @@ class Polling:
         if partitions is not None:
             self._runtime.health.has(READY_PARTITIONS)
         # Without their number there are no ticks: Kafka is away, and later ticks say more.
-        self._outbox.put([*records, *logic.ticks(partitions or 0, heartbeat.feed_time_ms)])
-        self._outbox.put([logic.heartbeat_record(heartbeat)])
+        records = [*records, *logic.ticks(partitions or 0, heartbeat.feed_time_ms)]
+        with self._runtime.tracing.send(RAW, len(records)) as context:
+            self._outbox.put(context.mark(records))
+            self._outbox.put(context.mark([logic.heartbeat_record(heartbeat)]))
 
     def _finish(self, outcome: str, duration_s: float, *, detail: str = "") -> None:
         self._runtime.metrics.count("polls_total", outcome=outcome)

@@ -7,12 +7,12 @@ from typing import Literal
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.settings import KafkaServiceSettings
+from txfeatures.settings import TracedServiceSettings
 
 MEBIBYTE = 1024 * 1024
 
 
-class Settings(KafkaServiceSettings):
+class Settings(TracedServiceSettings):
     """What a poller polls, how often, and what it does while Kafka is away."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_POLLER_")

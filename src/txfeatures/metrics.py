@@ -4,24 +4,33 @@ Names are ``txf_<service>_<noun>_<unit>[_total]``. A name or label that is not i
 ``DEFINITIONS`` can't be counted; docs/metrics.md is compared with this list.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.registry import Collector
+
+from txfeatures.features import FEATURES
 
 Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric: its full name, kind, label names and meaning."""
+    """One metric: its full name, kind, label names and meaning.
+
+    Attributes:
+        known: Label -> the values that can be told beforehand. Their series stand at 0 from
+            the start, or a rule on the increase of a counter would miss its first count.
+    """
 
     name: str
     kind: Kind
     description: str
     labels: tuple[str, ...] = ()
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def service(self) -> str:
@@ -34,8 +43,24 @@ _SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-def _flow(service: str) -> tuple[Metric, ...]:
-    """Return what every stage that touches Kafka counts."""
+_NO_ANSWER = (
+    *("timeout", "connection", "http_429", "http_5xx", "html"),
+    *("not_json", "wrong_shape", "too_large", "bad_encoding", "no_date"),
+)
+_UNREADABLE = ("not_json", "not_utf8", "not_object", "too_deep")
+_STORES = ("feature-store", "s3")
+
+
+def _unreadable(*fields: str) -> tuple[str, ...]:
+    """Return the reasons for which JSON that needs ``fields`` can't be read."""
+    return (*_UNREADABLE, *(f"{how}_{name}" for name in fields for how in ("missing", "bad")))
+
+
+_BAD_TRANSACTION = _unreadable("hash", "time", "fee")
+
+
+def _flow(service: str, *, reasons: tuple[str, ...]) -> tuple[Metric, ...]:
+    """Return what every stage that touches Kafka counts; ``reasons`` are of dead letters."""
     return (
         Metric(
             name=f"txf_{service}_records_total",
@@ -53,6 +78,7 @@ def _flow(service: str) -> tuple[Metric, ...]:
             name=f"txf_{service}_dlq_records_total",
             kind="counter",
             labels=("reason",),
+            known={"reason": reasons},
             description="Records sent to a dead letter topic.",
         ),
     )
@@ -65,6 +91,7 @@ def _transactions(service: str) -> tuple[Metric, ...]:
             name=f"txf_{service}_transactions_total",
             kind="counter",
             labels=("outcome",),
+            known={"outcome": ("committed", "aborted")},
             description="Kafka transactions: committed, or aborted and tried again.",
         ),
         Metric(
@@ -88,15 +115,22 @@ def _transactions(service: str) -> tuple[Metric, ...]:
             labels=("topic", "partition"),
             description="Records of a source topic that lie ahead; a commit marker counts as one.",
         ),
+        Metric(
+            name=f"txf_{service}_partition_time_seconds",
+            kind="gauge",
+            labels=("partition",),
+            description="The feed's clock that a partition has reached, epoch seconds.",
+        ),
     )
 
 
 DEFINITIONS: tuple[Metric, ...] = (
-    *_flow("poller"),
+    *_flow("poller", reasons=(*_BAD_TRANSACTION, "too_large")),
     Metric(
         name="txf_poller_polls_total",
         kind="counter",
         labels=("outcome",),
+        known={"outcome": ("ok", *_NO_ANSWER)},
         description="Polls by outcome: ok, or why they failed.",
     ),
     Metric(
@@ -144,7 +178,7 @@ DEFINITIONS: tuple[Metric, ...] = (
         kind="counter",
         description="Polls that were held back because the spool was full.",
     ),
-    *_flow("dedup"),
+    *_flow("dedup", reasons=("bad_key",)),
     *_transactions("dedup"),
     Metric(
         name="txf_dedup_duplicates_total",
@@ -157,18 +191,30 @@ DEFINITIONS: tuple[Metric, ...] = (
         labels=("partition",),
         description="Hashes that a partition remembers.",
     ),
-    *_flow("aggregator"),
+    *_flow("aggregator", reasons=(*_BAD_TRANSACTION, "empty", "feature_overflow")),
     *_transactions("aggregator"),
+    Metric(
+        name="txf_aggregator_folded_transactions_total",
+        kind="counter",
+        description="Transactions folded into their minute.",
+    ),
+    Metric(
+        name="txf_aggregator_ticks_total",
+        kind="counter",
+        description="Ticks of the feed's clock read from deduped.",
+    ),
     Metric(
         name="txf_aggregator_late_transactions_total",
         kind="counter",
         labels=("outcome",),
+        known={"outcome": ("counted", "late", "future")},
         description="counted: late but within the lateness allowed; late and future: not counted.",
     ),
     Metric(
         name="txf_aggregator_rows_total",
         kind="counter",
         labels=("kind",),
+        known={"kind": ("provisional", "final", "correction")},
         description="Rows sent: provisional, final or correction.",
     ),
     Metric(
@@ -186,11 +232,12 @@ DEFINITIONS: tuple[Metric, ...] = (
         kind="gauge",
         description="The feed's clock this worker has reached, epoch seconds.",
     ),
-    *_flow("fs_writer"),
+    *_flow("fs_writer", reasons=(*_unreadable(*(f.name for f in FEATURES)), "store_refused")),
     Metric(
         name="txf_fs_writer_rows_total",
         kind="counter",
         labels=("kind",),
+        known={"kind": ("provisional", "final")},
         description="Rows the Feature Store acknowledged: provisional or final.",
     ),
     Metric(
@@ -202,12 +249,14 @@ DEFINITIONS: tuple[Metric, ...] = (
         name="txf_fs_writer_retries_total",
         kind="counter",
         labels=("store", "code"),
+        known={"store": _STORES, "code": ("ThrottlingException", "SlowDown")},
         description="Calls that a store refused for now and that were made again.",
     ),
     Metric(
         name="txf_fs_writer_put_duration_seconds",
         kind="histogram",
         labels=("store",),
+        known={"store": _STORES},
         description="One call to a store, without its retries.",
     ),
     Metric(
@@ -219,6 +268,12 @@ DEFINITIONS: tuple[Metric, ...] = (
         name="txf_fs_writer_archive_objects_total",
         kind="counter",
         description="Archive objects that S3 acknowledged.",
+    ),
+    Metric(
+        name="txf_fs_writer_feed_time_seconds",
+        kind="gauge",
+        labels=("topic",),
+        description="The feed's clock that the reading of a topic has reached, epoch seconds.",
     ),
     Metric(
         name="txf_fs_writer_event_time_seconds",
@@ -246,6 +301,7 @@ DEFINITIONS: tuple[Metric, ...] = (
         name="txf_api_store_reads_total",
         kind="counter",
         labels=("outcome",),
+        known={"outcome": ("ok", "ThrottlingException")},
         description="Reads of the online store: ok, or the error's code.",
     ),
     Metric(
@@ -314,13 +370,17 @@ class Metrics:
 
     def _make(self, metric: Metric) -> None:
         name, text, labels = metric.name, metric.description, metric.labels
+        made: Counter | Gauge | Histogram
         if metric.kind == "counter":
-            self._counters[name] = Counter(name, text, labels, registry=self.registry)
+            made = self._counters[name] = Counter(name, text, labels, registry=self.registry)
         elif metric.kind == "gauge":
-            self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
+            made = self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
             if "partition" in labels:
                 self._by_partition.append(self._gauges[name])
         else:
-            self._histograms[name] = Histogram(
+            made = self._histograms[name] = Histogram(
                 name, text, labels, registry=self.registry, buckets=_SECONDS
             )
+        if metric.known:
+            for values in product(*(metric.known[label] for label in labels)):
+                made.labels(*values)

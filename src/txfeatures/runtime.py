@@ -19,6 +19,7 @@ from txfeatures.clock import Clock, SystemClock
 from txfeatures.errors import FatalError, TransientError
 from txfeatures.logs import get_logger
 from txfeatures.metrics import Metrics
+from txfeatures.tracing import OFF, Tracing
 
 Step = Callable[[], None]
 
@@ -59,12 +60,13 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What a running service shares: the stop flag, its health, metrics and clock."""
+    """What a running service shares: the stop flag, its health, metrics, traces and clock."""
 
     metrics: Metrics
     clock: Clock = field(default_factory=SystemClock)
     stop: threading.Event = field(default_factory=threading.Event)
     health: Health = field(default_factory=Health)
+    tracing: Tracing = OFF
 
 
 def stop_on_signals(stop: threading.Event) -> None:

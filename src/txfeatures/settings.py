@@ -6,10 +6,11 @@ or a name nobody reads stops the start with a sentence per mistake.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
@@ -27,14 +28,90 @@ class Group(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
-class KafkaSettings(Group):
-    """How to reach the brokers."""
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
 
-    model_config = SettingsConfigDict(env_prefix="TXF_KAFKA_")
+
+ExistingFile = Annotated[Path, AfterValidator(_existing)]
+
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "plaintext": (),
+    "tls": (),
+    "mtls": ("client_certificate_file", "client_key_file"),
+    "scram": ("sasl_username", "sasl_password"),
+    "msk_iam": ("msk_region",),
+}
+"""What each way of security can't do without."""
+
+_ONLY_WITH: Mapping[str, tuple[str, ...]] = {
+    "ca_file": ("tls", "mtls", "scram", "msk_iam"),
+    "client_certificate_file": ("mtls",),
+    "client_key_file": ("mtls",),
+    "client_key_password": ("mtls",),
+    "sasl_username": ("scram",),
+    "sasl_password": ("scram",),
+    "msk_region": ("msk_iam",),
+}
+"""Settings that would be passed over with another way: a mistake, perhaps an open door."""
+
+
+class KafkaSettings(Group):
+    """How to reach the brokers, and how to prove who we are."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_KAFKA_", hide_input_in_errors=True)
 
     bootstrap_servers: str = Field(
         default="127.0.0.1:9092", min_length=1, description="Brokers, host:port, comma-separated."
     )
+    security: Literal["plaintext", "tls", "mtls", "scram", "msk_iam"] = Field(
+        default="plaintext",
+        description="How brokers and clients know each other. All but plaintext encrypt; tls "
+        "proves the brokers only, mtls the clients by certificates, scram by a password, msk_iam "
+        "by a role in AWS.",
+    )
+    ca_file: ExistingFile | None = Field(
+        default=None,
+        description="Authorities that sign the brokers' certificates, PEM. Unset: the system's, "
+        "which know MSK's.",
+    )
+    client_certificate_file: ExistingFile | None = Field(
+        default=None, description="With mtls: our certificate and its chain, PEM."
+    )
+    client_key_file: ExistingFile | None = Field(
+        default=None, description="With mtls: our private key, PEM."
+    )
+    client_key_password: SecretStr | None = Field(
+        default=None, min_length=1, description="With mtls: password of our key, if it has one."
+    )
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = Field(
+        default="SCRAM-SHA-512", description="With scram: the digest; MSK knows the first only."
+    )
+    sasl_username: str | None = Field(
+        default=None, min_length=1, description="With scram: our name."
+    )
+    sasl_password: SecretStr | None = Field(
+        default=None, min_length=1, description="With scram: our password."
+    )
+    msk_region: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",
+        description="With msk_iam: region of the MSK cluster, for which tokens are signed.",
+    )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        missing = [name for name in _NEEDED[self.security] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"security {self.security} needs {' and '.join(missing)}")
+        for name, ways in _ONLY_WITH.items():
+            if getattr(self, name) is not None and self.security not in ways:
+                raise ValueError(
+                    f"{name} goes with security {' or '.join(ways)}, not {self.security}; "
+                    "unset one of the two"
+                )
+        return self
 
 
 class AwsSettings(Group):
@@ -57,6 +134,11 @@ class AwsSettings(Group):
         default=SecretStr("arn:aws:iam::123456789012:role/txfeatures-feature-store"),
         description="Role that SageMaker takes to write the offline store.",
     )
+    table_format: Literal["glue", "iceberg"] = Field(
+        default="glue",
+        description="Table format of the offline store. With iceberg, event_time is a String, "
+        "ISO-8601. It can't change once the feature group exists.",
+    )
     timeout_s: float = Field(
         default=5.0, gt=0, le=60, description="Connect and read timeout of one AWS call."
     )
@@ -72,6 +154,25 @@ class LogSettings(Group):
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Lowest level that is written."
+    )
+
+
+class TracingSettings(Group):
+    """Whether and where OpenTelemetry's traces go."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_TRACING_")
+
+    endpoint: HttpUrl | None = Field(
+        default=None,
+        description="Where traces are sent by OTLP over HTTP, the whole URL, for example "
+        "http://collector:4318/v1/traces; there are none if unset. What else the exporter can be "
+        "told (headers, certificates, compression) is in OpenTelemetry's own variables.",
+    )
+    ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the polls that are traced; the services behind follow the poller.",
     )
 
 
@@ -94,7 +195,15 @@ class KafkaServiceSettings(ServiceSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
 
 
-class StatefulServiceSettings(KafkaServiceSettings):
+class TracedServiceSettings(KafkaServiceSettings):
+    """What the services have between the source and the stores."""
+
+    tracing: TracingSettings = Field(
+        default_factory=TracingSettings, description="See TXF_TRACING_*."
+    )
+
+
+class StatefulServiceSettings(TracedServiceSettings):
     """What the services have that keep state: dedup and aggregator."""
 
     instance_id: str | None = Field(
@@ -108,6 +217,13 @@ class StatefulServiceSettings(KafkaServiceSettings):
         ge=0.01,
         le=10,
         description="How long finished batches are gathered into one Kafka transaction.",
+    )
+    dead_letter_limit: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Dead letters of a partition in a row, without a transaction in between "
+        "that could be read, after which the service stops.",
     )
 
 
@@ -168,7 +284,9 @@ def _prefix(cls: type[Group]) -> str:
 def _unknown_names(cls: type[Group], environ: Mapping[str, str]) -> Iterator[str]:
     known = environment_names(cls)
     read = {_prefix(group) for group in (cls, *_groups(cls).values())}
-    shared = {_prefix(group) for group in (KafkaSettings, AwsSettings, LogSettings)}
+    shared = {
+        _prefix(group) for group in (KafkaSettings, AwsSettings, LogSettings, TracingSettings)
+    }
     unread = (shared | {f"{PREFIX}{service}_".upper() for service in (*SERVICES, *COMMANDS)}) - read
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith(tuple(unread)):
@@ -179,6 +297,12 @@ def _sentences(cls: type[Group], error: ValidationError) -> Iterator[str]:
     for mistake in error.errors():
         if mistake["loc"]:
             name = f"{_prefix(cls)}{mistake['loc'][-1]}".upper()
-            yield f"{name}={mistake['input']!r}: {mistake['msg']}"
+            value = "..." if _is_secret(cls, mistake["loc"]) else repr(mistake["input"])
+            yield f"{name}={value}: {mistake['msg']}"
         else:  # several settings that don't go together
             yield f"{_prefix(cls)}*: {mistake['msg']}"
+
+
+def _is_secret(cls: type[Group], location: Sequence[int | str]) -> bool:
+    field = cls.model_fields.get(str(location[-1]))
+    return field is not None and SecretStr in (field.annotation, *get_args(field.annotation))

@@ -6,7 +6,7 @@ reaches the dead letter topic as it came.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,15 +14,15 @@ from typing import Any, Generic, Protocol, TypeVar
 import faust
 import msgspec
 
-from txfeatures import microbatch, wire
-from txfeatures.errors import InvalidMessageError, TxFeaturesError
-from txfeatures.kafka import topic_partitions
+from txfeatures import microbatch
+from txfeatures.errors import TxFeaturesError
+from txfeatures.kafka import connection, topic_partitions
 from txfeatures.logs import configure_logging, get_logger
 from txfeatures.metrics import Metrics
-from txfeatures.model import KafkaRecord
 from txfeatures.runtime import Runtime, operations_server
 from txfeatures.settings import ServiceSettings, StatefulServiceSettings, load
-from txfeatures.topics import MAX_RECORD_BYTES, dead_letter_topic
+from txfeatures.topics import MAX_RECORD_BYTES
+from txfeatures.tracing import Tracing, open_tracing
 
 V = TypeVar("V", bound=msgspec.Struct)
 S = TypeVar("S", bound=StatefulServiceSettings)
@@ -46,6 +46,7 @@ def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics
             instance_id=settings.instance_id,
             commit_interval_s=settings.commit_interval_s,
             max_record_bytes=MAX_RECORD_BYTES,
+            librdkafka=connection(settings.kafka),
         ),
         sensor=MetricsSensor(metrics),
     )
@@ -149,30 +150,23 @@ def apply(state: MutableMapping[int, V], changed: Mapping[int, V], gone: Iterabl
         state.pop(key, None)
 
 
-def bury(
-    batch: microbatch.Batch,
-    dead: Sequence[tuple[KafkaRecord, InvalidMessageError]],
-    *,
-    metrics: Metrics,
-) -> None:
-    """Send what can't be read to the dead letter topic, from the partition where it stood."""
-    letters = [wire.dead_letter(record, error) for record, error in dead]
-    batch.send(dead_letter_topic(batch.topic), letters, partition=batch.partition)
-    for record, error in dead:
-        metrics.count("dlq_records_total", reason=error.reason)
-        log.warning(
-            "dead_letter",
-            reason=error.reason,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-        )
+class Worker(faust.Worker):
+    """Faust's worker for a service: no spinner, and no second's rest before it ends."""
+
+    def __init__(self, app: faust.App) -> None:
+        super().__init__(app, override_logging=False, redirect_stdouts=False, quiet=True)
+        self.spinner = None
+
+    async def _sentinel_task(self) -> None:
+        """Return at once: everything was stopped and waited for before."""
 
 
 class CreateApp(Protocol[S_contra]):
     """A service's ``create_app``."""
 
-    def __call__(self, settings: S_contra, *, partitions: int, metrics: Metrics) -> faust.App:
+    def __call__(
+        self, settings: S_contra, *, partitions: int, metrics: Metrics, tracing: Tracing
+    ) -> faust.App:
         """Return the app, whose tables have as many partitions as the topic they are keyed by."""
         ...
 
@@ -189,12 +183,15 @@ def serve(name: str, settings_type: type[S], create_app: CreateApp[S], *, keyed_
     try:
         settings = load(settings_type)
         configure_logging(settings.log, service=name)
-        runtime = Runtime(metrics=Metrics(name))
-        partitions = topic_partitions(settings.kafka, keyed_by)
-        app = create_app(settings, partitions=partitions, metrics=runtime.metrics)
-        return run_worker(
-            app, settings=settings, runtime=runtime, ready=f"partitions of {keyed_by}"
-        )
+        with open_tracing(settings.tracing, service=name) as tracing:
+            runtime = Runtime(metrics=Metrics(name), tracing=tracing)
+            partitions = topic_partitions(settings.kafka, keyed_by)
+            app = create_app(
+                settings, partitions=partitions, metrics=runtime.metrics, tracing=tracing
+            )
+            return run_worker(
+                app, settings=settings, runtime=runtime, ready=f"partitions of {keyed_by}"
+            )
     except TxFeaturesError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
@@ -215,7 +212,7 @@ def run_worker(app: faust.App, *, settings: ServiceSettings, runtime: Runtime, r
     async def on_rebalance_complete(*_: object, **__: object) -> None:
         runtime.health.has(ready)
 
-    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker = Worker(app)
     with (
         TemporaryDirectory(prefix=f"txfeatures-{app.conf.id}-") as directory,
         operations_server(settings.http_host, settings.http_port, runtime),

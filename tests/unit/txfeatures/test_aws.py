@@ -8,7 +8,7 @@ from txfeatures import aws
 from txfeatures.errors import SettingsError
 from txfeatures.settings import AwsSettings
 
-MAKERS = (aws.s3, aws.sagemaker, aws.feature_store)
+MAKERS = (aws.s3, aws.glue, aws.athena, aws.sagemaker, aws.feature_store)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_clients_share_one_session_and_its_region() -> None:
 
 def test_each_client_speaks_to_its_own_service() -> None:
     names = [make(AwsSettings()).meta.service_model.service_name for make in MAKERS]
-    assert names == ["s3", "sagemaker", "sagemaker-featurestore-runtime"]
+    assert names == ["s3", "glue", "athena", "sagemaker", "sagemaker-featurestore-runtime"]
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -3,6 +3,7 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from txfeatures.features import FEATURES
 from txfeatures.metrics import DEFINITIONS, Metric, Metrics
 
 SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
@@ -121,3 +122,24 @@ def test_the_stages_that_keep_state_count_their_transactions_alike() -> None:
     }
     assert [s for s in SERVICES if transactional <= nouns[s]] == ["dedup", "aggregator"]
     assert [s for s in SERVICES if transactional & nouns[s]] == ["dedup", "aggregator"]
+
+
+@pytest.mark.parametrize("metric", DEFINITIONS, ids=lambda metric: metric.name)
+def test_what_can_be_told_beforehand_stands_at_0_from_the_start(metric: Metric) -> None:
+    metrics = Metrics(metric.service)
+    assert not metric.known or metric.known.keys() == set(metric.labels)
+    suffix = "_count" if metric.kind == "histogram" else ""
+    for label, values in metric.known.items():
+        samples = [
+            sample.labels[label]
+            for family in metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == metric.name + suffix and sample.value == 0
+        ]
+        assert set(samples) == set(values)
+
+
+def test_every_reason_for_a_dead_letter_of_a_row_is_known_beforehand() -> None:
+    [metric] = [m for m in DEFINITIONS if m.name == "txf_fs_writer_dlq_records_total"]
+    reasons = {f"{how}_{f.name}" for f in FEATURES for how in ("missing", "bad")}
+    assert reasons < set(metric.known["reason"])

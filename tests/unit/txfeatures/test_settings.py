@@ -95,7 +95,8 @@ def test_names_of_other_services_and_of_groups_it_does_not_read_are_tolerated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("TXF_POLLER_URL", "TXF_AGGREGATOR_X", "TXF_FS_WRITER_X", "TXF_API_X",
-                 "TXF_BOOTSTRAP_PARTITIONS", "TXF_AWS_BUCKET", "OTHER_NAME"):  # fmt: skip
+                 "TXF_BOOTSTRAP_PARTITIONS", "TXF_AWS_BUCKET", "TXF_TRACING_X",
+                 "OTHER_NAME"):  # fmt: skip
         monkeypatch.setenv(name, "1")
     assert load(Settings).remember_s == 100
 

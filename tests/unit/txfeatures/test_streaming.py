@@ -6,9 +6,8 @@ import pytest
 from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
-from tests.support.batches import batch_of
-from txfeatures import microbatch, streaming, wire
-from txfeatures.errors import FatalError, InvalidMessageError
+from txfeatures import microbatch, streaming
+from txfeatures.errors import FatalError
 from txfeatures.metrics import Metrics
 from txfeatures.microbatch import Config, DictStore
 from txfeatures.model import Partial, Record
@@ -22,6 +21,7 @@ from txfeatures.settings import (
 )
 from txfeatures.streaming import MetricsSensor, StructTable
 from txfeatures.topics import MAX_RECORD_BYTES
+from txfeatures.tracing import OFF, Tracing
 
 ONE = Partial(states={"a": 1})
 TWO = Partial(states={"a": 2**63 - 1}, late=2)
@@ -96,35 +96,6 @@ def test_applying_a_decision_writes_what_changed_and_deletes_what_it_forgot() ->
     assert state == {2: TWO, 3: TWO}
 
 
-def test_dead_letters_go_byte_for_byte_to_the_partition_where_they_stood(
-    metrics: Metrics,
-) -> None:
-    batch = batch_of(record(8, b"<html>"), record(9))
-    error = InvalidMessageError("not_json", "malformed")
-    with capture_logs() as logs:
-        streaming.bury(batch, [(batch.records[0], error)], metrics=metrics)
-    [(topic, partition, letters)] = batch.outbox.sends
-    assert (topic, partition) == ("raw.dlq", 3)
-    assert letters == (wire.dead_letter(batch.records[0], error),)
-    assert counted(metrics, "dlq_records_total", reason="not_json") == 1
-    assert logs == [
-        {
-            "event": "dead_letter",
-            "log_level": "warning",
-            "reason": "not_json",
-            "topic": "raw",
-            "partition": 3,
-            "offset": 8,
-        }
-    ]
-
-
-def test_without_dead_letters_nothing_is_sent(metrics: Metrics) -> None:
-    batch = batch_of(record(8))
-    streaming.bury(batch, [], metrics=metrics)
-    assert not any(letters for _, _, letters in batch.outbox.sends)
-
-
 def test_what_the_transport_tells_is_counted(metrics: Metrics) -> None:
     sensor = MetricsSensor(metrics)
     for _ in range(2):
@@ -177,6 +148,7 @@ def test_an_app_is_told_what_the_service_was(
         instance_id="dedup-0",
         commit_interval_s=0.5,
         max_record_bytes=MAX_RECORD_BYTES,
+        librdkafka=app.microbatch.librdkafka,  # its own test is in test_kafka_security.py
     )
 
 
@@ -221,7 +193,7 @@ def test_a_worker_ends_with_the_exit_code_of_faust(
             waiting.append(runtime.health.missing())
             raise SystemExit(stop)
 
-    monkeypatch.setattr(faust, "Worker", Worker)
+    monkeypatch.setattr(streaming, "Worker", Worker)
     settings = ServiceSettings(http_host="127.0.0.1", http_port=0)
     code = streaming.run_worker(app, settings=settings, runtime=runtime, ready="partitions")
     assert code == expected
@@ -236,13 +208,14 @@ def test_a_worker_that_just_returns_has_failed(
 
         def execute_from_commandline(self) -> None: ...
 
-    monkeypatch.setattr(faust, "Worker", Worker)
+    monkeypatch.setattr(streaming, "Worker", Worker)
     settings = ServiceSettings(http_host="127.0.0.1", http_port=0)
     runtime = Runtime(metrics=Metrics("dedup"))
     assert streaming.run_worker(app, settings=settings, runtime=runtime, ready="x") == 1
 
 
-def an_app(settings: AService, *, partitions: int, metrics: Metrics) -> faust.App:
+def an_app(settings: AService, *, partitions: int, metrics: Metrics, tracing: Tracing) -> faust.App:
+    assert tracing is OFF
     app = streaming.create_app("dedup", settings, metrics=metrics)
     streaming.table(app, "seen", partitions=partitions)
     return app

@@ -1,0 +1,244 @@
+"""The dashboard of the pipeline: what comes in, what goes out, how far behind it is."""
+
+from deploy.observability.panels import (
+    Board,
+    Panel,
+    Query,
+    Row,
+    behind,
+    last_hour,
+    per_minute,
+    per_second,
+    series,
+)
+
+_FLOW = Row(
+    title="In and out",
+    panels=(
+        Panel(
+            title="Bytes polled, in, archived",
+            description="Bodies of the source's answers, which repeat themselves; records that "
+            "Kafka took on raw; Parquet objects in S3.",
+            unit="Bps",
+            queries=(
+                Query(expr=per_second("txf_poller_response_bytes_total"), legend="polled"),
+                Query(
+                    expr=per_second("txf_poller_bytes_total", 'direction="out"', 'topic="raw"'),
+                    legend="in",
+                ),
+                Query(
+                    expr=per_second("txf_fs_writer_bytes_total", 'direction="out"', 'topic="s3"'),
+                    legend="archived",
+                ),
+            ),
+        ),
+        Panel(
+            title="Rows to the Feature Store",
+            description="Rows that it acknowledged: provisional ones of open minutes; final ones "
+            "and their corrections.",
+            unit="cpm",
+            queries=(
+                Query(expr=per_minute("txf_fs_writer_rows_total", by="kind"), legend="{{kind}}"),
+            ),
+        ),
+        Panel(
+            title="Transactions",
+            description="What becomes of them, stage by stage.",
+            unit="cps",
+            queries=(
+                Query(
+                    expr=per_second("txf_poller_transactions_published_total"), legend="published"
+                ),
+                Query(expr=per_second("txf_dedup_duplicates_total"), legend="duplicates"),
+                Query(expr=per_second("txf_aggregator_folded_transactions_total"), legend="folded"),
+                Query(
+                    expr=per_second("txf_fs_writer_archived_transactions_total"), legend="archived"
+                ),
+            ),
+        ),
+    ),
+)
+
+_FRESHNESS = Row(
+    title="Freshness and lag",
+    panels=(
+        Panel(
+            title="Freshness",
+            description="The feed's clock less the time of the newest row: in the online store, "
+            "and as the api last served it.",
+            unit="s",
+            queries=(
+                Query(expr=behind("txf_fs_writer_event_time_seconds"), legend="online store"),
+                Query(expr=f"max({series('txf_api_staleness_seconds')})", legend="served"),
+            ),
+        ),
+        Panel(
+            title="Lag in time",
+            description="The poller's clock less that of each stage's slowest partition.",
+            unit="s",
+            queries=(
+                Query(expr=behind("txf_dedup_partition_time_seconds", of="min"), legend="dedup"),
+                Query(
+                    expr=behind("txf_aggregator_partition_time_seconds", of="min"),
+                    legend="aggregator",
+                ),
+                Query(
+                    expr=behind("txf_fs_writer_feed_time_seconds", 'topic="aggregated"'),
+                    legend="fs_writer, features",
+                ),
+                Query(
+                    expr=behind("txf_fs_writer_feed_time_seconds", 'topic="deduped"'),
+                    legend="fs_writer, archive",
+                ),
+            ),
+        ),
+        Panel(
+            title="Lag in records",
+            description="Records ahead of the workers; a commit marker counts as one.",
+            unit="short",
+            queries=(
+                Query(
+                    expr=f"sum by (topic) ({series('txf_dedup_lag_records')})", legend="{{topic}}"
+                ),
+                Query(
+                    expr=f"sum by (topic) ({series('txf_aggregator_lag_records')})",
+                    legend="{{topic}}",
+                ),
+            ),
+        ),
+    ),
+)
+
+_WATERMARK = Row(
+    title="Watermark and lateness",
+    panels=(
+        Panel(
+            title="Watermark behind the feed",
+            description="A minute becomes final that long after its end; 60 to 80 s are usual.",
+            unit="s",
+            queries=(
+                Query(expr=behind("txf_aggregator_watermark_time_seconds"), legend="watermark"),
+            ),
+        ),
+        Panel(
+            title="Late transactions",
+            description="counted: after their minute was final; late and future: never.",
+            unit="cpm",
+            queries=(
+                Query(
+                    expr=per_minute("txf_aggregator_late_transactions_total", by="outcome"),
+                    legend="{{outcome}}",
+                ),
+            ),
+        ),
+        Panel(
+            title="Rows sent by the aggregator",
+            description="Provisional, final, and corrections of final ones.",
+            unit="cpm",
+            queries=(
+                Query(expr=per_minute("txf_aggregator_rows_total", by="kind"), legend="{{kind}}"),
+            ),
+        ),
+    ),
+)
+
+_SOURCE = Row(
+    title="Gaps and the source",
+    panels=(
+        Panel(
+            title="Gaps",
+            description="Times the feed outran the poll, in the last hour.",
+            unit="short",
+            queries=(Query(expr=last_hour("txf_poller_gaps_total"), legend="gaps"),),
+        ),
+        Panel(
+            title="Polls",
+            description="By outcome.",
+            unit="cpm",
+            queries=(
+                Query(
+                    expr=per_minute("txf_poller_polls_total", by="outcome"), legend="{{outcome}}"
+                ),
+            ),
+        ),
+        Panel(
+            title="Interval between polls",
+            description="Halved after a gap, longer after failures.",
+            unit="s",
+            queries=(
+                Query(expr=f"max({series('txf_poller_interval_seconds')})", legend="interval"),
+            ),
+        ),
+    ),
+)
+
+_RECORDS_LOST = Row(
+    title="Errors",
+    panels=(
+        Panel(
+            title="Dead letters",
+            description="In the last hour.",
+            unit="short",
+            queries=tuple(
+                Query(expr=last_hour(f"txf_{service}_dlq_records_total"), legend=service)
+                for service in ("poller", "dedup", "aggregator", "fs_writer")
+            ),
+        ),
+        Panel(
+            title="Records not accounted for",
+            description="Read, and neither sent on, duplicate, late nor dead: what is in flight. "
+            "It must not drift.",
+            unit="short",
+            queries=(
+                Query(
+                    expr=f"sum by (stage) ({series('txf:unaccounted:records')})",
+                    legend="{{stage}}",
+                ),
+            ),
+        ),
+        Panel(
+            title="Totals overflowed",
+            description="Rows withheld in the last hour.",
+            unit="short",
+            queries=(Query(expr=last_hour("txf_aggregator_overflows_total"), legend="rows"),),
+        ),
+    ),
+)
+
+_REFUSALS = Row(
+    title="Refusals",
+    panels=(
+        Panel(
+            title="Calls refused by the stores",
+            description="They are made again; nothing is lost.",
+            unit="cpm",
+            queries=(
+                Query(
+                    expr=per_minute("txf_fs_writer_retries_total", by="store, code"),
+                    legend="{{store}}: {{code}}",
+                ),
+            ),
+        ),
+        Panel(
+            title="Answers of the api",
+            description="By status.",
+            unit="cps",
+            queries=(
+                Query(expr=per_second("txf_api_requests_total", by="status"), legend="{{status}}"),
+            ),
+        ),
+        Panel(
+            title="Spool",
+            description="What the pollers keep on disk because Kafka does not take it.",
+            unit="bytes",
+            queries=(Query(expr=f"sum({series('txf_poller_spool_bytes')})", legend="waiting"),),
+        ),
+    ),
+)
+
+PIPELINE = Board(
+    uid="txfeatures-pipeline",
+    title="txfeatures: pipeline",
+    description="What comes in, what goes out, and how far behind the feed it is.",
+    rows=(_FLOW, _FRESHNESS, _WATERMARK, _SOURCE, _RECORDS_LOST, _REFUSALS),
+)

@@ -1,0 +1,46 @@
+"""A release that can read nothing stops; it does not empty its topic into the dead letters."""
+
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.core import Worker
+from txfeatures.clock import SystemClock
+from txfeatures.kafka import KafkaSink
+from txfeatures.kafka_admin import KafkaAdmin
+from txfeatures.kafka_source import committed_ends
+from txfeatures.model import OutgoingRecord
+from txfeatures.settings import KafkaSettings
+from txfeatures.topics import RAW, TOPICS
+from txfeatures_local.kafka import EmbeddedKafka
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_S = 60.0
+
+
+def test_a_topic_that_can_not_be_read_stops_dedup_and_stays_as_it_is(tmp_path: Path) -> None:
+    clock = SystemClock()
+    with EmbeddedKafka(tmp_path / "kafka") as broker:
+        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+        with closing(KafkaAdmin(kafka)) as admin:
+            admin.create(TOPICS, partitions=1, replication=1, keep_forever=True)
+            with closing(KafkaSink(kafka, client_id="test")) as sink:
+                sink.publish(
+                    [
+                        OutgoingRecord(topic=RAW, key=b"no hash", value=b"{}", timestamp_ms=number)
+                        for number in range(5000)
+                    ]
+                )
+            worker = Worker("dedup", "dedup-0", kafka, tmp_path)
+            worker.start()
+            deadline = clock.monotonic() + PATIENCE_S
+            while worker.exit_code() is None and clock.monotonic() < deadline:
+                clock.wait(threading.Event(), 0.1)
+            assert worker.exit_code() == 1, worker.log()
+            assert "more than 1000 records of raw in a row can't be read" in worker.log()
+            buried = committed_ends(kafka, "raw.dlq")[0]
+            assert buried <= 1000
+            assert admin.committed("dedup", RAW).get(0, 0) == buried

@@ -1,0 +1,178 @@
+"""One transaction's way through all services, as its spans tell it."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from opentelemetry.trace import StatusCode
+
+from services.aggregator.app import create_app as create_aggregator
+from services.aggregator.settings import Settings as AggregatorSettings
+from services.dedup.app import create_app as create_dedup
+from services.dedup.settings import Settings as DedupSettings
+from services.fs_writer.freshness import Freshness
+from services.fs_writer.main import build_archive, build_features
+from services.fs_writer.settings import Settings as FsWriterSettings
+from services.poller.main import build as build_poller
+from services.poller.settings import Settings as PollerSettings
+from services.poller.source import Answer, PollFailedError
+from services.poller.spool import Spool
+from tests.service.fs_writer.fakes import Archive, DeadLetters, FeatureStore, Log
+from tests.support.batches import work
+from tests.support.memory_sink import MemorySink, tx
+from tests.support.spans import Recorder, linked, span_id
+from txfeatures.clock import ManualClock
+from txfeatures.metrics import Metrics
+from txfeatures.microbatch import Batch
+from txfeatures.microbatch.records import Sendable
+from txfeatures.model import Record
+from txfeatures.runtime import Runtime
+from txfeatures.settings import load
+
+TIME_S = 1_729_334_940
+PARTITION = 0
+
+
+class OneAnswer:
+    name = "example.org"
+
+    def __init__(self, error: PollFailedError | None = None) -> None:
+        self._error = error
+
+    def fetch(self) -> Answer:
+        if self._error:
+            raise self._error
+        return Answer(
+            transactions=[tx(1, time=TIME_S), tx(2, time=TIME_S)],
+            feed_time_ms=TIME_S * 1000,
+            fetched_at_ms=1,
+            body_bytes=10,
+        )
+
+
+def runtime(service: str, recorder: Recorder) -> Runtime:
+    return Runtime(metrics=Metrics(service), clock=ManualClock(), tracing=recorder.tracing(service))
+
+
+def read(topic: str, records: Iterable[Sendable]) -> list[Record]:
+    """Return what was sent to a topic, as the reader of its only partition gets it."""
+    return [
+        Record(
+            topic=topic,
+            partition=PARTITION,
+            offset=offset,
+            key=record.key,
+            value=record.value,
+            timestamp_ms=record.timestamp_ms,
+            headers=record.headers,
+        )
+        for offset, record in enumerate(records)
+    ]
+
+
+def sent(batch: Batch, topic: str) -> list[Record]:
+    """Return what a batch has sent to a topic."""
+    return read(topic, [r for to, _, records in batch.outbox.sends if to == topic for r in records])
+
+
+def poll(
+    recorder: Recorder, folder: Path, *, error: PollFailedError | None = None
+) -> tuple[list[Record], list[Record]]:
+    """Poll once; return what reaches raw and feed."""
+    sink = MemorySink(partitions=1)
+    with Spool(folder / "spool.sqlite") as spool:
+        steps = build_poller(
+            PollerSettings(name="poller-0"),
+            source=OneAnswer(error),
+            sink=sink,
+            spool=spool,
+            runtime=runtime("poller", recorder),
+            random=lambda: 0.5,
+        )
+        steps["poll"]()
+    return read("raw", sink.of("raw")), read("feed", sink.of("feed"))
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+def only(recorder: Recorder, name: str) -> int:
+    [span] = recorder.spans(name)
+    return span_id(span)
+
+
+def links_of(recorder: Recorder, name: str) -> set[int]:
+    [span] = recorder.spans(name)
+    return linked(span)
+
+
+def test_a_poll_marks_transactions_ticks_and_its_heartbeat(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    raw, feed = poll(recorder, tmp_path)
+    marks = {record.headers[-1] for record in (*raw, *feed)}
+    assert len(raw) == 3
+    assert [name for name, _ in marks] == ["traceparent"]
+    assert {span.name for span in recorder.spans()} == {"poll", "fetch", "send raw"}
+
+
+def test_a_poll_that_fails_says_so_in_its_trace(recorder: Recorder, tmp_path: Path) -> None:
+    refused = PollFailedError("http_429", "slow down", feed_time_ms=None, retry_after_s=None)
+    assert poll(recorder, tmp_path, error=refused) == ([], [])
+    status = {span.name: span.status.status_code for span in recorder.spans()}
+    assert status == {"fetch": StatusCode.ERROR, "poll": StatusCode.UNSET}
+
+
+def test_links_lead_from_the_feature_store_back_to_the_poll(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    raw, _ = poll(recorder, tmp_path)
+    dedup = create_dedup(
+        load(DedupSettings),
+        partitions=1,
+        metrics=Metrics("dedup"),
+        tracing=recorder.tracing("dedup"),
+    )
+    deduped = sent(work(dedup, "dedup", *raw), "deduped")
+    aggregator = create_aggregator(
+        load(AggregatorSettings),
+        partitions=1,
+        metrics=Metrics("aggregator"),
+        tracing=recorder.tracing("aggregator"),
+    )
+    partials = sent(work(aggregator, "fold", *deduped), "partials")
+    aggregated = sent(work(aggregator, "unite", *partials), "aggregated")
+    assert aggregated
+    with ThreadPoolExecutor(1) as pool:
+        writer = runtime("fs_writer", recorder)
+        build_features(
+            FsWriterSettings(),
+            open_source=Log(aggregated).open,
+            dead_letters=DeadLetters(),
+            store=FeatureStore(lambda _: None),
+            pool=pool,
+            freshness=Freshness(writer.metrics),
+            runtime=writer,
+        )()
+
+    assert links_of(recorder, "process aggregated") == {only(recorder, "process partials")}
+    assert links_of(recorder, "process partials") == {only(recorder, "process deduped")}
+    assert links_of(recorder, "process deduped") == {only(recorder, "send raw")}
+    assert links_of(recorder, "process raw") == {only(recorder, "send raw")}
+
+
+def test_an_archive_object_is_linked_to_the_polls_in_it(recorder: Recorder, tmp_path: Path) -> None:
+    raw, _ = poll(recorder, tmp_path)
+    deduped = read("deduped", [record for record in raw if record.key])
+    writer = runtime("fs_writer", recorder)
+    build_archive(
+        FsWriterSettings(archive_max_rows=2),
+        open_source=Log(deduped).open,
+        archive=Archive(),
+        freshness=Freshness(writer.metrics),
+        runtime=writer,
+    )()
+    assert links_of(recorder, "process deduped") == {only(recorder, "send raw")}

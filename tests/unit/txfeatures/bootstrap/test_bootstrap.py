@@ -1,0 +1,151 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from txfeatures import aws
+from txfeatures import bootstrap as module
+from txfeatures.bootstrap import BootstrapSettings, bootstrap
+from txfeatures.clock import ManualClock
+from txfeatures.errors import FatalError, TransientError
+from txfeatures.metrics import Metrics
+from txfeatures.runtime import Runtime
+from txfeatures.settings import KafkaSettings
+from txfeatures.topics import TOPICS, Topic
+
+
+class Admin:
+    """Kafka for operators, with no topic there yet but those named."""
+
+    existing: Sequence[str] = ()
+    asked: dict[str, Any]
+
+    def __init__(self, settings: KafkaSettings) -> None: ...
+
+    def create(self, topics: Sequence[Topic], **asked: Any) -> list[str]:
+        type(self).asked = asked
+        return [topic.name for topic in topics if topic.name not in self.existing]
+
+
+@pytest.fixture
+def admin(monkeypatch: pytest.MonkeyPatch) -> type[Admin]:
+    fake = type("FreshAdmin", (Admin,), {})
+    monkeypatch.setattr(module, "KafkaAdmin", fake)
+    return fake
+
+
+@pytest.fixture
+def aws_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Return what sets AWS's answer: a word for each part, or an error."""
+
+    def answer(answer: Any) -> None:
+        def do(*_: Any) -> str:
+            if isinstance(answer, Exception):
+                raise answer
+            return str(answer)
+
+        class FeatureGroup:
+            def __init__(self, *_: Any) -> None: ...
+
+            ensure = staticmethod(do)
+
+        for name in ("s3", "glue", "sagemaker"):
+            monkeypatch.setattr(aws, name, lambda _: None)
+        monkeypatch.setattr(module, "ensure_bucket", do)
+        monkeypatch.setattr(module, "ensure_archive_table", do)
+        monkeypatch.setattr(module, "FeatureGroup", FeatureGroup)
+
+    return answer
+
+
+@pytest.fixture
+def run() -> Callable[..., list[str]]:
+    """Return bootstrap, which returns what it said."""
+
+    def run(**settings: Any) -> list[str]:
+        said: list[str] = []
+        runtime = Runtime(metrics=Metrics("bootstrap"), clock=ManualClock())
+        bootstrap(BootstrapSettings(**settings), runtime=runtime, say=said.append)
+        return said
+
+    return run
+
+
+def refusal(code: str, status: int = 400) -> ClientError:
+    said = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(said, "HeadBucket")  # type: ignore[arg-type]
+
+
+def test_what_was_done_is_said_in_order(
+    admin: type[Admin], aws_answers: Callable[[Any], None], run: Callable[..., list[str]]
+) -> None:
+    admin.existing = [TOPICS[0].name]
+    aws_answers("made")
+    assert run() == [
+        f"topics: {len(TOPICS) - 1} made, 1 there already",
+        "bucket txfeatures: made",
+        "feature group bitcoin-features-1min: made",
+        "archive's table: made",
+    ]
+
+
+def test_kafka_is_asked_for_what_the_settings_say(
+    admin: type[Admin], aws_answers: Callable[[Any], None], run: Callable[..., list[str]]
+) -> None:
+    aws_answers("made")
+    run(partitions=8, replication=1, keep_forever=True)
+    assert admin.asked == {"partitions": 8, "replication": 1, "keep_forever": True}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (refusal("AccessDenied", 403), FatalError, "AWS refused"),
+        (refusal("ThrottlingException"), TransientError, "run it again"),
+        (refusal("InternalFailure", 500), TransientError, "run it again"),
+        (
+            EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+            TransientError,
+            "AWS does not answer",
+        ),
+    ],
+)
+def test_errors_of_aws_say_whether_to_try_again(
+    admin: type[Admin],
+    aws_answers: Callable[[Any], None],
+    run: Callable[..., list[str]],
+    error: Exception,
+    kind: type[Exception],
+    said: str,
+) -> None:
+    aws_answers(error)
+    with pytest.raises(kind, match=said):
+        run()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("table_format", ["glue", "iceberg"])
+def test_the_local_aws_takes_it_all_and_a_second_run_changes_nothing(
+    admin: type[Admin], monkeypatch: pytest.MonkeyPatch, table_format: str
+) -> None:
+    from txfeatures_local.aws import LocalAws
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    monkeypatch.setenv("TXF_AWS_TABLE_FORMAT", table_format)
+    monkeypatch.setenv("TXF_AWS_TIMEOUT_S", "60")
+    with LocalAws(settling_s=0.05) as local:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", local.endpoint_url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", local.region)
+        aws._session.cache_clear()
+        said: list[str] = []
+        for _ in range(2):
+            runtime = Runtime(metrics=Metrics("bootstrap"))
+            bootstrap(BootstrapSettings(), runtime=runtime, say=said.append)
+        catalog = boto3.client("glue").get_tables(DatabaseName="sagemaker_featurestore")
+        aws._session.cache_clear()
+    words = [line.rpartition(": ")[2] for line in said if "topics" not in line]
+    assert words == ["made"] * 3 + ["there already"] * 3
+    assert len(catalog["TableList"]) == 1

@@ -1,0 +1,252 @@
+import re
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from txfeatures.bootstrap import feature_group as module
+from txfeatures.bootstrap import schema
+from txfeatures.bootstrap.feature_group import FeatureGroup
+from txfeatures.clock import ManualClock
+from txfeatures.errors import FatalError
+from txfeatures.features import FEATURES
+from txfeatures.metrics import Metrics
+from txfeatures.runtime import Runtime
+from txfeatures.settings import AwsSettings
+from txfeatures_local.aws.control import ControlPlane
+from txfeatures_local.aws.errors import AwsError
+from txfeatures_local.aws.registry import Registry
+
+NAME = AwsSettings().feature_group
+
+
+class Client:
+    """SageMaker's client on the local control plane, without a server in between."""
+
+    def __init__(self, control: ControlPlane) -> None:
+        self._control = control
+        real = boto3.Session("any", "any", region_name="eu-west-1").client("sagemaker")
+        self.exceptions = real.exceptions
+        self.calls: list[str] = []
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**params: Any) -> Any:
+            self.calls.append(operation)
+            try:
+                return getattr(self._control, operation)(params)
+            except AwsError as error:
+                kind = getattr(self.exceptions, error.code, ClientError)
+                said: Any = {"Error": {"Code": error.code, "Message": error.message}}
+                raise kind(said, operation) from error
+
+        return call
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def registry(clock: ManualClock) -> Registry:
+    return Registry(clock=clock, settling_s=2.0)
+
+
+@pytest.fixture
+def client(registry: Registry, clock: ManualClock) -> Client:
+    return Client(
+        ControlPlane(registry, put_table=lambda _: None, clock=clock, account="1", region="r")
+    )
+
+
+@pytest.fixture
+def runtime(clock: ManualClock) -> Runtime:
+    return Runtime(metrics=Metrics("bootstrap"), clock=clock)
+
+
+@pytest.fixture
+def ensure(client: Any, runtime: Runtime) -> Callable[..., str]:
+    return lambda **changes: FeatureGroup(client, AwsSettings(**changes), runtime).ensure()
+
+
+def described(client: Any) -> Any:
+    return client.describe_feature_group(FeatureGroupName=NAME)
+
+
+def test_a_missing_group_is_made_waited_for_and_described(
+    client: Any, ensure: Callable[..., str], clock: ManualClock
+) -> None:
+    assert ensure() == "made"
+    assert clock.monotonic() >= 2.0
+    found = described(client)
+    assert (found["FeatureGroupStatus"], found["Description"]) == ("Created", schema.DESCRIPTION)
+    assert client.list_tags(ResourceArn=found["FeatureGroupArn"])["Tags"] == [
+        {"Key": "application", "Value": "txfeatures"}
+    ]
+    for feature in FEATURES:
+        said = client.describe_feature_metadata(FeatureGroupName=NAME, FeatureName=feature.name)
+        assert said["Description"] == feature.description
+        units = [{"Key": "unit", "Value": feature.unit}] if feature.unit else []
+        assert said["Parameters"] == units
+
+
+def test_a_second_run_changes_nothing(client: Any, ensure: Callable[..., str]) -> None:
+    ensure()
+    client.calls.clear()
+    assert ensure() == "there already"
+    assert {call.partition("_")[0] for call in client.calls} == {"describe", "list"}
+
+
+def test_features_that_were_declared_since_are_added_and_others_stay(
+    client: Any, ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        old = [feature for feature in FEATURES if feature.name not in {"is_final", "revision"}]
+        patch.setattr(schema, "FEATURES", old)
+        patch.setattr(module, "FEATURES", old)
+        ensure()
+    assert ensure() == "features added: revision, is_final"
+    found = described(client)
+    assert found["LastUpdateStatus"] == {"Status": "Successful"}
+    assert {d["FeatureName"] for d in found["FeatureDefinitions"]} == {f.name for f in FEATURES}
+    monkeypatch.setattr(schema, "FEATURES", old)
+    monkeypatch.setattr(module, "FEATURES", old)
+    assert ensure() == (
+        "there already; no longer declared, kept without values: revision, is_final"
+    )
+
+
+def test_features_are_added_in_as_many_calls_as_it_takes(
+    client: Any, ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "FEATURES", [FEATURES[0], FEATURES[-1]])
+        patch.setattr(module, "FEATURES", [])
+        ensure()
+    monkeypatch.setattr(module, "MAX_ADDITIONS", 10)
+    ensure()
+    calls = -(-(len(FEATURES) - 2) // 10)
+    assert client.calls.count("update_feature_group") == calls
+    assert len(described(client)["FeatureDefinitions"]) == len(FEATURES)
+
+
+def test_a_group_of_another_format_is_refused_and_the_difference_said(
+    ensure: Callable[..., str],
+) -> None:
+    ensure()
+    expected = (
+        "event_time is Fractional, declared String, table format is glue, declared iceberg; "
+        "choose another TXF_AWS_FEATURE_GROUP"
+    )
+    with pytest.raises(FatalError, match=f"{re.escape(expected)}$"):
+        ensure(table_format="iceberg")
+
+
+def test_an_iceberg_table_is_asked_for(client: Any, ensure: Callable[..., str]) -> None:
+    assert ensure(table_format="iceberg") == "made"
+    assert described(client)["OfflineStoreConfig"]["TableFormat"] == "Iceberg"
+    said = client.describe_feature_metadata(FeatureGroupName=NAME, FeatureName="event_time")
+    assert said["Parameters"] == [{"Key": "unit", "Value": "ISO-8601 UTC"}]
+
+
+def test_what_was_said_otherwise_is_corrected_and_what_others_said_stays(
+    client: Any, ensure: Callable[..., str]
+) -> None:
+    ensure()
+    feature = {"FeatureGroupName": NAME, "FeatureName": "revision"}  # has no unit
+    client.update_feature_metadata(
+        **feature,
+        Description="wrong",
+        ParameterAdditions=[{"Key": "unit", "Value": "x"}, {"Key": "owner", "Value": "me"}],
+    )
+    ensure()
+    said = client.describe_feature_metadata(**feature)
+    assert said["Description"] != "wrong"
+    assert said["Parameters"] == [{"Key": "owner", "Value": "me"}]
+
+
+def test_a_group_that_is_being_made_is_waited_for(
+    client: Any, ensure: Callable[..., str], clock: ManualClock
+) -> None:
+    client.create_feature_group(**schema.request(AwsSettings()))
+    assert ensure() == "there already"
+    assert clock.monotonic() >= 2.0
+
+
+def test_another_bootstrap_may_be_quicker(
+    client: Any, ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = client._control
+    look = control.describe_feature_group
+    answers = iter([AwsError("ResourceNotFound", "not yet")])
+
+    def late(params: Any) -> Any:
+        for error in answers:
+            raise error
+        return look(params)
+
+    client.create_feature_group(**schema.request(AwsSettings()))
+    monkeypatch.setattr(control, "describe_feature_group", late)
+    assert ensure() == "there already"
+
+
+@pytest.mark.parametrize(
+    ("state", "complaint"),
+    [
+        ({"status": "CreateFailed", "failure": "the role may not"}, "CreateFailed: the role may n"),
+        ({"status": "Deleting"}, "is Deleting: no reason given"),
+    ],
+)
+def test_a_group_that_can_not_become_ready_is_said_with_the_reason(
+    client: Any,
+    ensure: Callable[..., str],
+    registry: Registry,
+    clock: ManualClock,
+    state: dict[str, str],
+    complaint: str,
+) -> None:
+    client.create_feature_group(**schema.request(AwsSettings()))
+    clock.advance(2.0)
+    found = registry.get(NAME)
+    found.settles_at_s = clock.now() + 3600.0
+    for name, value in state.items():
+        setattr(found, name, value)
+    with pytest.raises(FatalError, match=complaint):
+        ensure()
+
+
+def test_a_group_that_is_never_made_is_given_up(
+    ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT_S", 1.0)
+    with pytest.raises(FatalError, match="was not made in 1 s"):
+        ensure()
+
+
+def test_a_wait_can_be_stopped_and_says_what_to_do(
+    ensure: Callable[..., str], runtime: Runtime
+) -> None:
+    runtime.stop.set()
+    with pytest.raises(FatalError, match="run it again"):
+        ensure()
+
+
+def test_an_update_that_failed_is_said_with_the_reason(
+    client: Any, ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "FEATURES", FEATURES[:1] + FEATURES[-1:])
+        patch.setattr(module, "FEATURES", [])
+        ensure()
+    control = client._control
+    look = control.describe_feature_group
+
+    def failed(params: Any) -> Any:
+        update = {"Status": "Failed", "FailureReason": "no more room"}
+        return look(params) | {"LastUpdateStatus": update}
+
+    monkeypatch.setattr(control, "describe_feature_group", failed)
+    with pytest.raises(FatalError, match="took no further features: no more room"):
+        ensure()
