@@ -4,13 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # make demo SOURCE=replay FILE=recording.ndjson.gz CLOCK=poll UNTIL=drained EXPORT=rows.ndjson
-DEMO_OPTIONS := $(foreach option,source file clock speed until export port pollers errors error_rate,\
+DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset port pollers errors error_rate,\
 	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
 
-.PHONY: help demo check test faults bench static setup lock clean
+.PHONY: help demo check test faults bench static setup lock clean images compose-test chart chart-check cluster-test dashboards notebooks
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
 	@$(BIN)/txfeatures demo $(DEMO_OPTIONS)
@@ -18,7 +18,7 @@ demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
 check: static ## the quick gate, without network: static checks, then the tests that need nothing
 	$(BIN)/pytest -q -m "not integration"
 
-test: static ## set-up, static checks, then all tests, on a real Kafka and a local AWS
+test: static .venv-notebooks/installed ## set-up, static checks, then all tests, on a real Kafka and a local AWS
 	$(BIN)/pytest -q
 
 faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
@@ -26,6 +26,28 @@ faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a ser
 
 bench: setup ## the product beside its peers, some twenty minutes; writes docs/benchmarks.md
 	$(BIN)/python -m bench --page docs/benchmarks.md
+	$(BIN)/python -m bench.history --json build/bench-history.json
+
+images: ## all images of docker-compose.yml, labelled with this commit
+	REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) docker compose build
+
+compose-test: setup ## the tests that need a Docker engine: images, the stack, its crashes
+	$(BIN)/pytest -q -m compose
+
+chart: setup ## the chart's generated files: schema of the values, copies of alerts and dashboards
+	$(BIN)/python -m deploy.helm.generate
+
+chart-check: setup ## the chart, rendered: lint, schema, policy, settings (needs helm)
+	$(BIN)/pytest -q tests/chart tests/unit/deploy/test_chart_settings.py
+
+cluster-test: setup ## a release's whole life on the current kubeconfig's cluster (needs helm, kubectl)
+	CLUSTER_TEST=1 $(BIN)/pytest -q tests/cluster
+
+notebooks: setup .venv-notebooks/installed ## run the notebooks on a replay, in an environment of their own
+	$(BIN)/pytest -q tests/notebooks
+
+dashboards: setup ## write Grafana's dashboards from deploy/observability
+	$(BIN)/python deploy/observability/dashboards.py
 
 static: setup ## format, lint, types, imports
 	$(BIN)/ruff format --check .
@@ -43,6 +65,13 @@ setup: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Most of its 700 MB are never imported, so nothing is compiled in advance.
+.venv-notebooks/installed: requirements-notebooks.lock pyproject.toml
+	$(PYTHON) -m venv .venv-notebooks
+	.venv-notebooks/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-notebooks.lock
+	.venv-notebooks/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
 LOCK := uv pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
@@ -52,4 +81,4 @@ lock: ## resolve pyproject.toml again into both locks (needs uv); the notebooks'
 	$(LOCK) --extra dev --constraint build/constraints.txt -o requirements.lock pyproject.toml
 
 clean: ## remove what was made here
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-notebooks build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,14 +19,25 @@ from services.dedup.settings import Settings as DedupSettings
 from services.fs_writer.settings import Settings as FsWriterSettings
 from services.poller.settings import Settings as PollerSettings
 from txfeatures.bootstrap import BootstrapSettings
-from txfeatures.features import FEATURES, RECORD_IDENTIFIER, DerivedFeature, Feature, FoldedFeature
+from txfeatures.features import (
+    DERIVED,
+    FEATURES,
+    FOLDS,
+    RECORD_IDENTIFIER,
+    DerivedFeature,
+    Feature,
+    FoldedFeature,
+    sketch,
+)
 from txfeatures.metrics import DEFINITIONS
+from txfeatures.model import MILLI
 from txfeatures.settings import (
     SERVICES,
     AwsSettings,
     Group,
     KafkaSettings,
     LogSettings,
+    TracingSettings,
     environment_names,
 )
 from txfeatures.topics import DAY_H, TOPICS, Topic
@@ -38,6 +49,7 @@ SHARED: Mapping[str, type[Group]] = {
     "Kafka": KafkaSettings,
     "AWS": AwsSettings,
     "Log": LogSettings,
+    "Tracing": TracingSettings,
 }
 READERS: Mapping[str, type[Group]] = {
     "poller": PollerSettings,
@@ -105,8 +117,8 @@ def metrics() -> Iterator[str]:
     """Yield the parts of metrics.md."""
     yield (
         "At `/metrics` of each service, in Prometheus' text format. The list is closed: a name or "
-        "label that is not here can't be counted. Counters start at 0 with the process; a series "
-        "with labels appears with its first count."
+        "label that is not here can't be counted. Counters start at 0 with the process, with every "
+        "label value that can be told beforehand; other series appear with their first count."
     )
     for service in SERVICES:
         yield f"## {service}"
@@ -155,8 +167,41 @@ def features() -> Iterator[str]:
         "the row itself. `txfeatures features` prints the same list."
     )
     yield _table(
-        ("feature", "type", "unit", "kind", "meaning"),
-        ((f"`{f.name}`", f.type, f.unit, _kind(f), f.description) for f in FEATURES),
+        ("feature", "type", "unit", "kind", "meaning", "error"),
+        (
+            (f"`{f.name}`", f.type, f.unit, _kind(f), f.description, f.error or _exact(f))
+            for f in FEATURES
+        ),
+    )
+    yield (
+        "A transaction counts if its hash, time and fee can be read. Where anything else is "
+        "missing or impossible (the websocket tells no `weight`, an output has more than 21 "
+        "million bitcoin), it contributes nothing to the features made of that: quantiles are over "
+        "the transactions whose size is known. A row whose total needs more than 64 bits is "
+        "withheld and said. The error is that of a bucket of the [sketch](adr/0014-sketch.md); "
+        f"rates above {sketch.LARGEST // MILLI:,} satoshi/vbyte count as that."
+    )
+    yield "## Folds"
+    yield (
+        "What a transaction contributes, by the columns of the archive, and how contributions add "
+        "up, in the stream and by `features.minute_sql` alike. Those that are no features serve "
+        "derived ones. NULL contributes nothing."
+    )
+    yield _table(
+        ("fold", "adds up by", "contribution"),
+        ((f"`{name}`", fold.aggregate.name, f"`{fold.of_sql}`") for name, fold in FOLDS.items()),
+    )
+    yield _table(
+        ("derived", "SQL over the folds"), ((f"`{f.name}`", f"`{f.sql}`") for f in DERIVED)
+    )
+    yield "## Adding a feature"
+    yield (
+        "Add one declaration to `FEATURES` in `txfeatures/features/declared.py` and a field to "
+        "`Transaction` if it needs another one (and a column to the archive, which older objects "
+        "lack: NULL). The oracle of the tests, `tests/support/oracle.py`, then says by code of its "
+        "own what it must be, and the property tests compare the fold, the SQL and the oracle. "
+        "`txfeatures bootstrap` adds it to the feature group; minutes that were open at the "
+        "upgrade have it of the transactions since then only."
     )
 
 
@@ -240,6 +285,10 @@ def _kind(feature: Feature) -> str:
             return "identifier"
         case _:
             return "of the row"
+
+
+def _exact(feature: Feature) -> str:
+    return "exact" if isinstance(feature, FoldedFeature | DerivedFeature) else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -12,6 +12,7 @@ import termios
 import threading
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support import oracle
@@ -81,12 +82,13 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_replay_until_drained_exports_the_oracles_rows(folder: Path) -> None:
+def test_a_replay_until_drained_exports_the_oracles_rows_and_a_training_set(folder: Path) -> None:
     recording, rows = shared_data(BLOCK), folder / "rows.ndjson"
+    training_set = folder / "set.parquet"
     demo = RunningDemo(
         folder,
         *("--source", "replay", "--file", str(recording), "--clock", "poll"),
-        *("--until", "drained", "--export", str(rows)),
+        *("--until", "drained", "--export", str(rows), "--dataset", str(training_set)),
     )
     code, out, err = demo.end()
     assert code == 0, out + err
@@ -95,6 +97,9 @@ def test_a_replay_until_drained_exports_the_oracles_rows(folder: Path) -> None:
     assert {
         row["tx_minute"]: (row["total_nb_trx_1min"], row["total_fee_1min"]) for row in exported
     } == oracle.minutes(recording)
+    assert f"{training_set}: 15 minutes, 0 of them gaps\n" in out
+    learned = pq.read_table(training_set).to_pylist()
+    assert [{name: row[name] for name in row if name != "is_gap"} for row in learned] == exported
     assert demo.children() == {}
 
 

@@ -18,8 +18,10 @@ def archived_hashes(pipeline: Pipeline) -> Counter[str]:
     hashes: Counter[str] = Counter()
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket="txfeatures", Prefix="archive/")
     for page in pages:
-        for item in page.get("Contents", []):
-            body = s3.get_object(Bucket="txfeatures", Key=item["Key"])["Body"].read()
+        for key in (item["Key"] for item in page.get("Contents", [])):
+            if not key.endswith(".parquet"):
+                continue  # a manifest
+            body = s3.get_object(Bucket="txfeatures", Key=key)["Body"].read()
             hashes.update(pq.read_table(io.BytesIO(body))["hash"].to_pylist())
     return hashes
 
@@ -35,6 +37,10 @@ def test_a_replay_gives_the_oracles_rows_and_archives_each_transaction_once(
     pipeline = start(recording)
     pipeline.drain()
     assert pipeline.totals() == oracle.minutes(recording)
+    by_minute = oracle.by_minute(oracle.transactions(recording))
+    for row in pipeline.rows():
+        for name, true in oracle.features(by_minute[str(row["tx_minute"])]).items():
+            assert oracle.is_close(name, row[name], true), (row["tx_minute"], name)
     hashes = [str(tx["hash"]) for tx in oracle.transactions(recording)]
     assert len(hashes) == 4863
     assert archived_hashes(pipeline) == Counter(hashes)

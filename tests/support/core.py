@@ -142,6 +142,7 @@ class Core:
     load: Load
     clock: SystemClock = field(default_factory=SystemClock)
     loaded: threading.Event = field(default_factory=threading.Event)
+    batches: int = 0
     failure: list[BaseException] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
 
@@ -168,6 +169,7 @@ class Core:
                 with closing(KafkaSink(self.kafka, client_id="loader")) as sink:
                     for number, batch in enumerate(self._batches()):
                         publish(sink, batch)
+                        self.batches = number
                         if number % 5 == 0:
                             self.clock.wait(threading.Event(), 5 * len(batch) / records_per_s)
             except BaseException as error:  # noqa: BLE001 - told in the test's own thread
@@ -176,28 +178,38 @@ class Core:
 
         threading.Thread(target=send, daemon=True).start()
 
-    def wait_until(self, is_true: Callable[[], bool], what: str) -> None:
-        deadline = self.clock.monotonic() + PATIENCE_S
+    def wait_until(
+        self, is_true: Callable[[], bool], what: str, progress: Callable[[], object]
+    ) -> None:
+        """Wait for as long as ``progress`` changes, and ``PATIENCE_S`` beyond that."""
+        seen, deadline = progress(), self.clock.monotonic() + PATIENCE_S
         while not is_true():
             assert not self.failure, self.failure
+            if (now := progress()) != seen:
+                seen, deadline = now, self.clock.monotonic() + PATIENCE_S
             logs = "\n".join(worker.log() for worker in self.workers)
             assert self.clock.monotonic() < deadline, f"{what} took too long\n{logs}"
             self.clock.wait(threading.Event(), 0.2)
 
     def drain(self) -> None:
         """Wait until all was loaded and every group has read what the one before it wrote."""
-        self.wait_until(self.loaded.is_set, "loading")
+        self.wait_until(self.loaded.is_set, "loading", lambda: self.batches)
         with closing(KafkaAdmin(self.kafka)) as admin:
             for topic, group in READS:
                 end = committed_ends(self.kafka, topic)
 
-                def is_read(
-                    topic: str = topic, group: str = group, end: dict[int, int] = end
-                ) -> bool:
-                    committed = admin.committed(group, topic)
-                    return all(committed.get(p, 0) >= offset for p, offset in end.items())
+                read: dict[int, int] = {}
 
-                self.wait_until(is_read, f"{group} reading {topic}")
+                def is_read(
+                    topic: str = topic,
+                    group: str = group,
+                    end: dict[int, int] = end,
+                    read: dict[int, int] = read,
+                ) -> bool:
+                    read.update(admin.committed(group, topic))
+                    return all(read.get(p, 0) >= offset for p, offset in end.items())
+
+                self.wait_until(is_read, f"{group} reading {topic}", read.copy)
 
     def records(self, topic: str) -> list[Record]:
         """Every committed record of a topic."""

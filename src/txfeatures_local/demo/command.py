@@ -20,14 +20,17 @@ from txfeatures import aws
 from txfeatures.clock import Clock, SystemClock
 from txfeatures.errors import FatalError, TransientError
 from txfeatures.logs import configure_logging
+from txfeatures.model import Row
 from txfeatures.runtime import stop_on_signals
 from txfeatures.settings import AwsSettings, KafkaSettings, LogSettings
 from txfeatures_local.demo import counts, screen
 from txfeatures_local.demo.drained import Drain, closing_time_s, read_status
 from txfeatures_local.demo.export import read_rows, write_rows
-from txfeatures_local.demo.plan import Plan, Source, Until
+from txfeatures_local.demo.plan import TRAINING_SET, Plan, Source, Until
 from txfeatures_local.demo.stack import Stack, StoppedError
 from txfeatures_local.demo.terminal import foreground
+from txfeatures_local.demo.training_set import write_training_set
+from txfeatures_local.source.endpoint import Status
 from txfeatures_local.source.feed_clock import ClockMode
 
 LIVE_TIMEOUT_S = 3.0
@@ -43,6 +46,10 @@ def demo(
     speed: Annotated[float, typer.Option(min=0.001, help="For clock real.")] = 1.0,
     until: Annotated[Until, typer.Option(help="drained: end when all arrived.")] = Until.STOPPED,
     export: Annotated[Path | None, typer.Option(help="Write the final rows here.")] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="The training set, when drained.", show_default=str(TRAINING_SET)),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the api.")] = 8000,
     pollers: Annotated[int, typer.Option(min=1, max=9, help="Pollers side by side.")] = 1,
     errors: Annotated[Path | None, typer.Option(help="Error answers to mix in.")] = None,
@@ -56,6 +63,7 @@ def demo(
         speed=speed,
         until=until,
         export=export,
+        dataset=dataset,
         port=port,
         pollers=pollers,
         errors=errors,
@@ -167,31 +175,50 @@ class Demo:
         )
 
     def _report(self, stack: Stack) -> None:
-        """Read the rows back, say what there is, write them if asked."""
-        with httpx.Client(timeout=5.0, trust_env=False) as client:
-            status = read_status(stack.status_url, client)
-        closing_s = closing_time_s(status)
-        if closing_s is None or status.first_arrival_at is None:
-            raise FatalError("the recording was not shown to its end; run it again")
-        os.environ.update({k: v for k, v in stack.environment().items() if k.startswith("AWS_")})
-        settings = AwsSettings()
-        rows = list(
-            read_rows(
-                aws.feature_store(settings),
-                settings.feature_group,
-                first_s=status.first_arrival_at - ALLOWED_LATENESS_S,
-                last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
+        """Read the rows back, say what there is, write them if asked, and the training set."""
+        _use_only(stack)
+        with httpx.Client(timeout=30.0, trust_env=False) as client:
+            rows = _rows(read_status(stack.status_url, client))
+            total = sum(int(row["total_nb_trx_1min"]) for row in rows)
+            self._say(f"drained: {total:,} transactions in {len(rows)} final rows")
+            if self._plan.export:
+                write_rows(self._plan.export, iter(rows))
+                self._say(f"rows written to {self._plan.export}")
+            if not rows:
+                self._say("no training set: there is no final row")
+                return
+            write_training_set(
+                self._plan.dataset or TRAINING_SET,
+                rows,
+                aws_url=stack.addresses.aws,
+                client=client,
             )
-        )
-        total = sum(int(row["total_nb_trx_1min"]) for row in rows)
-        self._say(f"drained: {total:,} transactions in {len(rows)} final rows")
-        if self._plan.export:
-            write_rows(self._plan.export, iter(rows))
-            self._say(f"rows written to {self._plan.export}")
 
 
 ALLOWED_LATENESS_S = 24 * 3600
 """How far before the first arrival a row can lie (the aggregator's default)."""
+
+
+def _use_only(stack: Stack) -> None:
+    """Let this process use the stack's AWS, and nothing that the user's environment says of it."""
+    for name in [name for name in os.environ if name.startswith(("TXF_", "AWS_"))]:
+        del os.environ[name]
+    os.environ.update({k: v for k, v in stack.environment().items() if k.startswith("AWS_")})
+
+
+def _rows(status: Status) -> list[Row]:
+    """Return the final rows of a replay that was shown to its end."""
+    if closing_time_s(status) is None or status.first_arrival_at is None:
+        raise FatalError("the recording was not shown to its end; run it again")
+    settings = AwsSettings()
+    return list(
+        read_rows(
+            aws.feature_store(settings),
+            settings.feature_group,
+            first_s=status.first_arrival_at - ALLOWED_LATENESS_S,
+            last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
+        )
+    )
 
 
 def _look(drain: Drain) -> bool:

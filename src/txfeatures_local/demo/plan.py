@@ -9,6 +9,7 @@ from txfeatures.errors import FatalError
 from txfeatures_local.source.feed_clock import ClockMode
 
 REGION = "eu-west-1"
+TRAINING_SET = Path("training-set.parquet")
 
 
 class Source(StrEnum):
@@ -38,6 +39,7 @@ class Plan:
         speed: Seconds of the feed in one second, for clock ``real``.
         until: ``drained`` ends by itself when everything has arrived.
         export: Where the final rows are written, for ``drained``.
+        dataset: Where the training set is written, for ``drained``; None for ``TRAINING_SET``.
         port: The api's port.
         pollers: How many pollers run side by side.
         errors: Recorded error answers to mix in.
@@ -50,6 +52,7 @@ class Plan:
     speed: float = 1.0
     until: Until = Until.STOPPED
     export: Path | None = None
+    dataset: Path | None = None
     port: int = 8000
     pollers: int = 1
     errors: Path | None = None
@@ -71,8 +74,13 @@ class Plan:
             raise FatalError("only a replay ends: UNTIL=drained needs SOURCE=replay and FILE=path")
         if self.export is not None and self.until is not Until.DRAINED:
             raise FatalError("EXPORT writes final rows: it needs UNTIL=drained")
-        if self.export is not None and not self.export.absolute().parent.is_dir():
-            raise FatalError(f"there is no folder for {self.export}; make it first")
+        if self.dataset is not None and self.until is not Until.DRAINED:
+            raise FatalError("DATASET is of final rows: it needs UNTIL=drained")
+        if self.dataset is not None and self.dataset.suffix not in {".parquet", ".csv"}:
+            raise FatalError(f"DATASET must end in .parquet or .csv, not {self.dataset}")
+        for path in (self.export, self.dataset):
+            if path is not None and not path.absolute().parent.is_dir():
+                raise FatalError(f"there is no folder for {path}; make it first")
 
     @property
     def is_local(self) -> bool:

@@ -159,3 +159,9 @@ def test_a_clock_of_any_date_does_not_stop_it(app: App) -> None:
 def test_its_tables_are_as_many_as_the_partitions_of_its_topic(app: App) -> None:
     assert app.tables["seen"].partitions == 4
     assert [agent.channel.topics for agent in app.agents.values()] == [("raw",)]
+
+
+def test_a_partition_tells_the_feed_clock_it_has_reached(app: App, metrics: Metrics) -> None:
+    work(app, "dedup", record(A, 5_000), tick(7_500))
+    value = metrics.registry.get_sample_value
+    assert value("txf_dedup_partition_time_seconds", {"partition": "3"}) == 7.5

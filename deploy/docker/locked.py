@@ -1,0 +1,91 @@
+"""Install what a service needs, and only that, every file checked against requirements.lock.
+
+    python locked.py /opt/venv/bin/python '.[dedup,tracing]'
+    python locked.py /usr/local/bin/python hatchling
+
+The lock says for each package who asked for it. Read backwards that leads from an extra of
+pyproject.toml, or from a package, to all it needs, markers included; pip then takes that part
+of the lock with `--require-hashes`, and refuses it if anything were missing.
+"""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+_ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==.*\n(?:[ \t]+.*\n?)*", re.MULTILINE)
+_ASKER = re.compile(r"^ +# (?:via|  )(?: +|)([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_EXTRAS = re.compile(r"\[(.*)\]")
+
+
+def part(lock: str, names: Iterable[str]) -> str:
+    """Return the entries of the named packages and of all that they need.
+
+    Raises:
+        LookupError: A package is not in the lock; the message says what to do.
+    """
+    entries: dict[str, str] = defaultdict(str)
+    needs: dict[str, set[str]] = defaultdict(set)
+    for match in _ENTRY.finditer(lock):
+        name = normalised(match[1])
+        entries[name] += match[0]  # one package may have an entry per marker
+        for asker in _ASKER.findall(match[0]):
+            needs[normalised(asker)].add(name)
+    wanted: set[str] = set()
+    left = {normalised(name) for name in names}
+    while left:
+        wanted |= left
+        left = {needed for name in left for needed in needs[name]} - wanted
+    if missing := wanted - entries.keys():
+        raise LookupError(f"not in the lock: {', '.join(sorted(missing))}; run `make lock`")
+    return "".join(text for name, text in entries.items() if name in wanted)
+
+
+def direct(project: Mapping[str, Any], extras: Iterable[str]) -> Iterator[str]:
+    """Yield the packages that the project itself asks for, with these extras."""
+    requirements = [*project["dependencies"]]
+    for extra in extras:
+        requirements += project["optional-dependencies"][extra]
+    for requirement in requirements:
+        name = _first(_NAME, requirement)
+        if name == project["name"]:
+            yield from direct(project, _first(_EXTRAS, requirement).split(","))
+        else:
+            yield name
+
+
+def normalised(name: str) -> str:
+    """Return a package's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def install(folder: Path, python: str, wanted: str) -> None:
+    """Install ``wanted``, a package or ``.[extras]``, into the environment of ``python``."""
+    lock = (folder / "requirements.lock").read_text()
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    extras = _EXTRAS.search(wanted)
+    names = direct(project, extras[1].split(",")) if extras else [wanted]
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch, "requirements.txt")
+        file.write_text(part(lock, names))
+        command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
+        command += ["--only-binary", ":all:", "--require-hashes", "-r", str(file)]
+        subprocess.run(command, check=True)  # noqa: S603
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    if found is None:
+        raise LookupError(f"{text!r} is no requirement")
+    return found[1] if found.groups() else found[0]
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[2:]:
+        install(Path(), sys.argv[1], argument)

@@ -1,0 +1,59 @@
+{{/* Names and labels. */}}
+
+{{- define "txfeatures.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of a component's objects. Takes root, name. */}}
+{{- define "txfeatures.componentName" -}}
+{{- printf "%s-%s" (include "txfeatures.fullname" .root) (replace "_" "-" .name) -}}
+{{- end -}}
+
+{{/* Takes root, name. */}}
+{{- define "txfeatures.selectorLabels" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ replace "_" "-" .name }}
+{{- end -}}
+
+{{/* Takes root, name. */}}
+{{- define "txfeatures.labels" -}}
+{{ include "txfeatures.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: {{ .root.Chart.Name }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes root, name, c: the component's values. */}}
+{{- define "txfeatures.serviceAccountName" -}}
+{{- if .c.serviceAccount.name -}}
+{{- .c.serviceAccount.name -}}
+{{- else if .c.serviceAccount.create -}}
+{{- include "txfeatures.componentName" . -}}
+{{- else -}}
+default
+{{- end -}}
+{{- end -}}
+
+{{/* Takes root, name: of the image, a service or "tools". */}}
+{{- define "txfeatures.image" -}}
+{{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+txfeatures-{{ replace "_" "-" .name }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+
+{{/* What a hook needs must be there before it, and is gone after it. Takes the weight. */}}
+{{- define "txfeatures.hookAnnotations" -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}

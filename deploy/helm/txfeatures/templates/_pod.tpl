@@ -1,0 +1,86 @@
+{{/* What every pod of the chart has in common. */}}
+
+{{- define "txfeatures.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* The first fields of a pod's spec. Takes root, name, c. */}}
+{{- define "txfeatures.podSpec" -}}
+serviceAccountName: {{ include "txfeatures.serviceAccountName" . }}
+automountServiceAccountToken: false
+# Kubernetes' <SERVICE>_PORT variables could look like settings, and be refused.
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- with .c.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .c.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .c.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Where a container's environment comes from. Takes root, name. */}}
+{{- define "txfeatures.envFrom" -}}
+- configMapRef:
+    name: {{ include "txfeatures.componentName" . }}
+{{- with include "txfeatures.secretName" . }}
+- secretRef:
+    name: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes root. */}}
+{{- define "txfeatures.volumeMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- if .root.Values.secrets.kafkaTls.existing }}
+- name: kafka-tls
+  mountPath: /etc/txfeatures/kafka
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{/* Takes root. */}}
+{{- define "txfeatures.volumes" -}}
+- name: tmp
+  emptyDir: {}
+{{- with .root.Values.secrets.kafkaTls.existing }}
+- name: kafka-tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- end -}}
+
+{{/* Takes c, root, name, config: the environment, whose change restarts the pod. */}}
+{{- define "txfeatures.podMetadata" -}}
+labels:
+  {{- include "txfeatures.labels" . | nindent 2 }}
+  {{- with .c.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+annotations:
+  checksum/config: {{ .config | sha256sum }}
+  {{- with .c.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}

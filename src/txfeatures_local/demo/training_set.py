@@ -1,0 +1,36 @@
+"""The demo's last act: a training set of what it replayed, as ``txfeatures dataset`` makes it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from txfeatures.cli.dataset import dataset
+from txfeatures.features import RECORD_IDENTIFIER, minute_start_s
+from txfeatures.model import MINUTE_S, Row
+
+
+def write_training_set(
+    path: Path, rows: Sequence[Row], *, aws_url: str, client: httpx.Client
+) -> None:
+    """Write the minutes from the first row to the last to ``path``; print file, rows and gaps.
+
+    The offline store is read, where AWS is told in the environment.
+
+    Args:
+        path: Ends in ``.parquet`` or ``.csv``.
+        rows: One or more, in order.
+        aws_url: The local AWS, which writes at once what waits for its offline store.
+        client: Asks it to.
+
+    Raises:
+        FatalError: The file can't be written.
+    """
+    client.post(f"{aws_url}/_local/flush").raise_for_status()
+    first_s, last_s = (minute_start_s(str(row[RECORD_IDENTIFIER])) for row in (rows[0], rows[-1]))
+    dataset(
+        out=path,
+        start=datetime.fromtimestamp(first_s, UTC),
+        end=datetime.fromtimestamp(last_s + MINUTE_S, UTC),
+    )

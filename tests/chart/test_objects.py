@@ -1,0 +1,280 @@
+"""What the chart makes of its values, object by object."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.helm import chart_settings
+from deploy.helm.generate import CHART
+from services.aggregator.app import NAME as AGGREGATOR
+from services.dedup.app import NAME as DEDUP
+from services.fs_writer.main import SERVICE as FS_WRITER
+from tests.chart.helm import CASES, EKS, LOCAL, refusal, template
+from txfeatures.settings import SERVICES
+from txfeatures.topics import AGGREGATED, DEDUPED, PARTIALS, RAW
+
+SCRAM, MTLS = CASES["scram-values"], CASES["mtls-values"]
+
+
+def ports(policy: dict[str, Any]) -> set[int]:
+    """The TCP ports that a policy lets out to anywhere."""
+    return {
+        port["port"]
+        for rule in policy["spec"]["egress"]
+        if "to" not in rule
+        for port in rule["ports"]
+        if port["protocol"] == "TCP"
+    } - {53}
+
+
+def test_stateful_stages_keep_their_names_and_do_not_wait_for_one_another() -> None:
+    rendered = template(EKS)
+    kinds = {o["metadata"]["name"]: o for o in rendered.objects if "template" in o.get("spec", {})}
+    for name in ("poller", "dedup", "aggregator"):
+        found = kinds[f"txfeatures-{name}"]
+        assert found["kind"] == "StatefulSet"
+        assert found["spec"]["podManagementPolicy"] == "Parallel"
+        assert found["spec"]["serviceName"] == f"txfeatures-{name}"
+    for name in ("fs-writer", "api"):
+        found = kinds[f"txfeatures-{name}"]
+        assert found["kind"] == "Deployment"
+        assert found["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_the_pollers_spool_outlives_pod_release_and_scale_down() -> None:
+    spec = template(EKS).get("StatefulSet", "txfeatures-poller")["spec"]
+    assert spec["persistentVolumeClaimRetentionPolicy"] == {
+        "whenDeleted": "Retain",
+        "whenScaled": "Retain",
+    }
+    (claim,) = spec["volumeClaimTemplates"]
+    assert claim["spec"]["storageClassName"] == "gp3"
+    mounts = spec["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert {"name": "spool", "mountPath": "/var/lib/txfeatures"} in mounts
+
+
+def test_liveness_asks_only_whether_the_process_answers() -> None:
+    for name, pod in template(EKS).pods():
+        (container,) = pod["spec"]["containers"]
+        if not name.startswith(("StatefulSet", "Deployment")):
+            continue
+        paths = {
+            probe: container[f"{probe}Probe"]["httpGet"]["path"]
+            for probe in ("startup", "readiness", "liveness")
+        }
+        assert paths == {"startup": "/healthz", "readiness": "/readyz", "liveness": "/healthz"}
+        assert pod["spec"]["terminationGracePeriodSeconds"] >= 60
+
+
+def test_bootstrap_runs_before_anything_else_and_leaves_nothing_but_its_log() -> None:
+    hooks = [
+        found
+        for found in template(EKS).objects
+        if found["metadata"].get("annotations", {}).get("helm.sh/hook") == "pre-install,pre-upgrade"
+    ]
+    weights = {o["kind"]: int(o["metadata"]["annotations"]["helm.sh/hook-weight"]) for o in hooks}
+    assert set(weights) == {"ServiceAccount", "ConfigMap", "NetworkPolicy", "Job"}
+    assert all(weight < weights["Job"] for kind, weight in weights.items() if kind != "Job")
+    for found in hooks:
+        policy = found["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+        assert ("hook-succeeded" in policy) is (found["kind"] != "Job")
+
+
+def test_every_process_has_a_service_account_of_its_own() -> None:
+    accounts = [pod["spec"]["serviceAccountName"] for name, pod in template(EKS).pods()]
+    assert len(set(accounts) - {"txfeatures-api"}) == len(SERVICES) + 1  # bootstrap, compact
+    scram = template(SCRAM).of("ServiceAccount")
+    assert {
+        found["metadata"]["name"]
+        for found in scram
+        if "eks.amazonaws.com/role-arn" in found["metadata"].get("annotations", {})
+    } == {f"txfeatures-{name.replace('_', '-')}" for name in SERVICES}
+
+
+def test_scaling_by_lag_follows_the_groups_and_topics_of_the_code() -> None:
+    found = {
+        o["metadata"]["name"].removeprefix("txfeatures-"): [
+            (t["metadata"]["consumerGroup"], t["metadata"]["topic"]) for t in o["spec"]["triggers"]
+        ]
+        for o in template(EKS).of("ScaledObject")
+    }
+    assert found == {
+        "dedup": [(DEDUP, RAW)],
+        "aggregator": [(AGGREGATOR, DEDUPED), (AGGREGATOR, PARTIALS)],
+        "fs-writer": [
+            (f"{FS_WRITER}-features", AGGREGATED),
+            (f"{FS_WRITER}-archive", DEDUPED),
+        ],
+    }
+
+
+def test_what_scales_by_itself_has_no_replicas_of_the_charts() -> None:
+    rendered = template(EKS)
+    for name in ("dedup", "aggregator"):
+        assert "replicas" not in rendered.get("StatefulSet", f"txfeatures-{name}")["spec"]
+    (hpa,) = rendered.of("HorizontalPodAutoscaler")
+    assert hpa["spec"]["maxReplicas"] == 10
+    assert rendered.get("StatefulSet", "txfeatures-poller")["spec"]["replicas"] == 2
+
+
+def test_keda_signs_in_to_msk_by_the_same_way_as_the_services() -> None:
+    iam = template(EKS)
+    (authentication,) = iam.of("TriggerAuthentication")
+    assert authentication["spec"]["podIdentity"] == {"provider": "aws"}
+    assert iam.get("Secret", "txfeatures-kafka-scaler")["stringData"] == {
+        "tls": "enable",
+        "sasl": "oauthbearer",
+        "saslTokenProvider": "aws_msk_iam",
+    }
+    assert {
+        trigger["metadata"]["awsRegion"]
+        for found in iam.of("ScaledObject")
+        for trigger in found["spec"]["triggers"]
+    } == {"eu-west-1"}
+
+
+def test_keda_takes_password_and_certificates_from_the_services_secrets() -> None:
+    (scram,) = template(SCRAM).of("TriggerAuthentication")
+    taken = {r["parameter"]: (r["name"], r["key"]) for r in scram["spec"]["secretTargetRef"]}
+    assert taken["password"] == ("txfeatures-settings", "TXF_KAFKA_SASL_PASSWORD")
+    assert taken["username"] == ("txfeatures-settings", "TXF_KAFKA_SASL_USERNAME")
+    (mtls,) = template(MTLS).of("TriggerAuthentication")
+    taken = {r["parameter"]: (r["name"], r["key"]) for r in mtls["spec"]["secretTargetRef"]}
+    assert taken["cert"] == ("features-kafka", "tls.crt")
+    assert taken["ca"] == ("features-kafka", "ca.crt")
+
+
+def test_secret_settings_come_from_one_secret_and_never_from_a_configmap() -> None:
+    rendered = template(SCRAM)
+    secrets = {found["metadata"]["name"] for found in rendered.of("ExternalSecret")}
+    assert secrets == {"txfeatures-settings", "txfeatures-bootstrap-settings"}
+    for name, pod in rendered.pods():
+        if name.startswith("Pod/"):
+            continue
+        sources = pod["spec"]["containers"][0]["envFrom"]
+        (secret,) = [s["secretRef"]["name"] for s in sources if "secretRef" in s]
+        is_hook = name == "Job/txfeatures-bootstrap"
+        assert secret == ("txfeatures-bootstrap-settings" if is_hook else "txfeatures-settings")
+    for found in rendered.of("ConfigMap"):
+        assert not set(chart_settings.secret_names()) & found["data"].keys()
+
+
+def test_certificates_are_mounted_where_the_settings_say() -> None:
+    rendered = template(MTLS)
+    environment = rendered.get("ConfigMap", "features-dedup")["data"]
+    for setting, file in (
+        ("TXF_KAFKA_CA_FILE", "ca.crt"),
+        ("TXF_KAFKA_CLIENT_CERTIFICATE_FILE", "tls.crt"),
+        ("TXF_KAFKA_CLIENT_KEY_FILE", "tls.key"),
+    ):
+        assert environment[setting] == f"/etc/txfeatures/kafka/{file}"
+    pod = rendered.get("StatefulSet", "features-dedup")["spec"]["template"]["spec"]
+    assert {"name": "kafka-tls", "mountPath": "/etc/txfeatures/kafka", "readOnly": True} in pod[
+        "containers"
+    ][0]["volumeMounts"]
+
+
+def test_only_the_ports_of_what_the_settings_name_are_let_out() -> None:
+    rendered = template(LOCAL, values={"aws": {"endpointUrl": "http://10.96.0.50:5000"}})
+    assert ports(rendered.get("NetworkPolicy", "txfeatures-poller")) == {9092, 5000, 8000}
+    assert ports(rendered.get("NetworkPolicy", "txfeatures-dedup")) == {9092, 5000}
+    assert ports(rendered.get("NetworkPolicy", "txfeatures-compact")) == {5000}
+    eks = template(EKS)
+    assert ports(eks.get("NetworkPolicy", "txfeatures-poller")) == {9098, 443}
+    agent = eks.get("NetworkPolicy", "txfeatures-api")["spec"]["egress"][1]
+    assert agent["to"][0]["ipBlock"]["cidr"] == "169.254.170.23/32"
+
+
+def test_only_those_named_are_let_in() -> None:
+    rendered = template(SCRAM)
+    (dedup,) = rendered.get("NetworkPolicy", "txfeatures-dedup")["spec"]["ingress"]
+    (expression,) = dedup["from"][0]["namespaceSelector"]["matchExpressions"]
+    assert expression["values"] == ["monitoring"]
+    (api,) = rendered.get("NetworkPolicy", "txfeatures-api")["spec"]["ingress"]
+    test_pod, others = api["from"]
+    assert others["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring", "trading"]
+    pod = rendered.get("Pod", "txfeatures-test")
+    assert test_pod["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert rendered.get("NetworkPolicy", "txfeatures-bootstrap")["spec"]["ingress"] == []
+
+
+def test_alerts_and_dashboards_are_those_of_the_repository() -> None:
+    rendered = template(EKS)
+    (rule,) = rendered.of("PrometheusRule")
+    assert rule["spec"] == yaml.safe_load((CHART / "files" / "alerts.yml").read_text())
+    shipped = [
+        o for o in rendered.of("ConfigMap") if "grafana_dashboard" in o["metadata"]["labels"]
+    ]
+    texts = {name: text for found in shipped for name, text in found["data"].items()}
+    files = {path.name: path for path in (CHART / "files" / "dashboards").glob("*.json")}
+    assert texts.keys() == files.keys()
+    for name, path in files.items():
+        assert json.loads(texts[name]) == json.loads(path.read_text())
+
+
+def test_prometheus_knows_the_services_by_the_job_that_the_alerts_ask_for() -> None:
+    (monitor,) = template(EKS).of("ServiceMonitor")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert {"targetLabel": "job", "replacement": "txfeatures"} in endpoint["relabelings"]
+    labels = monitor["spec"]["selector"]["matchLabels"]
+    for service in template(EKS).of("Service"):
+        assert labels.items() <= service["metadata"]["labels"].items()
+
+
+def test_nothing_needs_an_operator_unless_it_is_asked_for() -> None:
+    groups = {found["apiVersion"].partition("/")[0] for found in template(LOCAL).objects}
+    assert groups == {"v1", "apps", "batch", "policy", "networking.k8s.io"}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"aws": {"region": ""}}, "aws.region is missing"),
+        (
+            {"settings": {"kafka": {"security": "scram", "sasl_username": "a"}}, "secrets": {}},
+            "needs TXF_KAFKA_SASL_PASSWORD in a Secret",
+        ),
+        ({"settings": {"kafka": {"security": "mtls"}}}, "mtls needs a certificate"),
+        ({"services": {"dedup": {"autoscaling": {"maxReplicas": 9}}}}, "stand by idle"),
+        ({"services": {"api": {"autoscaling": {"minReplicas": 11}}}}, "above maxReplicas"),
+        ({"secrets": {"existing": "a", "external": {"enabled": True}}}, "exclude each other"),
+    ],
+)
+def test_values_that_can_not_work_are_refused_with_a_sentence(
+    values: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in refusal(EKS, values=values)
+
+
+def test_a_chart_without_brokers_says_how_to_give_them() -> None:
+    said = refusal(values={"aws": {"region": "eu-west-1"}})
+    assert "settings.kafka.bootstrap_servers is missing: give the brokers" in said
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"imgae": {}},
+        {"settings": {"kafka": {"bootstrap_server": "a:9092"}}},
+        {"services": {"dedupe": {}}},
+        {"services": {"poller": {"settings": {"http_port": 80}}}},
+        {"services": {"poller": {"settings": {"interval_s": 5000}}}},
+        {"services": {"poller": {"autoscaling": {"by": "lag"}}}},
+        {"services": {"api": {"resources": {"limit": {}}}}},
+        {"settings": {"kafka": {"sasl_password": "hush"}}},
+        {"defaults": {"extraEnv": {"TXF_LOG_LEVEL": "debug"}}},
+        {"image": {"tag": "latest"}},
+    ],
+    ids=json.dumps,
+)
+def test_values_that_the_schema_does_not_know_are_refused(values: dict[str, Any]) -> None:
+    assert "schema" in refusal(EKS, values=values)
+
+
+def test_a_change_of_the_settings_of_one_release_leaves_names_alone() -> None:
+    names = {(o["kind"], o["metadata"]["name"]) for o in template(EKS).objects}
+    other = template(EKS, values={"image": {"tag": "9.9.9"}, "commonLabels": {"team": "features"}})
+    assert {(o["kind"], o["metadata"]["name"]) for o in other.objects} == names
+    assert all(o["metadata"]["labels"]["team"] == "features" for o in other.objects)

@@ -1,0 +1,36 @@
+"""Images once, a stack per test that wants one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compose.stack import BASE, BUILD_TIMEOUT_S, Compose, docker, no_engine
+
+
+@pytest.fixture(scope="session")
+def images() -> None:
+    """All images, built; skips where there is no engine."""
+    if reason := no_engine(compose=True):
+        pytest.skip(reason)
+    docker("compose", "-f", str(BASE), "build", "--quiet", timeout_s=BUILD_TIMEOUT_S)
+
+
+StartCompose = Callable[..., Compose]
+
+
+@pytest.fixture
+def start(images: None) -> Iterator[StartCompose]:
+    """Return a function that starts the stack; it is removed after the test."""
+    opened: list[Compose] = []
+
+    def start(name: str, *files: Path, recording: Path | None = None) -> Compose:
+        opened.append(Compose(f"txfeatures-test-{name}", BASE, *files, recording=recording))
+        opened[-1].up()
+        return opened[-1]
+
+    try:
+        yield start
+    finally:
+        for stack in opened:
+            stack.down()

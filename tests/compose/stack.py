@@ -1,0 +1,180 @@
+"""docker-compose.yml as the tests drive it: under a name and on ports of their own."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pyarrow.parquet as pq
+
+from tests.support.shared_data import REPOSITORY
+from txfeatures.archive.layout import PREFIX
+from txfeatures.clock import SystemClock
+from txfeatures.settings import AwsSettings, KafkaSettings
+from txfeatures_local.demo.drained import Drain, read_status
+from txfeatures_local.demo.export import read_rows
+from txfeatures_local.demo.plan import REGION
+from txfeatures_local.ports import HOST, free_port
+from txfeatures_local.source.endpoint import Status
+
+BASE = Path("docker-compose.yml")
+REPLAY = Path("deploy/compose/replay.yml")
+BUILD_TIMEOUT_S = 900.0
+START_TIMEOUT_S = 300.0
+PATIENCE_S = 300.0
+LOOK_S = 0.2
+
+
+def no_engine(*, compose: bool = False) -> str | None:
+    """Return why containers can't be had here, None where they can."""
+    if shutil.which("docker") is None:
+        return "no Docker engine: the command docker is not installed"
+    for command in (["docker", "info"], *([["docker", "compose", "version"]] if compose else [])):
+        if subprocess.run(command, capture_output=True, timeout=60).returncode:
+            return f"no Docker engine: `{' '.join(command)}` fails"
+    return None
+
+
+def docker(*arguments: str, timeout_s: float = 120.0) -> str:
+    """Run docker; return its output, fail with what it complained of."""
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=timeout_s, cwd=REPOSITORY
+    )
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr[-3000:]}"
+    return done.stdout
+
+
+class Compose:
+    """A project of Docker Compose."""
+
+    def __init__(self, name: str, *files: Path, recording: Path | None = None) -> None:
+        self.name = name
+        self._files = files
+        ports = {f"{part}_PORT": str(free_port()) for part in ("API", "AWS", "KAFKA", "SOURCE")}
+        recordings = {"RECORDING": str(recording.absolute())} if recording else {}
+        self._ports = {part.removesuffix("_PORT").lower(): port for part, port in ports.items()}
+        self._env = {**os.environ, **ports, **recordings}
+        self._clock = SystemClock()
+        self._client = httpx.Client(timeout=5.0, trust_env=False)
+
+    def run(self, *arguments: str, timeout_s: float = 120.0) -> str:
+        """Run docker compose in this project; return its output."""
+        files = [word for file in self._files for word in ("-f", str(file))]
+        done = subprocess.run(
+            ["docker", "compose", "-p", self.name, *files, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            cwd=REPOSITORY,
+            env=self._env,
+        )
+        assert done.returncode == 0, f"{' '.join(arguments)}: {done.stderr[-3000:]}\n{self.logs()}"
+        return done.stdout
+
+    def up(self) -> None:
+        """Start everything and wait until all of it is healthy."""
+        self.run("up", "--wait", "--no-build", timeout_s=START_TIMEOUT_S)
+
+    def down(self) -> None:
+        """Remove everything."""
+        self._client.close()
+        self.run("down", "--volumes", "--timeout", "20")
+
+    def logs(self) -> str:
+        """Return the last lines of every container."""
+        names = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={self.name}")
+        return "\n".join(
+            subprocess.run(
+                ["docker", "logs", "--tail", "8", name], capture_output=True, text=True
+            ).stderr[-1500:]
+            for name in names.split()
+        )
+
+    def container(self, service: str) -> dict[str, Any]:
+        """Return what the engine knows of a service's container."""
+        name = self.run("ps", "-aq", service).strip()
+        [found] = json.loads(docker("inspect", name))
+        return dict(found)
+
+    def crash(self, service: str) -> None:
+        """End a service with SIGKILL and start it again."""
+        name = self.run("ps", "-q", service).strip()
+        docker("kill", "--signal", "KILL", name)
+        docker("start", name)
+
+    def url(self, part: str, path: str = "") -> str:
+        """Return the address of a published port on this host."""
+        return f"http://{HOST}:{self._ports[part]}{path}"
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask the api."""
+        return self._client.get(self.url("api", path))
+
+    def status(self) -> Status:
+        """Return how far the source has shown its recording; it may just be starting."""
+        return read_status(self.url("source", "/_local/status"), self._client)
+
+    def wait_until(self, is_true: Callable[[], bool]) -> None:
+        """Look until ``is_true``; a container that just restarts may not answer."""
+        deadline = self._clock.monotonic() + PATIENCE_S
+        while not self._answers(is_true):
+            assert self._clock.monotonic() < deadline, f"took too long\n{self.logs()}"
+            self._clock.wait(threading.Event(), LOOK_S)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        self._clock.wait(threading.Event(), seconds)
+
+    def drain(self) -> None:
+        """Wait until everything has arrived."""
+        kafka = KafkaSettings(bootstrap_servers=f"{HOST}:{self._ports['kafka']}")
+        with closing(Drain(kafka, status=self.status, pollers=1)) as drain:
+            self.wait_until(drain.is_done)
+
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Minute -> (transactions, sum of fees), from the online store."""
+        status = self.status()
+        rows = read_rows(
+            self._aws("sagemaker-featurestore-runtime"),
+            AwsSettings().feature_group,
+            first_s=(status.first_arrival_at or 0) - 24 * 3600,
+            last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
+        )
+        return {
+            str(row["tx_minute"]): (int(row["total_nb_trx_1min"]), int(row["total_fee_1min"]))
+            for row in rows
+        }
+
+    def archived_hashes(self) -> Counter[str]:
+        """Return how often each hash stands in the archive."""
+        s3, bucket = self._aws("s3"), AwsSettings().bucket
+        hashes: Counter[str] = Counter()
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX):
+            for item in page.get("Contents", []):
+                body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+                hashes.update(pq.read_table(io.BytesIO(body))["hash"].to_pylist())
+        return hashes
+
+    def _answers(self, is_true: Callable[[], bool]) -> bool:
+        try:
+            return is_true()
+        except httpx.TransportError:
+            return False
+
+    def _aws(self, service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.url("aws"),
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )

@@ -1,0 +1,70 @@
+"""`docker compose up --wait`, as a user runs it."""
+
+from collections import Counter
+from functools import partial
+
+import pytest
+
+from tests.compose.conftest import StartCompose
+from tests.compose.stack import REPLAY, Compose, docker
+from tests.support import oracle
+from tests.support.shared_data import BLOCK, shared_data
+from txfeatures.settings import SERVICES
+
+pytestmark = [pytest.mark.integration, pytest.mark.compose, pytest.mark.timeout(1800)]
+
+OUTAGE_S = 8.0
+VICTIMS = ("source", "poller", "dedup", "aggregator", "fs_writer", "api", "kafka")
+
+
+def has_latest(stack: Compose) -> bool:
+    return stack.get("/features/latest").is_success
+
+
+def has_shown(stack: Compose, transactions: int) -> bool:
+    return stack.status().transactions >= transactions
+
+
+def is_healthy(stack: Compose, service: str) -> bool:
+    return bool(stack.container(service)["State"]["Health"]["Status"] == "healthy")
+
+
+def test_up_serves_the_latest_row_and_stop_ends_every_service_in_order(
+    start: StartCompose,
+) -> None:
+    stack = start("simulation")
+    stack.wait_until(partial(has_latest, stack))
+    row = stack.get("/features/latest").json()
+    assert row["total_nb_trx_1min"] > 0
+    for service in SERVICES:
+        confined = stack.container(service)["HostConfig"]
+        assert confined["ReadonlyRootfs"] is True
+        assert confined["CapDrop"] == ["ALL"]
+    stack.run("stop", "--timeout", "25", *reversed(SERVICES))
+    codes = {service: stack.container(service)["State"]["ExitCode"] for service in SERVICES}
+    assert codes == dict.fromkeys(SERVICES, 0)
+
+
+def test_sigkill_of_each_container_in_turn_changes_no_row_and_archives_nothing_twice(
+    start: StartCompose,
+) -> None:
+    recording = shared_data(BLOCK)
+    stack = start("replay", REPLAY, recording=recording)
+    for number, victim in enumerate(VICTIMS, start=1):
+        # The source forgets how far it was, and shows the recording again from its beginning.
+        stack.wait_until(partial(has_shown, stack, 300 * number))
+        stack.crash(victim)
+    # The local AWS keeps the stores in its memory; it hangs instead, as long as a long outage.
+    aws = stack.container("aws")["Id"]
+    docker("pause", aws)
+    stack.pause(OUTAGE_S)
+    docker("unpause", aws)
+    for container in (*VICTIMS, "aws"):
+        stack.wait_until(partial(is_healthy, stack, container))
+    stack.drain()
+    assert stack.totals() == oracle.minutes(recording)
+    assert stack.archived_hashes() == Counter(
+        str(tx["hash"]) for tx in oracle.transactions(recording)
+    )
+    stack.wait_until(partial(has_latest, stack))
+    assert stack.get("/features/latest?final=true").json()["is_final"] == 1
