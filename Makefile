@@ -65,7 +65,7 @@ setup: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Most of its 700 MB are never imported, so nothing is compiled in advance.
+# Most of its 1.1 GB are never imported, so nothing is compiled in advance.
 .venv-notebooks/installed: requirements-notebooks.lock pyproject.toml
 	$(PYTHON) -m venv .venv-notebooks
 	.venv-notebooks/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-notebooks.lock

@@ -77,7 +77,7 @@ def test_the_model_beats_the_baseline_where_there_is_something_to_learn_and_leav
     rng = random.Random(0)
     counts = [rng.randint(100, 900) for _ in range(minutes)]
     rows: list[dict[str, object]] = [
-        {"total_nb_trx_1min": count, "fee_rate_p50_1min": 1 + before / 100}
+        {"total_nb_trx_1min": count, "fee_rate_p50_1min": before / 20}
         for before, count in zip([500, *counts], counts, strict=False)
     ]
     rows[gap] = {}
@@ -99,4 +99,4 @@ def test_the_model_beats_the_baseline_where_there_is_something_to_learn_and_leav
     observed, pairs, errors = found.said
     assert observed == minutes - 1
     assert pairs == minutes - LAGS - (1 + LAGS) - 1  # the gap and those after it; the empty one
-    assert errors["ridge"] < 0.2 * errors["persistence"]
+    assert errors["ridge"] < 0.5 * errors["persistence"]
