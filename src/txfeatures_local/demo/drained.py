@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from txfeatures import wire
+from txfeatures.errors import TransientError
 from txfeatures.kafka_admin import KafkaAdmin
 from txfeatures.kafka_source import KafkaTail, committed_ends
 from txfeatures.model import MINUTE_S
@@ -60,8 +61,11 @@ class Drain:
         self._done = False
 
     def is_done(self) -> bool:
-        """Look once; return whether everything has arrived."""
-        self._done = self._done or next(self._steps, True)
+        """Look once; return whether everything has arrived. Brokers that are away: not yet."""
+        try:
+            self._done = self._done or next(self._steps, True)
+        except TransientError:
+            self._steps = self._follow()  # a generator that raised would count as finished
         return self._done
 
     def close(self) -> None:

@@ -1,6 +1,9 @@
 import pytest
 
-from txfeatures_local.demo.drained import RUN_ON_S, closing_time_s, reaches
+from txfeatures.errors import TransientError
+from txfeatures.settings import KafkaSettings
+from txfeatures_local.demo import drained
+from txfeatures_local.demo.drained import RUN_ON_S, Drain, closing_time_s, reaches
 from txfeatures_local.source.endpoint import Status
 
 
@@ -37,3 +40,29 @@ def test_a_group_reaches_the_end_when_every_partition_does() -> None:
 
 def test_an_empty_partition_needs_no_commit() -> None:
     assert reaches({0: 5}, {0: 5, 1: 0})
+
+
+def test_brokers_that_are_away_are_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[object] = [TransientError("away"), TransientError("still away"), {0: 5}]
+
+    class Admin:
+        def __init__(self, _: KafkaSettings) -> None: ...
+
+        def committed(self, *_: str) -> object:
+            found = answers.pop(0) if len(answers) > 1 else answers[0]
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+    class Tail:
+        def __init__(self, *_: object) -> None: ...
+
+        def poll(self, _: float) -> list[object]:
+            return []
+
+    monkeypatch.setattr(drained, "KafkaAdmin", Admin)
+    monkeypatch.setattr(drained, "KafkaTail", Tail)
+    monkeypatch.setattr(drained, "committed_ends", lambda *_: {0: 5})
+    ended = status(exhausted=True, newest_time=None, last_arrival_at=60.0)
+    drain = Drain(KafkaSettings(), status=lambda: ended, pollers=0)
+    assert [drain.is_done() for _ in range(4)] == [False, False, True, True]
