@@ -83,8 +83,9 @@ def test_bootstrap_runs_before_anything_else_and_leaves_nothing_but_its_log() ->
 
 
 def test_every_process_has_a_service_account_of_its_own() -> None:
-    accounts = [pod["spec"]["serviceAccountName"] for name, pod in template(EKS).pods()]
-    assert len(set(accounts) - {"txfeatures-api"}) == len(SERVICES) + 1  # bootstrap, compact
+    accounts = {name: pod["spec"]["serviceAccountName"] for name, pod in template(EKS).pods()}
+    assert accounts.pop("Pod/txfeatures-test") == "default"
+    assert len(set(accounts.values())) == len(accounts) == len(SERVICES) + 2  # and two commands
     scram = template(SCRAM).of("ServiceAccount")
     assert {
         found["metadata"]["name"]
