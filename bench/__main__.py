@@ -12,6 +12,7 @@ from bench.latency import Latency, measure_latency
 from bench.stages import stages
 from bench.state import DAY_H, Measured, measure_day, measure_rebalance, measure_recovery
 from bench.systems import PRODUCT
+from bench.writer import measure_writer
 from txfeatures.clock import SystemClock
 from txfeatures.errors import TxFeaturesError
 from txfeatures.logs import configure_logging
@@ -20,7 +21,8 @@ from txfeatures.settings import LogSettings
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 LATENCY, RECOVERY, DAY, REBALANCE = "latency", "recovery", "day", "rebalance"
-_OTHERS = (LATENCY, RECOVERY, DAY, REBALANCE)
+WRITER = "fs_writer"
+_OTHERS = (LATENCY, RECOVERY, DAY, REBALANCE, WRITER)
 TABLE_WIDTH = 120
 """Columns of a terminal that the widest table needs."""
 
@@ -75,6 +77,8 @@ def bench(
             state += measure_day(hours, clock=clock, say=say)
         if REBALANCE in chosen:
             state += measure_rebalance(hashes // 10, clock=clock, say=say)
+        if WRITER in chosen:
+            state += measure_writer(records // 10, clock=clock, say=say)
         for one in (_STAGES[name] for name in chosen if name in _STAGES):
             if systems := [taker for taker in one.systems if taker.name in names]:
                 results += contest(

@@ -108,7 +108,7 @@ def sections(found: Mapping[str, Any]) -> list[Section]:
         ],
     )
     state = Section(
-        title="state of dedup",
+        title="figures",
         words=("stage", "what"),
         numbers=("value", "unit"),
         rows=[

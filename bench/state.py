@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One figure of the state.
+    """One figure of a stage that compares nothing.
 
     Attributes:
         stage: Which stage made it.
@@ -51,7 +51,7 @@ class Measured:
 
 def measure_recovery(count: int, *, clock: Clock, say: Say) -> list[Measured]:
     """Let dedup remember ``count`` hashes, kill it, and look how it comes back."""
-    with _broker(clock) as (cluster, directory):
+    with broker(clock) as (cluster, directory):
         say(f"recovery: loading {count:,} records")
         _load_hashes(cluster, count, clock)
         with Worker(cluster.bootstrap_servers, directory, clock) as worker:
@@ -82,7 +82,7 @@ def measure_recovery(count: int, *, clock: Clock, say: Say) -> list[Measured]:
 
 def measure_day(hours: int, *, clock: Clock, say: Say) -> list[Measured]:
     """Replay ``hours`` of the feed at its live rate, remembering an hour of it."""
-    with _broker(clock) as (cluster, directory):
+    with broker(clock) as (cluster, directory):
         count = hours * HOUR_S * LIVE_PER_S
         say(f"day: loading {count:,} records")
         cluster.fill(RAW, transactions(RAW, count))
@@ -119,7 +119,7 @@ def measure_day(hours: int, *, clock: Clock, say: Say) -> list[Measured]:
 def measure_rebalance(count: int, *, clock: Clock, say: Say) -> list[Measured]:
     """Let workers come and go with ``count`` hashes remembered: the longest wait of a record."""
     found: list[tuple[str, float]] = []
-    with _broker(clock) as (cluster, directory):
+    with broker(clock) as (cluster, directory):
         say(f"rebalance: loading {count:,} records")
         _load_hashes(cluster, count, clock)
 
@@ -161,7 +161,8 @@ def measure_rebalance(count: int, *, clock: Clock, say: Say) -> list[Measured]:
 
 
 @contextmanager
-def _broker(clock: Clock) -> Iterator[tuple[Cluster, Path]]:
+def broker(clock: Clock) -> Iterator[tuple[Cluster, Path]]:
+    """Start a broker with the product's topics; yield it and a folder."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         with EmbeddedKafka(directory / "kafka") as kafka:

@@ -1,4 +1,4 @@
-"""A dedup worker of its own process, as the benchmark starts, watches and ends it."""
+"""A service in a process of its own, as the benchmark starts, watches and ends it."""
 
 import os
 import threading
@@ -21,13 +21,14 @@ _LOOK_S = 0.02
 
 
 class Worker:
-    """One dedup worker; a context manager that ends it.
+    """One worker of a service; a context manager that ends it.
 
     Args:
         bootstrap_servers: The broker.
         directory: Where its log goes.
+        service: Which one.
         name: Of the log file.
-        settings: ``TXF_DEDUP_*`` variables besides the listening port.
+        settings: Variables besides the broker's and the listening port's.
     """
 
     def __init__(
@@ -36,21 +37,23 @@ class Worker:
         directory: Path,
         clock: Clock,
         *,
-        name: str = "dedup",
+        service: str = "dedup",
+        name: str = "worker",
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self._clock = clock
         self._port = free_port()
         self._log = directory / f"{name}.log"
-        product = Product(services=("dedup",))
+        product = Product(services=(service,))
         (command,) = product.prepare(directory)
         run = Run(bootstrap_servers=bootstrap_servers, source=RAW, directory=directory)
         env = {
             **{key: value for key, value in os.environ.items() if not key.startswith("TXF_")},
             **product.environment(run),
-            "TXF_DEDUP_HTTP_PORT": str(self._port),
+            f"TXF_{service.upper()}_HTTP_PORT": str(self._port),
             **(settings or {}),
         }
+        self._service = service
         self._started_s = clock.monotonic()
         self._process = GuardedProcess(command, cwd=directory, output=self._log, env=env)
 
@@ -59,6 +62,12 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time it has used, user and system."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     @property
     def memory_bytes(self) -> int:
@@ -83,7 +92,7 @@ class Worker:
                     pass
                 self._clock.wait(threading.Event(), _LOOK_S)
         said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise FatalError(f"a dedup worker did not become ready: {said[-1] if said else 'no word'}")
+        raise FatalError(f"{self._service} did not become ready: {said[-1] if said else 'no word'}")
 
     def stop(self) -> None:
         """Stop it as Kubernetes does."""

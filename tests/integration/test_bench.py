@@ -38,6 +38,7 @@ def test_a_small_benchmark_runs_and_nothing_is_lost_or_doubled(
 def test_the_state_is_measured(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "--hashes", "20000", "--hours", "1"]
     command += ["--stage", "recovery", "--stage", "day", "--stage", "rebalance"]
+    command += ["--stage", "fs_writer", "--records", "1000"]
     done = subprocess.run(
         command, cwd=tmp_path, env={**os.environ}, capture_output=True, text=True, check=False
     )
@@ -48,4 +49,5 @@ def test_the_state_is_measured(tmp_path: Path) -> None:
     assert state["recovery", "from the start of the process, after SIGKILL, to ready"] > 0
     assert 31 < state["recovery", "changelog a hash, as the broker keeps it"] < 80
     assert state["day", "replayed"] == 1
+    assert 0 < state["fs_writer", "rows put, online and offline"] <= 100
     assert state["rebalance", "longest wait: a worker joins"] > 0

@@ -1,0 +1,107 @@
+"""What putting rows costs: a backlog of final rows through fs_writer into the local AWS.
+
+The local AWS answers in the measuring process, on the same cores: rows a second say how
+fast *it* is. CPU a row is fs_writer's own.
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+from bench.state import Measured, broker
+from bench.worker import Worker
+from services.fs_writer.features_step import GROUP
+from services.fs_writer.logic import values
+from txfeatures import features, wire
+from txfeatures.clock import Clock
+from txfeatures.errors import FatalError
+from txfeatures.features import EMPTY
+from txfeatures.model import MINUTE_S, OutgoingRecord, Row
+from txfeatures.topics import AGGREGATED
+from txfeatures_local.aws import LocalAws
+
+WRITE_UNIT_BYTES = 1024
+"""A write unit of Feature Store takes a record of up to 1 KB (AWS documentation)."""
+
+_FIRST_MINUTE_S = 1_729_334_940
+_LOOK_S = 0.05
+
+
+def measure_writer(count: int, *, clock: Clock, say: Callable[[str], None]) -> list[Measured]:
+    """Put ``count`` final rows, each of another minute, into both stores."""
+    with broker(clock) as (cluster, directory), LocalAws(clock=clock) as aws:
+        env = {
+            "TXF_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
+            "TXF_BOOTSTRAP_REPLICATION": "1",
+            "AWS_ENDPOINT_URL": aws.endpoint_url,
+            "AWS_DEFAULT_REGION": aws.region,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_CONFIG_FILE": "/dev/null",  # nothing of the user's account may be reached
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }
+        made = subprocess.run(
+            [sys.executable, "-m", "txfeatures", "bootstrap"],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise FatalError(f"bootstrap: {made.stderr.strip()}")
+        say(f"fs_writer: loading {count:,} rows")
+        cluster.fill(AGGREGATED, _records(count))
+        end = cluster.end(AGGREGATED)
+        with Worker(
+            cluster.bootstrap_servers, directory, clock, service="fs_writer", settings=env
+        ) as worker:
+            while not (first := cluster.committed(GROUP, AGGREGATED)):
+                clock.wait(threading.Event(), _LOOK_S)
+            started_s, cpu_s = clock.monotonic(), worker.cpu_s
+            while cluster.committed(GROUP, AGGREGATED) < end:
+                clock.wait(threading.Event(), _LOOK_S)
+            rows = end - first
+            taken_s, used_s = clock.monotonic() - started_s, worker.cpu_s - cpu_s
+            worker.stop()
+    size = max(sum(len(k) + len(v) for k, v in values(row).items()) for row in _rows(1))
+    return [
+        Measured(stage="fs_writer", what="rows put, online and offline", value=rows, unit="rows"),
+        Measured(
+            stage="fs_writer",
+            what="speed with the local AWS on the same cores",
+            value=rows / taken_s,
+            unit="rows/s",
+        ),
+        Measured(stage="fs_writer", what="CPU a row", value=used_s / rows * 1e6, unit="us"),
+        Measured(stage="fs_writer", what="size of a row", value=size, unit="bytes"),
+        Measured(
+            stage="fs_writer",
+            what="write units of a million rows",
+            value=1e6 * -(-size // WRITE_UNIT_BYTES),
+            unit="units",
+        ),
+    ]
+
+
+def _rows(count: int) -> Iterator[Row]:
+    for number in range(count):
+        minute_s = _FIRST_MINUTE_S + number * MINUTE_S
+        yield features.row(
+            EMPTY,
+            minute_s=minute_s,
+            event_time_ms=(minute_s + 2 * MINUTE_S) * 1000 + 123,
+            revision=1,
+            is_final=True,
+            gaps=0,
+        )
+
+
+def _records(count: int) -> Iterator[OutgoingRecord]:
+    for row in _rows(count):
+        yield OutgoingRecord(
+            topic=AGGREGATED,
+            key=str(row["tx_minute"]).encode(),
+            value=wire.encode_row(row),
+            timestamp_ms=round(float(row["event_time"]) * 1000),
+        )
