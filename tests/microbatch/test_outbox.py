@@ -31,7 +31,7 @@ def test_records_keep_their_headers_timestamp_and_partition() -> None:
             "value": None,
             "partition": -1,
             "timestamp_ms": 0,
-            "headers": [],
+            "headers": None,
         },
     ]
 

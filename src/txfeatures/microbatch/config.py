@@ -99,6 +99,8 @@ class Config:
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
             "linger.ms": 5,
+            # The transaction answers for its records; a report for each would only cost.
+            "delivery.report.only.error": True,
             "batch.size": MIB,
             "message.max.bytes": max(MIB, self.max_record_bytes),
             "queue.buffering.max.messages": 500_000,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -10,6 +11,8 @@ from txfeatures.microbatch.records import Outbox, Sendable
 
 BY_KEY = -1
 ROOM_TIMEOUT_S = 0.05
+
+_key, _value = attrgetter("key"), attrgetter("value")
 
 
 @dataclass(slots=True)
@@ -32,14 +35,18 @@ def produce(producer: Producer, outboxes: Iterable[Outbox]) -> Mapping[str, Sent
             _produce(producer, topic, records, BY_KEY if partition is None else partition)
             count = sent.setdefault(topic, Sent())
             count.records += len(records)
-            count.size_bytes += sum(len(r.key or b"") + len(r.value or b"") for r in records)
+            count.size_bytes += _size(map(_key, records)) + _size(map(_value, records))
         for topic, partition, changes in outbox.changes:
             _produce_changes(producer, topic, partition, changes)
             count = sent.setdefault(topic, Sent())
             count.records += len(changes)
-            count.size_bytes += sum(len(k) + len(v or b"") for k, v in changes.items())
+            count.size_bytes += _size(changes) + _size(changes.values())
     producer.poll(0)
     return sent
+
+
+def _size(parts: Iterable[bytes | None]) -> int:
+    return sum(map(len, filter(None, parts)))
 
 
 def _produce(producer: Producer, topic: str, records: Sequence[Sendable], partition: int) -> None:
@@ -56,7 +63,7 @@ def _produce(producer: Producer, topic: str, records: Sequence[Sendable], partit
                     None,
                     None,
                     record.timestamp_ms,
-                    list(record.headers),
+                    list(record.headers) if record.headers else None,
                 )
             except BufferError:  # the local queue is full
                 producer.poll(ROOM_TIMEOUT_S)
