@@ -87,7 +87,7 @@ def bench(
     except TxFeaturesError as error:
         say(str(error))
         raise typer.Exit(1) from error
-    found = report.document(results, latencies, state, report.machine())
+    found = report.document(results, latencies, state, report.machine(clock.now()))
     report.write(json, found)
     if page:
         page.write_text(report.page(found), encoding="utf-8")

@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,9 +30,10 @@ class Section:
     rows: Sequence[Sequence[str]]
 
 
-def machine() -> dict[str, str | int]:
-    """Return what the figures depend on."""
+def machine(now_s: float) -> dict[str, str | int]:
+    """Return what the figures depend on, and when they were made."""
     return {
+        "date": datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "cpu": _cpu_model(),
         "cores": os.cpu_count() or 0,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),

@@ -119,7 +119,7 @@ def test_the_document_is_written_where_it_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_machine_says_what_figures_depend_on() -> None:
-    found = report.machine()
+    found = report.machine(0.0)
     assert found["cpu"]
     assert int(found["cores"]) > 0
     assert int(found["memory_gib"]) > 0
