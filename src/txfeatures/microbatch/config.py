@@ -83,7 +83,8 @@ class Config:
             **static,
             "partition.assignment.strategy": "range",
             "session.timeout.ms": round(self.session_timeout_s * 1000),
-            "heartbeat.interval.ms": round(self.session_timeout_s * 1000 / 5),
+            # Members hear of a rebalance with their next heartbeat: work stands still for so long.
+            "heartbeat.interval.ms": round(self.session_timeout_s * 1000 / 20),
             "queued.max.messages.kbytes": max(1024, self.max_buffered_bytes // 1024),
             **self.reader(),
         }
