@@ -52,7 +52,7 @@ def account() -> Iterator[Account]:
             endpoint_url=aws.endpoint_url,
             bucket="contract",
             role_arn="arn:aws:iam::123456789012:role/contract",
-            patience_s=20.0,
+            patience_s=120.0,
         )
         found.client("s3").create_bucket(
             Bucket=found.bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}

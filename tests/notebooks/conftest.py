@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,16 +56,13 @@ def replay(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         clock=SystemClock(),
         stop=threading.Event(),
     )
-    with pytest.MonkeyPatch.context() as environ, stack, closing(Pipeline(stack)) as pipeline:
+    with stack, closing(Pipeline(stack)) as pipeline:
         pipeline.drain()
         stack.parts["poller"].stop()  # or its clock would run on, minute after minute
         rows = pipeline.rows()
         told = {k: v for k, v in stack.environment().items() if k.startswith("AWS_")}
-        for name, value in told.items():
-            environ.setenv(name, value)
-        aws._session.cache_clear()
         path = tmp_path_factory.mktemp("demo") / "training-set.parquet"
-        with httpx.Client(trust_env=False) as client:
+        with environment(told), httpx.Client(trust_env=False) as client:
             write_training_set(path, rows, aws_url=stack.addresses.aws, client=client)
         end_s = minute_start_s(str(rows[-1][RECORD_IDENTIFIER])) + MINUTE_S
         yield Replay(
@@ -73,4 +70,14 @@ def replay(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             training_set=path,
             environment={**told, "TXFEATURES_AT": minute_name(end_s)},
         )
+
+
+@contextmanager
+def environment(told: Mapping[str, str]) -> Iterator[None]:
+    """Let this process use the AWS that ``told`` names; tests of others run after this one."""
+    with pytest.MonkeyPatch.context() as environ:
+        for name, value in told.items():
+            environ.setenv(name, value)
+        aws._session.cache_clear()
+        yield
     aws._session.cache_clear()

@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from moto import mock_aws
 
-from tests.support.empty_aws import empty_aws
 from txfeatures.archive.catalog import DATABASE, TABLE, ensure_archive_table, table
 from txfeatures.archive.schema import SCHEMA
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def glue(monkeypatch: pytest.MonkeyPatch) -> "Iterator[GlueClient]":
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    with empty_aws():
+    with mock_aws():
         yield boto3.client("glue", region_name="eu-west-1")
 
 

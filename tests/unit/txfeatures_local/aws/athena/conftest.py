@@ -9,8 +9,8 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from moto import mock_aws
 
-from tests.support.empty_aws import empty_aws
 from txfeatures.clock import ManualClock
 from txfeatures_local.aws.athena.objects import Objects
 from txfeatures_local.aws.athena.tables import Tables
@@ -67,7 +67,7 @@ def session() -> boto3.Session:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
-    with empty_aws():
+    with mock_aws():
         s3, glue = session().client("s3"), session().client("glue")
         s3.create_bucket(
             Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
