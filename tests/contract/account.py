@@ -33,6 +33,7 @@ class Account:
     Attributes:
         endpoint_url: None for the real AWS.
         patience_s: How long changes and offline rows may take.
+        look_s: How often to look whether they are there.
         groups: Feature groups that the tests have made, to be deleted in the end.
         clients: By service; making one takes longer than most calls.
     """
@@ -42,6 +43,7 @@ class Account:
     bucket: str
     role_arn: str
     patience_s: float
+    look_s: float
     groups: list[str] = field(default_factory=list)
     clients: dict[str, Any] = field(default_factory=dict)
 
@@ -178,7 +180,7 @@ class Account:
         deadline = clock.monotonic() + self.patience_s
         while (found := look()) is None:
             assert clock.monotonic() < deadline, "it did not come to pass in time"
-            clock.wait(never, min(self.patience_s / 1000, 5.0))
+            clock.wait(never, self.look_s)
         return found
 
 

@@ -41,6 +41,7 @@ def account() -> Iterator[Account]:
             bucket=os.environ["CONTRACT_BUCKET"],
             role_arn=os.environ["CONTRACT_ROLE_ARN"],
             patience_s=3600.0,
+            look_s=3.6,
         )
         yield found
         for name in found.groups:
@@ -53,6 +54,7 @@ def account() -> Iterator[Account]:
             bucket="contract",
             role_arn="arn:aws:iam::123456789012:role/contract",
             patience_s=120.0,
+            look_s=0.02,
         )
         found.client("s3").create_bucket(
             Bucket=found.bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}
