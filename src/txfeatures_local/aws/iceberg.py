@@ -45,7 +45,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """The table at one moment.
 
     Attributes:
-        base: Data objects before the first snapshot that is kept.
+        base: Data objects of before the first snapshot, as far as it left them.
         snapshots: Oldest first.
     """
 
@@ -72,10 +72,11 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         """
         old = sum(each.timestamp_ms < before_ms for each in self.snapshots)
         cut = max(0, min(old, len(self.snapshots) - keep))
-        # The oldest that is kept becomes the base: what it took away is read no more.
-        base = _applied(self.base, self.snapshots[: cut + 1]) if cut else self.base
-        rest = self.snapshots[cut + 1 :] if cut else self.snapshots
-        return msgspec.structs.replace(self, base=tuple(base), snapshots=rest)
+        gone, rest = self.snapshots[:cut], self.snapshots[cut:]
+        # What the oldest that is kept took away is read no more.
+        unread = set(rest[0].removed) if rest else set()
+        base = tuple(uri for uri in _applied(self.base, gone) if uri not in unread)
+        return msgspec.structs.replace(self, base=base, snapshots=rest)
 
 
 class IcebergTables:

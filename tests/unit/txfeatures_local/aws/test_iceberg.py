@@ -63,6 +63,17 @@ def test_expiring_again_changes_nothing(packed: Metadata) -> None:
     assert once.expired(99, keep=1).known_files() == once.known_files()
 
 
+@pytest.mark.parametrize("steps", [(15, 25), (25, 35), (25, 45), (15, 35), (15, 25, 35, 45)])
+def test_expiring_in_steps_forgets_as_much_as_at_once(
+    packed: Metadata, steps: tuple[int, ...]
+) -> None:
+    stepwise = packed
+    for before_ms in steps:
+        stepwise = stepwise.expired(before_ms, keep=1)
+    assert stepwise == packed.expired(steps[-1], keep=1)
+    assert stepwise.data_files() == packed.data_files()
+
+
 def test_iceberg_tables_are_told_by_their_parameters() -> None:
     assert is_iceberg({"Parameters": {"table_type": "iceberg"}})
     assert not is_iceberg({"Name": "t"})
