@@ -32,7 +32,7 @@ images: ## all images of docker-compose.yml, labelled with this commit
 	REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) docker compose build
 
 compose-test: setup ## the tests that need a Docker engine: images, the stack, its crashes
-	$(BIN)/pytest -q -m compose
+	COMPOSE_SCALE=1 $(BIN)/pytest -q -m compose
 
 chart: setup ## the chart's generated files: schema of the values, copies of alerts and dashboards
 	$(BIN)/python -m deploy.helm.generate
@@ -41,7 +41,7 @@ chart-check: setup ## the chart, rendered: lint, schema, policy, settings (needs
 	$(BIN)/pytest -q tests/chart tests/unit/deploy/test_chart_settings.py
 
 cluster-test: setup ## a release's whole life on the current kubeconfig's cluster (needs helm, kubectl)
-	CLUSTER_TEST=1 $(BIN)/pytest -q tests/cluster
+	CLUSTER_TEST=1 $(BIN)/pytest -q -x tests/cluster
 
 notebooks: setup .venv-notebooks/installed ## run the notebooks on a replay, in an environment of their own
 	$(BIN)/pytest -q tests/notebooks

@@ -24,8 +24,8 @@ def start(images: None) -> Iterator[StartCompose]:
     """Return a function that starts the stack; it is removed after the test."""
     opened: list[Compose] = []
 
-    def start(name: str, *files: Path, recording: Path | None = None) -> Compose:
-        opened.append(Compose(f"txfeatures-test-{name}", BASE, *files, recording=recording))
+    def start(name: str, *files: Path, **options: Path) -> Compose:
+        opened.append(Compose(f"txfeatures-test-{name}", BASE, *files, **options))
         opened[-1].up()
         return opened[-1]
 

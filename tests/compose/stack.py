@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import httpx
 import pyarrow.parquet as pq
+from confluent_kafka.admin import AdminClient
 
 from tests.support.shared_data import REPOSITORY
 from txfeatures.archive.layout import PREFIX
@@ -28,6 +29,8 @@ from txfeatures_local.source.endpoint import Status
 
 BASE = Path("docker-compose.yml")
 REPLAY = Path("deploy/compose/replay.yml")
+SCALE = Path("deploy/compose/scale.env")
+_PORTS = ("API", "AWS", "KAFKA", "KAFKA_2", "KAFKA_3", "SOURCE")
 BUILD_TIMEOUT_S = 900.0
 START_TIMEOUT_S = 300.0
 PATIENCE_S = 300.0
@@ -54,12 +57,27 @@ def docker(*arguments: str, timeout_s: float = 120.0) -> str:
 
 
 class Compose:
-    """A project of Docker Compose."""
+    """A project of Docker Compose.
 
-    def __init__(self, name: str, *files: Path, recording: Path | None = None) -> None:
+    Args:
+        name: Of the project.
+        files: Its Compose files.
+        env_file: Variables for them.
+        recording: What the source shows; None leaves it to the files.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *files: Path,
+        env_file: Path | None = None,
+        recording: Path | None = None,
+    ) -> None:
         self.name = name
-        self._files = files
-        ports = {f"{part}_PORT": str(free_port()) for part in ("API", "AWS", "KAFKA", "SOURCE")}
+        self._options = [word for file in files for word in ("-f", str(file))]
+        if env_file is not None:
+            self._options += ["--env-file", str(env_file)]
+        ports = {f"{part}_PORT": str(free_port()) for part in _PORTS}
         recordings = {"RECORDING": str(recording.absolute())} if recording else {}
         self._ports = {part.removesuffix("_PORT").lower(): port for part, port in ports.items()}
         self._env = {**os.environ, **ports, **recordings}
@@ -68,9 +86,8 @@ class Compose:
 
     def run(self, *arguments: str, timeout_s: float = 120.0) -> str:
         """Run docker compose in this project; return its output."""
-        files = [word for file in self._files for word in ("-f", str(file))]
         done = subprocess.run(
-            ["docker", "compose", "-p", self.name, *files, *arguments],
+            ["docker", "compose", "-p", self.name, *self._options, *arguments],
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -130,13 +147,17 @@ class Compose:
             assert self._clock.monotonic() < deadline, f"took too long\n{self.logs()}"
             self._clock.wait(threading.Event(), LOOK_S)
 
-    def pause(self, seconds: float) -> None:
-        """Let time pass."""
-        self._clock.wait(threading.Event(), seconds)
+    def replicas(self) -> dict[str, set[int]]:
+        """Topic -> how many brokers have its partitions."""
+        topics = AdminClient({"bootstrap.servers": self._brokers}).list_topics(timeout=PATIENCE_S)
+        return {
+            name: {len(partition.replicas) for partition in topic.partitions.values()}
+            for name, topic in topics.topics.items()
+        }
 
     def drain(self) -> None:
         """Wait until everything has arrived."""
-        kafka = KafkaSettings(bootstrap_servers=f"{HOST}:{self._ports['kafka']}")
+        kafka = KafkaSettings(bootstrap_servers=self._brokers)
         with closing(Drain(kafka, status=self.status, pollers=1)) as drain:
             self.wait_until(drain.is_done)
 
@@ -163,6 +184,10 @@ class Compose:
                 body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
                 hashes.update(pq.read_table(io.BytesIO(body))["hash"].to_pylist())
         return hashes
+
+    @property
+    def _brokers(self) -> str:
+        return f"{HOST}:{self._ports['kafka']}"
 
     def _answers(self, is_true: Callable[[], bool]) -> bool:
         try:

@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,9 @@ def main(
     settling_s: Annotated[
         float, typer.Option(min=0.0, help="Seconds that changes of feature groups take.")
     ] = 0.2,
+    journal: Annotated[
+        Path | None, typer.Option(help="File that keeps what is stored; else it is forgotten.")
+    ] = None,
 ) -> None:
     """Serve S3, Glue, IAM, SageMaker Feature Store and more on one port."""
     stop = threading.Event()
@@ -36,6 +40,7 @@ def main(
             region=region,
             offline_delay_s=offline_delay_s,
             settling_s=settling_s,
+            journal=journal,
         ) as aws:
             typer.echo(f"AWS_ENDPOINT_URL={aws.endpoint_url} AWS_DEFAULT_REGION={aws.region}")
             stop.wait()

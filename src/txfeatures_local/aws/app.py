@@ -5,12 +5,14 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.test import run_wsgi_app
 
 from txfeatures.clock import Clock
 from txfeatures_local.aws import faults
+from txfeatures_local.aws.changes import Changes
 from txfeatures_local.aws.errors import AwsError, DropConnectionError, invalid_settings
 from txfeatures_local.aws.faults import Fault, FaultPlan
 from txfeatures_local.aws.validation import check
@@ -19,13 +21,11 @@ from txfeatures_local.aws.wire import Answer, Call, Request, Wire, refuse_other
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
-# Our own calls to moto (Glue tables, offline objects) are no client's: no fault befalls them.
-OWN_USER_AGENT = "txfeatures-local-aws"
-
 _SCOPE = re.compile(r"Credential=[^/]*/\d*/([^/]+)/([^/]+)/")
 
-# moto looks at these and then stores; a lock makes one act of it, as it is on AWS.
-_CONDITIONS = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"})
+_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_READING_OPERATIONS = ("BatchGet", "Describe", "Get", "List", "Search", "StartQuery", "StopQuery")
+"""How operations begin that change nothing, or nothing worth keeping: a query's life."""
 
 Handler = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -52,6 +52,7 @@ class Application:
         local: Answers the paths under ``/_local/``, which AWS hasn't.
         moto: Answers all other requests.
         plan: Faults to come.
+        changes: Makes one act of each change, as it is on AWS: moto looks, and then stores.
         region: The one region served: groups and tables would be apart otherwise.
         clock: Paces hanging calls.
         stop: Ends them.
@@ -64,6 +65,7 @@ class Application:
         local: Callable[[Request], Answer],
         moto: "WSGIApplication",
         plan: FaultPlan,
+        changes: Changes,
         region: str,
         clock: Clock,
         stop: threading.Event,
@@ -72,10 +74,10 @@ class Application:
         self._local = local
         self._moto = moto
         self._plan = plan
+        self._changes = changes
         self._region = region
         self._clock = clock
         self._stop = stop
-        self._conditional = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request.
@@ -102,26 +104,30 @@ class Application:
             if call is not None and not service.is_foreign(call):
                 try:
                     self._check_region(environ)
-                    return service.wire.answer(self._perform(service, call))
+                    return service.wire.answer(self._perform(service, call, environ))
                 except AwsError as error:
                     return service.wire.refusal(error, call.operation)
         return None
 
-    def _perform(self, service: Service, call: Call) -> dict[str, Any] | None:
+    def _perform(
+        self, service: Service, call: Call, environ: dict[str, Any]
+    ) -> dict[str, Any] | None:
         fault = self._plan.next(call.operation)
         self._strike(fault)
         check(call.params, service.wire.input_shape(call.operation), service.wire.validation_code)
         handler = service.handlers[call.operation]
         if fault is not None and fault.error == faults.UNPROCESSED:
-            return faults.process_in_part(fault, handler, call.params)
-        result = handler(call.params)
+            handler = partial(faults.process_in_part, fault, handler)
+        if call.operation.startswith(_READING_OPERATIONS):
+            result = handler(call.params)
+        else:
+            with self._changes.change(environ):
+                result = handler(call.params)
         if fault is not None and fault.error == faults.COMMIT_THEN_DROP:
             raise DropConnectionError
         return result
 
     def _forward(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        if OWN_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
-            return self._moto(environ, start_response)
         _, service = _scope(environ)
         fault = self._plan.next(f"{service}:{environ['REQUEST_METHOD']}")
         try:
@@ -138,9 +144,12 @@ class Application:
     def _serve_moto(
         self, environ: dict[str, Any], start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        if not _CONDITIONS & environ.keys():
+        operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        if environ["REQUEST_METHOD"] in _READING_METHODS or operation.startswith(
+            _READING_OPERATIONS
+        ):
             return self._moto(environ, start_response)
-        with self._conditional:
+        with self._changes.change(environ):
             return self._moto(environ, start_response)
 
     def _strike(self, fault: Fault | None) -> None:

@@ -16,6 +16,9 @@ import msgspec
 from txfeatures_local.aws.faults import Fault, FaultPlan
 from txfeatures_local.aws.wire import Answer, Request
 
+FLUSH = {"REQUEST_METHOD": "POST", "RAW_URI": "/_local/flush", "QUERY_STRING": ""}
+"""The WSGI strings of a request to write offline rows."""
+
 
 class Controls:
     """Answers the paths under ``/_local/``.

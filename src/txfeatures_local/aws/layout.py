@@ -57,7 +57,7 @@ def object_uri(
         offline: Says under which URI, and whether as Iceberg lays its files out.
         partition: As ``partitions`` named it.
         rows: The newest event time among them goes into the name.
-        token: 24 random alphanumeric characters that make the name unique.
+        token: 24 alphanumeric characters that make the name unique.
     """
     newest = utc(max(row.record.event_time_ns for row in rows))
     shard = f"{token[16:24]}/" if offline.table_format == "Iceberg" else ""

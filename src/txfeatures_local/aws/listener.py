@@ -7,7 +7,7 @@ a writer that puts a thousand records a second would spend its time on handshake
 import io
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -145,26 +145,33 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _environ(self, body: bytes) -> dict[str, Any]:
         url = urlsplit(self.path)
-        environ: dict[str, Any] = {
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.errors": io.StringIO(),
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
+        strings: dict[str, str] = {
             "REQUEST_METHOD": self.command,
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote(url.path, "latin-1"),
             "QUERY_STRING": url.query,
             "RAW_URI": self.path,
             "REMOTE_ADDR": self.client_address[0],
-            "SERVER_NAME": self.server.server_address[0],
+            "SERVER_NAME": str(self.server.server_address[0]),
             "SERVER_PORT": str(self.server.server_address[1]),
             "SERVER_PROTOCOL": self.request_version,
             "CONTENT_LENGTH": str(len(body)),
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
         }
         for name, value in self.headers.items():
-            environ.setdefault(f"HTTP_{name.upper().replace('-', '_')}", value)
-        return environ
+            strings.setdefault(f"HTTP_{name.upper().replace('-', '_')}", value)
+        return wsgi_environ(strings, body)
+
+
+def wsgi_environ(strings: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Return the WSGI environment of a request, given its strings."""
+    return {
+        **strings,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }

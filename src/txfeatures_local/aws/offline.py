@@ -1,6 +1,6 @@
 """The offline store: rows wait a while, then become Parquet objects in S3."""
 
-import secrets
+import random
 import string
 import threading
 from collections import defaultdict
@@ -55,6 +55,7 @@ class OfflineStore:
         self._flushing = threading.Lock()
         self._groups: dict[str, FeatureGroup] = {}
         self._rows: dict[str, list[OfflineRow]] = defaultdict(list)
+        self._objects = 0
 
     def file(self, group: FeatureGroup, record: Record) -> None:
         """Take a record; it is in S3 some time after the delay."""
@@ -89,9 +90,13 @@ class OfflineStore:
 
     def _write(self, group: FeatureGroup, partition: str, rows: list[OfflineRow]) -> str:
         assert group.offline is not None  # noqa: S101  # data.py files rows of such groups only
-        token = "".join(secrets.choice(_TOKEN_ALPHABET) for _ in range(_TOKEN_LENGTH))
+        written_at_s = self._clock.now()
+        self._objects += 1
+        # The same name when the change is made again: a compaction may have named the object.
+        chance = random.Random(f"{self._objects} {written_at_s!r}")  # noqa: S311  # no secret
+        token = "".join(chance.choices(_TOKEN_ALPHABET, k=_TOKEN_LENGTH))
         uri = object_uri(group.offline, partition, rows, token)
-        body = parquet(group, rows, written_at_s=self._clock.now())
+        body = parquet(group, rows, written_at_s=written_at_s)
         parts = urlsplit(uri)
         self._s3.put_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"), Body=body)
         return uri
@@ -117,7 +122,6 @@ class OfflineStore:
 def flush_regularly(
     flush: Callable[[], int], *, stop: threading.Event, clock: Clock, delay_s: float
 ) -> None:
-    """Flush whenever the delay has passed, until ``stop`` is set, and once more then."""
+    """Flush whenever the delay has passed, until ``stop`` is set."""
     while not clock.wait(stop, delay_s):
         flush()
-    flush()

@@ -1,7 +1,10 @@
 """The local AWS: one port for S3, Glue, IAM, ... and SageMaker Feature Store.
 
 Set ``AWS_ENDPOINT_URL`` to its URL, and plain boto3 works. What it stores is in memory
-and, in moto's part, of the process: run one ``LocalAws`` per process at a time.
+and, in moto's part, of the process: run one ``LocalAws`` per process at a time. With a
+journal, a new start has again what was stored, and what was put but not yet offline; names
+and times that moto makes up (uploads in parts, ``LastModified``) are others then, and
+Athena's queries are forgotten, with what they did to a table's files.
 """
 
 import threading
@@ -11,32 +14,40 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
 from botocore.session import get_session
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.test import Client
+from werkzeug.test import Client, run_wsgi_app
 
 from txfeatures.clock import Clock, SystemClock
-from txfeatures_local.aws.app import OWN_USER_AGENT, Application, Service
+from txfeatures.logs import get_logger
+from txfeatures_local.aws.app import Application, Service
 from txfeatures_local.aws.athena import Athena
 from txfeatures_local.aws.catalog import put_table
+from txfeatures_local.aws.changes import ChangeClock, Changes, Journal
 from txfeatures_local.aws.control import ControlPlane, is_about_other_resource
-from txfeatures_local.aws.controls import Controls
+from txfeatures_local.aws.controls import FLUSH, Controls
 from txfeatures_local.aws.data import DataPlane
 from txfeatures_local.aws.faults import FaultPlan
 from txfeatures_local.aws.iceberg import IcebergTables
-from txfeatures_local.aws.listener import Listener
+from txfeatures_local.aws.listener import Listener, wsgi_environ
 from txfeatures_local.aws.model import FeatureGroup
 from txfeatures_local.aws.offline import OfflineStore, flush_regularly
 from txfeatures_local.aws.registry import Registry
 from txfeatures_local.aws.wire import AthenaJson, RestJson, TargetJson
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+logger = get_logger(__name__)
+
 ACCOUNT = "123456789012"
 """The account that moto gives everybody."""
 
+_LOOPBACK = "127.0.0.1"
 _CREDENTIAL = "local"  # any will do: nobody checks signatures here
 
 
@@ -51,6 +62,7 @@ class LocalAws:
             15 minutes.
         settling_s: How long feature groups are Creating, Deleting or updated.
         clock: What time it is; its ``wait`` must take that long.
+        journal: File of all changes, repeated at a start; None forgets them.
     """
 
     def __init__(
@@ -62,13 +74,15 @@ class LocalAws:
         offline_delay_s: float = 1.0,
         settling_s: float = 0.2,
         clock: Clock | None = None,
+        journal: Path | None = None,
     ) -> None:
         self.region = region
         self._host = host
         self._port = port
         self._offline_delay_s = offline_delay_s
         self._settling_s = settling_s
-        self._clock = clock or SystemClock()
+        self._clock = ChangeClock(clock or SystemClock())
+        self._journal = journal
         self._resources = ExitStack()
 
     @property
@@ -77,38 +91,37 @@ class LocalAws:
         return f"http://{self._host}:{self._port}"
 
     def start(self) -> None:
-        """Start to answer, with nothing stored.
+        """Start to answer, with what the journal holds.
 
         Raises:
-            FatalError: The port is taken.
+            FatalError: The port is taken, or the journal can't be read or written.
         """
         with ExitStack() as opened:
+            changes = Changes(self._clock, self._open_journal(opened))
+            moto = DomainDispatcherApplication(create_backend_app)
+            Client(moto).post("/moto-api/reset")
+            services, flush = self._services(opened, changes, self._clients(opened, moto))
+            opened.callback(flush)
             listener = Listener(host=self._host, port=self._port)
             opened.callback(listener.close)
             self._port = listener.port
-            registry = Registry(clock=self._clock, settling_s=self._settling_s)
-            clients = {
-                name: opened.enter_context(closing(self._client(name)))
-                for name in ("athena", "glue", "s3")
-            }
-            iceberg = IcebergTables(clients["glue"], clients["s3"], self._clock)
-            offline = OfflineStore(registry, s3=clients["s3"], iceberg=iceberg, clock=self._clock)
-            data = DataPlane(registry, file_offline=offline.file, clock=self._clock)
-            copies = opened.enter_context(TemporaryDirectory(prefix="local-athena-"))
-            athena = Athena(**clients, iceberg=iceberg, directory=Path(copies), clock=self._clock)
-            opened.callback(athena.close)
-            services = (
-                _data_service(data),
-                _control_service(self._control(registry, iceberg, clients["glue"])),
-                _athena_service(athena),
+            stop, plan = threading.Event(), FaultPlan()
+            application = Application(
+                services=services,
+                local=Controls(plan, flush),
+                moto=moto,
+                plan=plan,
+                changes=changes,
+                region=self.region,
+                clock=self._clock,
+                stop=stop,
             )
-
-            def flush() -> int:
-                data.expire()
-                return offline.flush()
-
-            stop = threading.Event()
-            listener.start(self._application(services, flush, stop))
+            repeated = changes.repeat(
+                lambda strings, body: _answer(application, wsgi_environ(strings, body))
+            )
+            if repeated:
+                logger.info("journal_repeated", changes=repeated)
+            listener.start(application)
             flusher = threading.Thread(
                 target=flush_regularly,
                 args=(flush,),
@@ -121,7 +134,7 @@ class LocalAws:
             self._resources = opened.pop_all()
 
     def stop(self) -> None:
-        """Write the offline rows that wait, then stop answering."""
+        """Stop answering, then write the offline rows that wait."""
         self._resources.close()
 
     def __enter__(self) -> Self:
@@ -136,34 +149,51 @@ class LocalAws:
     ) -> None:
         self.stop()
 
-    def _control(self, registry: Registry, iceberg: IcebergTables, glue: Any) -> ControlPlane:
+    def _open_journal(self, opened: ExitStack) -> Journal | None:
+        if self._journal is None:
+            return None
+        return opened.enter_context(closing(Journal(self._journal)))
+
+    def _clients(self, opened: ExitStack, moto: "WSGIApplication") -> dict[str, Any]:
+        # Our own calls (Glue tables, offline objects) are no client's: no fault befalls them,
+        # and they are part of the change that makes them.
+        inner = Listener(host=_LOOPBACK, port=0)
+        opened.callback(inner.close)
+        inner.start(moto)
+        return {
+            name: opened.enter_context(closing(self._client(name, inner.port)))
+            for name in ("athena", "glue", "s3")
+        }
+
+    def _services(
+        self, opened: ExitStack, changes: Changes, clients: dict[str, Any]
+    ) -> tuple[tuple[Service, ...], Callable[[], int]]:
+        """Return what is answered here, and what writes the offline rows that wait."""
+        clock, glue = self._clock, clients["glue"]
+        registry = Registry(clock=clock, settling_s=self._settling_s)
+        iceberg = IcebergTables(glue, clients["s3"], clock)
+        offline = OfflineStore(registry, s3=clients["s3"], iceberg=iceberg, clock=clock)
+        data = DataPlane(registry, file_offline=offline.file, clock=clock)
+        copies = opened.enter_context(TemporaryDirectory(prefix="local-athena-"))
+        athena = Athena(**clients, iceberg=iceberg, directory=Path(copies), clock=clock)
+        opened.callback(athena.close)
+
         def put(group: FeatureGroup) -> None:
             with iceberg.lock:
                 put_table(glue, group)
 
-        return ControlPlane(
-            registry, put_table=put, clock=self._clock, account=ACCOUNT, region=self.region
-        )
+        def flush() -> int:
+            with changes.change(wsgi_environ(FLUSH, b"")):
+                data.expire()
+                return offline.flush()
 
-    def _application(
-        self, services: tuple[Service, ...], flush: Callable[[], int], stop: threading.Event
-    ) -> Application:
-        plan = FaultPlan()
-        moto = DomainDispatcherApplication(create_backend_app)
-        Client(moto).post("/moto-api/reset")
-        return Application(
-            services=services,
-            local=Controls(plan, flush),
-            moto=moto,
-            plan=plan,
-            region=self.region,
-            clock=self._clock,
-            stop=stop,
+        control = ControlPlane(
+            registry, put_table=put, clock=clock, account=ACCOUNT, region=self.region
         )
+        return (_data_service(data), _control_service(control), _athena_service(athena)), flush
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, port: int) -> Any:
         config = Config(
-            user_agent_extra=OWN_USER_AGENT,
             proxies={},  # never ask a proxy for our own address
             retries={"mode": "standard", "total_max_attempts": 2},
         )
@@ -172,9 +202,13 @@ class LocalAws:
             region_name=self.region,
             aws_access_key_id=_CREDENTIAL,
             aws_secret_access_key=_CREDENTIAL,
-            endpoint_url=self.endpoint_url,
+            endpoint_url=f"http://{_LOOPBACK}:{port}",
             config=config,
         )
+
+
+def _answer(application: Application, environ: dict[str, Any]) -> None:
+    run_wsgi_app(application, environ, buffered=True)
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,8 @@ from botocore.session import get_session
 from werkzeug.test import Client, EnvironBuilder
 
 from txfeatures.clock import ManualClock
-from txfeatures_local.aws.app import OWN_USER_AGENT, Application, Service
+from txfeatures_local.aws.app import Application, Service
+from txfeatures_local.aws.changes import ChangeClock, Changes
 from txfeatures_local.aws.errors import AwsError, DropConnectionError
 from txfeatures_local.aws.faults import Fault, FaultPlan
 from txfeatures_local.aws.wire import Answer, Request, RestJson
@@ -65,6 +66,7 @@ def client(handler: Handler, moto: Moto, plan: FaultPlan, clock: ManualClock) ->
             local=local,
             moto=moto,
             plan=plan,
+            changes=Changes(ChangeClock(clock)),
             region="eu-west-1",
             clock=clock,
             stop=threading.Event(),
@@ -161,10 +163,3 @@ def test_an_object_is_stored_though_its_answer_is_lost(
     with pytest.raises(DropConnectionError):
         ask(client, "/bucket/key", method="PUT", data=b"content")
     assert moto.bodies == [b"content"]
-
-
-def test_no_fault_befalls_our_own_calls(client: Client, plan: FaultPlan) -> None:
-    plan.order([Fault(operation="s3:PUT", error="SlowDown")])
-    headers = {"User-Agent": f"Boto3 {OWN_USER_AGENT}"}
-    assert ask(client, "/bucket/key", method="PUT", headers=headers).status_code == 200
-    assert plan.counts() == {}
