@@ -78,7 +78,7 @@ def bench(
         if REBALANCE in chosen:
             state += measure_rebalance(hashes // 10, clock=clock, say=say)
         if WRITER in chosen:
-            state += measure_writer(max(2, records // 10), clock=clock, say=say)
+            state += measure_writer(records // 10, clock=clock, say=say)
         for one in (_STAGES[name] for name in chosen if name in _STAGES):
             if systems := [taker for taker in one.systems if taker.name in names]:
                 results += contest(
