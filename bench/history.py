@@ -18,8 +18,8 @@ import typer
 from txfeatures.clock import Clock, SystemClock
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Minutes, Span
-from txfeatures.history.rules import Rules
 from txfeatures.history.sources import FileSource, open_records
+from txfeatures.rules import Rules
 
 PROMISE = 0.5
 START_S = 1_729_296_000

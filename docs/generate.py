@@ -6,13 +6,14 @@ written from there, and a test fails when they lag behind.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from pydantic import SecretStr, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from deploy.generated import Generated
 from services.aggregator.settings import Settings as AggregatorSettings
 from services.api.settings import Settings as ApiSettings
 from services.dedup.settings import Settings as DedupSettings
@@ -42,7 +43,6 @@ from txfeatures.settings import (
 )
 from txfeatures.topics import DAY_H, TOPICS, Topic
 
-DIRECTORY = Path(__file__).parent
 COMMAND = "python docs/generate.py"
 
 SHARED: Mapping[str, type[Group]] = {
@@ -71,16 +71,6 @@ def pages() -> dict[str, str]:
         "topics.md": _page("Topics", topics()),
         "features.md": _page("Features", features()),
     }
-
-
-def stale(directory: Path) -> list[str]:
-    """Return the pages in ``directory`` that are missing or differ from the code."""
-    return [
-        name
-        for name, text in pages().items()
-        if not (directory / name).is_file()
-        or (directory / name).read_text(encoding="utf-8") != text
-    ]
 
 
 def settings() -> Iterator[str]:
@@ -302,20 +292,7 @@ def _page(title: str, parts: Iterable[str]) -> str:
     return "\n\n".join([f"# {title}", _NOTE, *parts]) + "\n"
 
 
-def main(
-    *,
-    check: Annotated[bool, typer.Option(help="Change nothing; fail if a page is stale.")] = False,
-    directory: Annotated[Path, typer.Option(help="Where the pages lie.")] = DIRECTORY,
-) -> None:
-    """Write the pages that repeat the code, or tell whether they still do."""
-    lagging = stale(directory)
-    if check and lagging:
-        typer.echo(f"{', '.join(lagging)} lag behind the code; run `{COMMAND}`", err=True)
-        raise typer.Exit(1)
-    for name in lagging:
-        (directory / name).write_text(pages()[name], encoding="utf-8")
-        typer.echo(f"written: {name}")
-
+GENERATED = Generated(command=COMMAND, directory=Path(__file__).parent, files=pages)
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(GENERATED.main)

@@ -7,7 +7,6 @@ from there, and a test fails when it lags behind.
 import json
 from itertools import count
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, timeseries
@@ -21,12 +20,10 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
+from deploy.generated import Generated
 from deploy.observability.panels import Board, Panel
 from deploy.observability.pipeline import PIPELINE
 from deploy.observability.workers import WORKERS
-
-DIRECTORY = Path(__file__).parent / "grafana" / "dashboards"
-COMMAND = "python deploy/observability/dashboards.py"
 
 PANEL_HEIGHT = 8
 GRID_WIDTH = 24
@@ -40,16 +37,6 @@ _SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 def files() -> dict[str, str]:
     """Return file name -> JSON of every dashboard."""
     return {f"{board.uid}.json": _json(board) for board in BOARDS}
-
-
-def stale(directory: Path) -> list[str]:
-    """Return the files in ``directory`` that are missing or differ from the code."""
-    return [
-        name
-        for name, text in files().items()
-        if not (directory / name).is_file()
-        or (directory / name).read_text(encoding="utf-8") != text
-    ]
 
 
 def _json(board: Board) -> str:
@@ -118,20 +105,11 @@ def _panel(panel: Panel) -> timeseries.Panel:
     return made
 
 
-def main(
-    *,
-    check: Annotated[bool, typer.Option(help="Change nothing; fail if a file is stale.")] = False,
-    directory: Annotated[Path, typer.Option(help="Where the dashboards lie.")] = DIRECTORY,
-) -> None:
-    """Write the dashboards, or tell whether they lag behind the code."""
-    lagging = stale(directory)
-    if check and lagging:
-        typer.echo(f"{', '.join(lagging)} lag behind the code; run `{COMMAND}`", err=True)
-        raise typer.Exit(1)
-    for name in lagging:
-        (directory / name).write_text(files()[name], encoding="utf-8")
-        typer.echo(f"written: {name}")
-
+GENERATED = Generated(
+    command="python deploy/observability/dashboards.py",
+    directory=Path(__file__).parent / "grafana" / "dashboards",
+    files=files,
+)
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(GENERATED.main)

@@ -53,7 +53,6 @@ def create_app(
     dead_letters = DeadLetters(limit=settings.dead_letter_limit, metrics=metrics)
     folds = streaming.table(app, "folds", partitions=partitions)
     merged = streaming.table(app, "merged", partitions=1)
-    rules = settings.rules
 
     @app.agent(app.topic(DEDUPED))
     async def fold(stream: AsyncIterator[Batch]) -> None:
@@ -68,7 +67,7 @@ def create_app(
                     batch.records,
                     partition=batch.partition,
                     partitions=partitions,
-                    rules=rules,
+                    rules=settings,
                 )
                 batch.send(PARTIALS, trace.mark(updates(outcome)))
                 batch.send(LATE, uncounted(outcome), partition=batch.partition)
@@ -86,7 +85,7 @@ def create_app(
                 frontiers = StructTable(table, Frontier, "frontier/")
                 minutes = StructTable(table, Minute, "minute/")
                 frontier = frontiers.get(ONLY) or Frontier()
-                outcome = merge(frontier, minutes, messages(batch.records), rules=rules)
+                outcome = merge(frontier, minutes, messages(batch.records), rules=settings)
                 batch.send(AGGREGATED, trace.mark(rows(outcome)))
                 streaming.apply(minutes, outcome.changed, outcome.forgotten)
                 if outcome.frontier != frontier:

@@ -13,32 +13,8 @@ import msgspec
 from txfeatures import features
 from txfeatures.errors import InvalidMessageError
 from txfeatures.model import MINUTE_S, KafkaRecord, Partial, PartitionUpdate, Transaction
+from txfeatures.rules import AggregatorRules
 from txfeatures.wire import decode_transaction, is_tick
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """The rules of time, all in seconds of the feed's clock.
-
-    Attributes:
-        out_of_orderness_s: How far the watermark stays behind the newest event time.
-        idle_s: A partition whose event time has stood still that long follows the feed's clock.
-        max_skew_s: An event time further ahead of the feed's clock is ``future``.
-        allowed_lateness_s: How long after the watermark a minute still takes corrections.
-    """
-
-    out_of_orderness_s: int = 60
-    idle_s: int = 20
-    max_skew_s: int = 120
-    allowed_lateness_s: int = 24 * 3600
-
-    def is_closed(self, minute_s: int, watermark_s: int) -> bool:
-        """Whether the watermark has passed the end of the minute."""
-        return minute_s + MINUTE_S <= watermark_s
-
-    def is_forgotten(self, minute_s: int, watermark_s: int) -> bool:
-        """Whether the minute no longer takes corrections."""
-        return self.is_closed(minute_s, watermark_s - self.allowed_lateness_s)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +67,7 @@ def fold(
     *,
     partition: int,
     partitions: int,
-    rules: Rules,
+    rules: AggregatorRules,
 ) -> FoldOutcome:
     """Fold a batch of one partition.
 
@@ -128,7 +104,7 @@ class _Batch:
     partials: Mapping[int, Partial]
     partition: int
     partitions: int
-    rules: Rules
+    rules: AggregatorRules
     counted: dict[int, _Counted] = field(default_factory=lambda: defaultdict(_Counted))
     changed: dict[int, Partial] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)

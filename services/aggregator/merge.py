@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.aggregator.logic import Rules
 from txfeatures import features
 from txfeatures.features import FeatureOverflowError
 from txfeatures.model import MINUTE_S, Heartbeat, Partial, PartitionUpdate, Row
+from txfeatures.rules import AggregatorRules
 
 STALL_MS = 2000
 """Rows go out when every partition has reached the next tick; after that long without one that
@@ -108,7 +108,7 @@ def merge(
     minutes: Mapping[int, Minute],
     messages: Sequence[PartitionUpdate | Heartbeat],
     *,
-    rules: Rules,
+    rules: AggregatorRules,
 ) -> MergeOutcome:
     """Merge a batch.
 
@@ -139,7 +139,7 @@ class _Batch:
 
     frontier: Frontier
     minutes: Mapping[int, Minute]
-    rules: Rules
+    rules: AggregatorRules
     changed: dict[int, Minute] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
     rows: list[MergedRow] = field(default_factory=list)

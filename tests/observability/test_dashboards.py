@@ -1,19 +1,17 @@
 import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from typer import Typer
-from typer.testing import CliRunner
 
 from deploy.observability import dashboards
 from deploy.observability.panels import Board, Panel
 from deploy.observability.pipeline import PIPELINE
 from tests.observability.conftest import PROMETHEUS
 
-GRAFANA = dashboards.DIRECTORY.parent
+DASHBOARDS = dashboards.GENERATED.directory
+GRAFANA = DASHBOARDS.parent
 
 boards = pytest.mark.parametrize("board", dashboards.BOARDS, ids=lambda board: board.uid)
 panels = pytest.mark.parametrize(
@@ -24,14 +22,14 @@ panels = pytest.mark.parametrize(
 
 
 def written(board: Board) -> dict[str, Any]:
-    text = (dashboards.DIRECTORY / f"{board.uid}.json").read_text()
+    text = (DASHBOARDS / f"{board.uid}.json").read_text()
     found: dict[str, Any] = json.loads(text)
     return found
 
 
 def test_the_json_equals_the_code() -> None:
-    assert dashboards.stale(dashboards.DIRECTORY) == [], f"run `{dashboards.COMMAND}`"
-    names = {path.name for path in dashboards.DIRECTORY.iterdir()}
+    assert dashboards.GENERATED.stale() == [], f"run `{dashboards.GENERATED.command}`"
+    names = {path.name for path in DASHBOARDS.iterdir()}
     assert names == dashboards.files().keys()
 
 
@@ -83,23 +81,3 @@ def test_grafana_reads_from_where_prometheus_and_the_dashboards_are() -> None:
         "providers"
     ]
     assert provider["type"] == "file"
-
-
-@pytest.fixture
-def command() -> Typer:
-    app = Typer()
-    app.command()(dashboards.main)
-    return app
-
-
-def test_check_fails_and_names_what_lags_and_the_command(command: Typer, tmp_path: Path) -> None:
-    result = CliRunner().invoke(command, ["--check", "--directory", str(tmp_path)])
-    assert result.exit_code == 1
-    assert "txfeatures-pipeline.json" in result.stderr
-    assert dashboards.COMMAND in result.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_writing_makes_the_check_pass(command: Typer, tmp_path: Path) -> None:
-    assert CliRunner().invoke(command, ["--directory", str(tmp_path)]).exit_code == 0
-    assert CliRunner().invoke(command, ["--check", "--directory", str(tmp_path)]).exit_code == 0

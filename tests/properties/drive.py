@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
-from services.aggregator.logic import FoldOutcome, Progress, Rules, fold
+from services.aggregator.logic import FoldOutcome, Progress, fold
 from services.aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
 from tests.properties.oracle import Moment
 from txfeatures.model import Heartbeat, KafkaRecord, Partial, PartitionUpdate, Record
+from txfeatures.rules import AggregatorRules
 from txfeatures.topics import DEDUPED
 from txfeatures.wire import TICK_HEADER
 
@@ -47,7 +48,7 @@ class Folding:
 
     partition: int
     partitions: int
-    rules: Rules
+    rules: AggregatorRules
     progress: Progress | None = None
     partials: dict[int, Partial] = field(default_factory=dict)
     updates: list[PartitionUpdate] = field(default_factory=list)
@@ -75,7 +76,7 @@ class Folding:
 class Merging:
     """The second stage with its state."""
 
-    rules: Rules
+    rules: AggregatorRules
     frontier: Frontier = field(default_factory=Frontier)
     minutes: dict[int, Minute] = field(default_factory=dict)
     rows: list[MergedRow] = field(default_factory=list)

@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from services.aggregator.logic import Rules
 from tests.properties.oracle import Moment, Times
 from txfeatures.model import MAX_MONEY_SAT, MAX_WEIGHT, Heartbeat
+from txfeatures.rules import Rules
 
 START_S = 1_729_334_970
 DAY_S = 86_400

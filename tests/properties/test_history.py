@@ -11,25 +11,16 @@ from hypothesis import assume, given, settings
 
 from tests.properties.drive import Folding, Merging, record
 from tests.properties.feeds import Feed, feeds
-from tests.properties.oracle import Moment, Times
+from tests.properties.oracle import Moment
 from txfeatures.archive.schema import encode
 from txfeatures.features import EVENT_TIME, minute_start_s
 from txfeatures.history.late import LOG, judge
 from txfeatures.history.minutes import COLUMNS, Minutes, Span, rows_sql
-from txfeatures.history.rules import Rules
 from txfeatures.history.sources import FileSource, open_records, slim
 from txfeatures.model import Record
+from txfeatures.rules import Rules
 
 EVER = Span(start_s=0, end_s=2**40 // 60 * 60)
-
-
-def rules_of(times: Times) -> Rules:
-    return Rules(
-        out_of_orderness_s=times.out_of_orderness_s,
-        idle_s=times.idle_s,
-        max_skew_s=times.max_skew_s,
-        allowed_lateness_s=times.allowed_lateness_s,
-    )
 
 
 def without_first_ticks(log: Sequence[Moment]) -> list[Moment]:
@@ -68,7 +59,7 @@ def test_verdicts_without_ticks_are_those_of_the_stream(feed: Feed) -> None:
             [one.timestamp_ms for one in kept],
             [m.time for m in without_first_ticks(full_log) if not m.is_tick],
         ]
-        judged = judge(pa.table(columns, schema=LOG), rules_of(feed.times))
+        judged = judge(pa.table(columns, schema=LOG), feed.rules)
         found = judged.exceptions.to_pylist()
         uncounted = {one.offset for one, _ in folding.uncounted}
         assert {one["topic_offset"] for one in found if not one["counts"]} == uncounted
@@ -93,9 +84,8 @@ def test_last_revisions_are_those_of_the_stream(feed: Feed) -> None:
     merging.take(updates)
     expected = {minute_start_s(str(merged.row["tx_minute"])): merged.row for merged in merging.rows}
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
-        rules = rules_of(feed.times)
-        open_archive(connection, records, rules, Path(folder))
-        minutes = Minutes(connection, rules=rules, span=EVER, is_complete=True)
+        open_archive(connection, records, feed.rules, Path(folder))
+        minutes = Minutes(connection, rules=feed.rules, span=EVER, is_complete=True)
         minutes.make_revisions()
         found = connection.execute(f"{rows_sql('revisions')} ORDER BY tx_minute, revision")
         names = [column[0] for column in found.description or ()]

@@ -2,6 +2,7 @@
 
 Its own subcommands run wherever the library is; ``demo`` and ``record`` come from
 packages that a production image may lack, by the entry points ``txfeatures.commands``.
+What takes long to load is imported by the commands when they are called.
 """
 
 import sys

@@ -2,26 +2,25 @@
 
 import threading
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from txfeatures import aws
-from txfeatures.archive.bucket import S3Bucket
-from txfeatures.cli.history import End, Start, choose_span, progress_bar, workshop
+from txfeatures.cli.options import End, Start
+from txfeatures.cli.packages import needs
 from txfeatures.clock import SystemClock
 from txfeatures.features import minute_name
-from txfeatures.history.audit import Report, Witnesses
-from txfeatures.history.audit import audit as compare
-from txfeatures.history.inspection import Inspection
-from txfeatures.history.ledger import Stage, ledger
-from txfeatures.history.online import OnlineStore
 from txfeatures.history.rules import load_rules
-from txfeatures.history.sources import ArchiveSource
 from txfeatures.settings import KafkaSettings, load
+
+if TYPE_CHECKING:
+    from txfeatures.history.audit import Report
+    from txfeatures.history.ledger import Stage
+
+needs("boto3", "confluent_kafka", "duckdb", "pyarrow")
 
 SHOWN = 50
 """Findings in the table; ``--json`` has all."""
@@ -40,6 +39,16 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="All findings as JSON.")] = False,
 ) -> None:
     """Recompute minutes from the archive and compare both stores; exit code 1 if they differ."""
+    from txfeatures import aws
+    from txfeatures.archive.bucket import S3Bucket
+    from txfeatures.cli.history import choose_span, progress_bar, workshop
+    from txfeatures.history.audit import Report, Witnesses
+    from txfeatures.history.audit import audit as compare
+    from txfeatures.history.inspection import Inspection
+    from txfeatures.history.ledger import ledger
+    from txfeatures.history.online import OnlineStore
+    from txfeatures.history.sources import ArchiveSource
+
     stop = threading.Event()
     with workshop() as shop:
         settings = shop.settings
@@ -80,7 +89,7 @@ def audit(
     raise typer.Exit(0 if report.is_clean else 1)
 
 
-def _show(report: Report, console: Console) -> None:
+def _show(report: "Report", console: Console) -> None:
     if report.findings:
         table = Table("minute", "where", "finding", "what", title="Findings")
         for finding in report.findings[:SHOWN]:
@@ -108,7 +117,7 @@ def _show(report: Report, console: Console) -> None:
     )
 
 
-def _ledger_table(stages: Sequence[Stage]) -> Table:
+def _ledger_table(stages: "Sequence[Stage]") -> Table:
     table = Table("stage", "in", "out", "duplicates", "late", "dead", "missing", title="Ledger")
     for stage in stages:
         numbers = (

@@ -2,30 +2,24 @@
 
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from txfeatures import aws
-from txfeatures.cli.history import (
-    ARCHIVE,
-    OFFLINE_STORE,
-    End,
-    Start,
-    Workshop,
-    choose_span,
-    progress_bar,
-    workshop,
-)
+from txfeatures.cli.options import ARCHIVE, OFFLINE_STORE, End, Start
+from txfeatures.cli.packages import needs
 from txfeatures.clock import SystemClock
 from txfeatures.errors import FatalError
 from txfeatures.features import minute_name
-from txfeatures.history.backfill import CheckpointFile, Sink
-from txfeatures.history.backfill import backfill as fill
 from txfeatures.history.rules import load_rules
-from txfeatures.history.sinks import OfflineSink, ParquetSink
 from txfeatures.runtime import stop_on_signals
+
+if TYPE_CHECKING:
+    from txfeatures.cli.history import Workshop
+    from txfeatures.history.backfill import Sink
+
+needs("boto3", "duckdb", "pyarrow")
 
 
 def backfill(
@@ -47,6 +41,11 @@ def backfill(
     ] = Path("txfeatures-backfill.json"),
 ) -> None:
     """Recompute past minutes and write the rows that are missing or differ; resumable."""
+    from txfeatures.cli.history import choose_span, progress_bar, workshop
+    from txfeatures.history.backfill import CheckpointFile
+    from txfeatures.history.backfill import backfill as fill
+    from txfeatures.history.sinks import ParquetSink
+
     with workshop() as shop:
         opened = shop.source(source)
         span = choose_span(start, end, opened.span)
@@ -74,7 +73,10 @@ def backfill(
         typer.echo(f"{outcome.withheld:,} minutes were left out: a total needs more than 64 bits")
 
 
-def _sink(to: str, shop: Workshop, *, rows_per_s: float) -> Sink:
+def _sink(to: str, shop: "Workshop", *, rows_per_s: float) -> "Sink":
+    from txfeatures import aws
+    from txfeatures.history.sinks import OfflineSink, ParquetSink
+
     if to == OFFLINE_STORE:
         stop = threading.Event()
         stop_on_signals(stop)

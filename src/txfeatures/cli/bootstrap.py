@@ -2,8 +2,6 @@
 
 import typer
 
-from txfeatures.bootstrap import BootstrapSettings
-from txfeatures.bootstrap import bootstrap as make
 from txfeatures.logs import configure_logging
 from txfeatures.metrics import Metrics
 from txfeatures.runtime import Runtime, stop_on_signals
@@ -12,6 +10,9 @@ from txfeatures.settings import load
 
 def bootstrap() -> None:
     """Make the topics, the bucket and the feature group; what is there is left as it is."""
+    from txfeatures.bootstrap import BootstrapSettings
+    from txfeatures.bootstrap import bootstrap as make
+
     settings = load(BootstrapSettings)
     configure_logging(settings.log, service="bootstrap")
     runtime = Runtime(metrics=Metrics("bootstrap"))

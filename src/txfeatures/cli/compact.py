@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import Field
@@ -14,16 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from txfeatures import aws
-from txfeatures.archive.bucket import S3Bucket
-from txfeatures.compaction.archive import Progress, Report, compact_archive
-from txfeatures.compaction.offline_store import compact_offline_store
-from txfeatures.compaction.shelf import Rules
+from txfeatures.cli.packages import needs
 from txfeatures.errors import FatalError
 from txfeatures.logs import configure_logging
 from txfeatures.metrics import Metrics
 from txfeatures.runtime import Runtime, stop_on_signals
 from txfeatures.settings import AwsSettings, Group, LogSettings, load
+
+if TYPE_CHECKING:
+    from txfeatures.compaction.archive import Progress, Report
+
+needs("boto3", "pyarrow")
 
 MIB = 1024 * 1024
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -65,6 +66,12 @@ def compact(
 
     May run at any time, beside all services and readers, and be killed at any time.
     """
+    from txfeatures import aws
+    from txfeatures.archive.bucket import S3Bucket
+    from txfeatures.compaction.archive import compact_archive
+    from txfeatures.compaction.offline_store import compact_offline_store
+    from txfeatures.compaction.shelf import Rules
+
     settings = load(CompactSettings)
     configure_logging(settings.log, service="compact")
     runtime = Runtime(metrics=Metrics("compact"))
@@ -94,7 +101,7 @@ def compact(
         raise FatalError("stopped before the end; run it again to go on")
 
 
-def _said(report: Report, *, is_dry_run: bool) -> str:
+def _said(report: "Report", *, is_dry_run: bool) -> str:
     done = report.done
     would = "would be " if is_dry_run else ""
     return (
@@ -104,7 +111,7 @@ def _said(report: Report, *, is_dry_run: bool) -> str:
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
+def _bar() -> Iterator["Progress"]:
     columns = (TextColumn("compacting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("compacting", total=None)

@@ -1,26 +1,19 @@
 """``txfeatures dataset``: a training set, as its features were known at a moment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 import typer
 
-from txfeatures.cli.history import (
-    OFFLINE_STORE,
-    End,
-    Moment,
-    Start,
-    choose_span,
-    epoch_s,
-    workshop,
-)
+from txfeatures.cli.options import OFFLINE_STORE, End, Moment, Start
+from txfeatures.cli.packages import needs
 from txfeatures.errors import FatalError
-from txfeatures.history.dataset import IS_GAP, FromOffline, FromTransactions
-from txfeatures.history.dataset import dataset as make
 from txfeatures.history.rules import load_rules
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+needs("boto3", "duckdb", "pyarrow")
 
 
 def dataset(
@@ -37,6 +30,10 @@ def dataset(
     ] = False,
 ) -> None:
     """Write one row per minute: its latest revision known at a moment, gaps flagged."""
+    from txfeatures.cli.history import choose_span, epoch_s, workshop
+    from txfeatures.history.dataset import IS_GAP, FromOffline, FromTransactions
+    from txfeatures.history.dataset import dataset as make
+
     if out.suffix not in {".parquet", ".csv"}:
         raise FatalError(f"--out must end in .parquet or .csv, not {out.suffix or out.name}")
     with workshop() as shop:
@@ -58,7 +55,10 @@ def dataset(
     typer.echo(f"{out}: {len(table):,} minutes, {gaps:,} of them gaps")
 
 
-def _write(table: pa.Table, out: Path) -> None:
+def _write(table: "pa.Table", out: Path) -> None:
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
     try:
         if out.suffix == ".csv":
             pyarrow.csv.write_csv(table, out)

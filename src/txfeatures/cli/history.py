@@ -1,4 +1,4 @@
-"""What the commands over the past share: moments, spans, progress, opening the stores."""
+"""What the commands over the past share: spans, progress, opening the stores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
 
 import duckdb
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from txfeatures import aws
 from txfeatures.archive.bucket import S3Bucket
+from txfeatures.cli.options import ARCHIVE
 from txfeatures.errors import FatalError
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Span
@@ -22,30 +21,6 @@ from txfeatures.history.offline import OfflineStore
 from txfeatures.history.sources import ArchiveSource, RecordingSource
 from txfeatures.model import MINUTE_S
 from txfeatures.settings import AwsSettings, load
-
-ARCHIVE = "archive"
-OFFLINE_STORE = "offline-store"
-
-_FORMATS = [
-    "%Y-%m-%d",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%dT%H:%M:%SZ",
-]
-
-Start = Annotated[
-    datetime | None,
-    typer.Option(formats=_FORMATS, help="First minute, UTC. Default: all there is."),
-]
-End = Annotated[
-    datetime | None,
-    typer.Option(formats=_FORMATS, help="Minute after the last, UTC. Default: all there is."),
-]
-Moment = Annotated[
-    datetime | None, typer.Option(formats=_FORMATS, help="Only what was known then, UTC.")
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,9 +21,9 @@ from txfeatures.history.ledger import Stage
 from txfeatures.history.minutes import Minutes, Span, rows_sql
 from txfeatures.history.offline import OfflineStore, latest_sql
 from txfeatures.history.online import OnlineStore
-from txfeatures.history.rules import Rules
 from txfeatures.history.sources import HOUR_S, ArchiveSource, open_records
 from txfeatures.model import MINUTE_S
+from txfeatures.rules import Rules
 
 CHUNK_S = 24 * 3600
 

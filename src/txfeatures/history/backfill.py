@@ -17,9 +17,9 @@ import msgspec
 from txfeatures.errors import FatalError
 from txfeatures.features import RECORD_IDENTIFIER, minute_start_s
 from txfeatures.history.minutes import Minutes, Span
-from txfeatures.history.rules import Rules
 from txfeatures.history.sources import Source, open_records
 from txfeatures.model import FeatureValue
+from txfeatures.rules import Rules
 
 CHUNK_S = 7 * 24 * 3600
 """Minutes that are recomputed at a time: each chunk also reads the allowed lateness behind it."""

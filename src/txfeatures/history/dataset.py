@@ -13,9 +13,9 @@ from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
 from txfeatures.history import offline
 from txfeatures.history.minutes import Minutes, Span, rows_sql
 from txfeatures.history.offline import OFFLINE, OfflineStore
-from txfeatures.history.rules import Rules
 from txfeatures.history.sources import Source, open_records
 from txfeatures.model import MINUTE_S
+from txfeatures.rules import Rules
 
 IS_GAP = "is_gap"
 """Column: no value of the minute was known; its features are null."""

@@ -26,8 +26,8 @@ from txfeatures.features import (
     minute_sql,
 )
 from txfeatures.history.late import Judged, judge, without
-from txfeatures.history.rules import Rules
 from txfeatures.model import MINUTE_S
+from txfeatures.rules import Rules
 
 RECORDS = "records"
 """The relation to start from: the archive's columns, ``json`` may be missing."""

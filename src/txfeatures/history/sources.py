@@ -21,8 +21,8 @@ from txfeatures.archive.reading import fetch, live_objects, relation, shelves_be
 from txfeatures.archive.schema import encode
 from txfeatures.errors import FatalError
 from txfeatures.history.minutes import RECORDS, Span
-from txfeatures.history.rules import Rules
 from txfeatures.model import MINUTE_S, Record
+from txfeatures.rules import Rules
 from txfeatures.topics import DEDUPED
 
 HOUR_S = 3600

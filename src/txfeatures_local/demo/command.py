@@ -21,6 +21,7 @@ from txfeatures.clock import Clock, SystemClock
 from txfeatures.errors import FatalError, TransientError
 from txfeatures.logs import configure_logging
 from txfeatures.model import Row
+from txfeatures.rules import AggregatorRules
 from txfeatures.runtime import stop_on_signals
 from txfeatures.settings import AwsSettings, KafkaSettings, LogSettings
 from txfeatures_local.demo import counts, screen
@@ -195,10 +196,6 @@ class Demo:
             )
 
 
-ALLOWED_LATENESS_S = 24 * 3600
-"""How far before the first arrival a row can lie (the aggregator's default)."""
-
-
 def _use_only(stack: Stack) -> None:
     """Let this process use the stack's AWS, and nothing that the user's environment says of it."""
     for name in [name for name in os.environ if name.startswith(("TXF_", "AWS_"))]:
@@ -215,7 +212,7 @@ def _rows(status: Status) -> list[Row]:
         read_rows(
             aws.feature_store(settings),
             settings.feature_group,
-            first_s=status.first_arrival_at - ALLOWED_LATENESS_S,
+            first_s=status.first_arrival_at - AggregatorRules().allowed_lateness_s,
             last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
         )
     )

@@ -6,8 +6,8 @@ from bench.history import PLAIN, make_archive, measure
 from txfeatures.clock import SystemClock
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Minutes
-from txfeatures.history.rules import Rules
 from txfeatures.history.sources import FileSource, open_records
+from txfeatures.rules import Rules
 
 ROWS = 20_000
 

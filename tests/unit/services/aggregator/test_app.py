@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from services.aggregator import app as module
 from services.aggregator.app import create_app
-from services.aggregator.logic import FoldOutcome, Rules, fold
+from services.aggregator.logic import FoldOutcome, fold
 from services.aggregator.merge import Frontier, merge
 from services.aggregator.settings import Settings
 from tests.support.batches import work
@@ -15,6 +15,7 @@ from txfeatures.features import INTEGRAL_MAX
 from txfeatures.metrics import Metrics
 from txfeatures.microbatch import App, Batch
 from txfeatures.model import Heartbeat, OutgoingRecord, Partial, PartitionUpdate, Record
+from txfeatures.rules import AggregatorRules
 from txfeatures.settings import load
 
 START_S = 1_729_296_000
@@ -54,7 +55,7 @@ def tx(time: int, *, offset: int = 0) -> Record:
 
 
 def folded(*records: Record) -> FoldOutcome:
-    return fold(None, {}, records, partition=2, partitions=4, rules=Rules())
+    return fold(None, {}, records, partition=2, partitions=4, rules=AggregatorRules())
 
 
 def update(at_ms: int, *, fees: int = 1, minutes: tuple[int, ...] = (START_S,)) -> PartitionUpdate:
@@ -131,7 +132,7 @@ def test_what_is_not_counted_goes_byte_for_byte_to_late_with_the_reason(
 
 
 def test_a_row_is_keyed_by_its_minute_and_stamped_with_its_event_time() -> None:
-    outcome = merge(Frontier(), {}, [update(START_MS + 123)], rules=Rules())
+    outcome = merge(Frontier(), {}, [update(START_MS + 123)], rules=AggregatorRules())
     [sent] = module.rows(outcome)
     assert (sent.topic, sent.key, sent.partition) == ("aggregated", b"2024-10-19 00:00:00", None)
     assert sent.timestamp_ms == START_MS + 123

@@ -3,10 +3,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.aggregator.logic import FoldOutcome, Progress, Rules, fold
+from services.aggregator.logic import FoldOutcome, Progress, fold
 from txfeatures import features
 from txfeatures.features import INTEGRAL_MAX
 from txfeatures.model import Partial, Record, Transaction
+from txfeatures.rules import AggregatorRules
 from txfeatures.wire import TICK_HEADER
 
 START_S = 1_729_296_000
@@ -48,7 +49,7 @@ def tick(at_s: float) -> Record:
 def run(
     records: Sequence[Record],
     *,
-    rules: Rules = Rules(),  # noqa: B008
+    rules: AggregatorRules = AggregatorRules(),  # noqa: B008
     progress: Progress | None = None,
     partials: dict[int, Partial] | None = None,
 ) -> FoldOutcome:
@@ -175,7 +176,7 @@ def test_after_the_allowed_lateness_a_transaction_does_not_count(
 
 
 def test_without_lateness_allowed_a_closed_minute_takes_nothing() -> None:
-    outcome = run([tx(120), tx(120, START_S + 59)], rules=Rules(allowed_lateness_s=0))
+    outcome = run([tx(120), tx(120, START_S + 59)], rules=AggregatorRules(allowed_lateness_s=0))
     assert reasons(outcome) == ["late"]
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from services.aggregator.logic import Rules
 from services.aggregator.settings import Settings
 from txfeatures.errors import SettingsError
+from txfeatures.rules import AggregatorRules
 from txfeatures.settings import environment_names, load
 
 
@@ -12,17 +12,18 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_the_rules_are_those_of_the_design_unless_told_otherwise() -> None:
-    assert load(Settings).rules == Rules()
-    assert Rules() == Rules(
-        out_of_orderness_s=60, idle_s=20, max_skew_s=120, allowed_lateness_s=24 * 3600
-    )
+def rules(settings: Settings) -> AggregatorRules:
+    return AggregatorRules(**settings.model_dump(include=set(AggregatorRules.model_fields)))
+
+
+def test_the_rules_are_the_usual_ones_unless_told_otherwise() -> None:
+    assert rules(load(Settings)) == AggregatorRules()
 
 
 def test_each_setting_reaches_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     for number, name in enumerate(("OUT_OF_ORDERNESS", "IDLE", "MAX_SKEW", "ALLOWED_LATENESS"), 1):
         monkeypatch.setenv(f"TXF_AGGREGATOR_{name}_S", str(number))
-    assert load(Settings).rules == Rules(
+    assert rules(load(Settings)) == AggregatorRules(
         out_of_orderness_s=1, idle_s=2, max_skew_s=3, allowed_lateness_s=4
     )
 

@@ -118,7 +118,7 @@ def test_bootstrap_makes_what_the_settings_say_and_prints_what_it_did(
         say(f"{settings.partitions} partitions")
 
     command = import_module("txfeatures.cli.bootstrap")  # the package has a function of that name
-    monkeypatch.setattr(command, "make", make)
+    monkeypatch.setattr("txfeatures.bootstrap.bootstrap", make)
     monkeypatch.setattr(command, "configure_logging", lambda *_, **__: None)
     monkeypatch.setattr(command, "stop_on_signals", lambda _: None)
     monkeypatch.setenv("TXF_BOOTSTRAP_PARTITIONS", "9")

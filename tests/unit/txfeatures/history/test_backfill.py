@@ -12,9 +12,9 @@ from txfeatures.features import FEATURES
 from txfeatures.history.backfill import CheckpointFile, HistoricRow, backfill, chunks
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Span
-from txfeatures.history.rules import Rules
 from txfeatures.history.sinks import SCHEMA, ParquetSink
 from txfeatures.history.sources import FileSource, slim
+from txfeatures.rules import Rules
 
 MINUTES = 1203
 SPAN = Span(start_s=START_S, end_s=START_S + 60 * MINUTES)

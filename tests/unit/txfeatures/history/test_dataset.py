@@ -13,8 +13,8 @@ from txfeatures.features import FEATURES
 from txfeatures.history.dataset import FromOffline, FromTransactions, dataset
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Span
-from txfeatures.history.rules import Rules
 from txfeatures.history.sources import FileSource, slim
+from txfeatures.rules import Rules
 
 SPAN = Span(start_s=START_S, end_s=START_S + 240)
 

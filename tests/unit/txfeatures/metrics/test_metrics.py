@@ -1,12 +1,8 @@
-import re
-
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from txfeatures.features import FEATURES
 from txfeatures.metrics import DEFINITIONS, Metric, Metrics
-
-SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
+from txfeatures.settings import SERVICES
 
 
 @pytest.fixture
@@ -16,18 +12,6 @@ def metrics() -> Metrics:
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
-
-
-@pytest.mark.parametrize("metric", DEFINITIONS, ids=lambda metric: metric.name)
-def test_every_name_follows_the_convention_and_is_described(metric: Metric) -> None:
-    assert re.fullmatch(rf"txf_({'|'.join(SERVICES)})_[a-z_]+", metric.name)
-    assert metric.name.endswith("_total") == (metric.kind == "counter")
-    assert metric.kind != "histogram" or metric.name.endswith("_seconds")
-    assert metric.description.endswith(".")
-
-
-def test_names_are_unique() -> None:
-    assert len({metric.name for metric in DEFINITIONS}) == len(DEFINITIONS)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -106,24 +90,6 @@ def test_a_label_that_is_not_declared_can_not_be_counted(metrics: Metrics) -> No
         metrics.set("remembered_hashes", 1)
 
 
-def test_the_stages_that_keep_state_count_their_transactions_alike() -> None:
-    nouns = {
-        service: {
-            m.name.removeprefix(f"txf_{service}_") for m in DEFINITIONS if m.service == service
-        }
-        for service in SERVICES
-    }
-    transactional = {
-        "transactions_total",
-        "commit_duration_seconds",
-        "rebalance_pause_seconds",
-        "recovery_seconds",
-        "lag_records",
-    }
-    assert [s for s in SERVICES if transactional <= nouns[s]] == ["dedup", "aggregator"]
-    assert [s for s in SERVICES if transactional & nouns[s]] == ["dedup", "aggregator"]
-
-
 @pytest.mark.parametrize("metric", DEFINITIONS, ids=lambda metric: metric.name)
 def test_what_can_be_told_beforehand_stands_at_0_from_the_start(metric: Metric) -> None:
     metrics = Metrics(metric.service)
@@ -137,9 +103,3 @@ def test_what_can_be_told_beforehand_stands_at_0_from_the_start(metric: Metric) 
             if sample.name == metric.name + suffix and sample.value == 0
         ]
         assert set(samples) == set(values)
-
-
-def test_every_reason_for_a_dead_letter_of_a_row_is_known_beforehand() -> None:
-    [metric] = [m for m in DEFINITIONS if m.name == "txf_fs_writer_dlq_records_total"]
-    reasons = {f"{how}_{f.name}" for f in FEATURES for how in ("missing", "bad")}
-    assert reasons < set(metric.known["reason"])

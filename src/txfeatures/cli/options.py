@@ -1,0 +1,30 @@
+"""What the commands over the past can be told: moments, and where the past is."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+ARCHIVE = "archive"
+OFFLINE_STORE = "offline-store"
+
+_FORMATS = [
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%SZ",
+]
+
+Start = Annotated[
+    datetime | None,
+    typer.Option(formats=_FORMATS, help="First minute, UTC. Default: all there is."),
+]
+End = Annotated[
+    datetime | None,
+    typer.Option(formats=_FORMATS, help="Minute after the last, UTC. Default: all there is."),
+]
+Moment = Annotated[
+    datetime | None, typer.Option(formats=_FORMATS, help="Only what was known then, UTC.")
+]

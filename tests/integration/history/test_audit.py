@@ -1,0 +1,75 @@
+import pytest
+
+from tests.integration.conftest import StartPipeline
+from tests.integration.history.account import AWS, Account, corrupt_object, flush, put_changed
+from tests.integration.history.commands import audited, command
+from tests.integration.history.replay import PARTITIONS
+from tests.support import oracle
+from tests.support.shared_data import BLOCK, shared_data
+from txfeatures import aws
+from txfeatures.archive.bucket import S3Bucket
+from txfeatures.archive.reading import live_objects
+
+pytestmark = pytest.mark.integration
+
+
+def test_audit_finds_nothing_after_a_replay_and_names_each_planted_corruption(
+    replay: Account,
+) -> None:
+    code, report = audited("--complete")
+    assert report["findings"] == []
+    assert code == 0
+    assert report["transactions"] == 4863
+    assert report["minutes"] == len(oracle.minutes(shared_data(BLOCK)))
+    assert report["objects"] == 2 * PARTITIONS  # of two hours
+
+    damaged = live_objects(replay.bucket)[1].key
+    corrupt_object(replay.s3, damaged)
+    put_changed(replay.runtime, "2024-10-19 10:53:00", "OnlineStore", total_fee_1min="1")
+    put_changed(replay.runtime, "2024-10-19 10:55:00", "OfflineStore", max_fee_1min="1")
+    replay.flush()
+    code, report = audited("--complete")
+    assert code == 1
+    found = {(f["where"], f["kind"], f["minute"]): f for f in report["findings"]}
+    assert damaged in found["archive", "damage", ""]["detail"]
+    online = found["online", "mismatch", "2024-10-19 10:53:00"]["values"]
+    assert online["total_fee_1min"][1] == 1
+    offline = found["offline", "mismatch", "2024-10-19 10:55:00"]["values"]
+    assert offline["max_fee_1min"][1] == 1
+    assert {key[0] for key in found} == {"archive", "online", "offline"}
+    assert len(found) == 4  # and the minute of the changed fee
+    table = command("audit", "--complete")
+    assert table.exit_code == 1
+    assert "4 findings" in table.stdout
+
+
+def test_audit_after_a_replay_of_the_whole_pipeline_finds_nothing_and_then_what_was_planted(
+    start: StartPipeline,
+) -> None:
+    recorded = shared_data(BLOCK)
+    pipeline = start(recorded)
+    pipeline.drain()
+    with pytest.MonkeyPatch.context() as environ:
+        for name, value in pipeline.stack.environment().items():
+            if name.startswith(("AWS_", "TXF_KAFKA_")):
+                environ.setenv(name, value)
+        aws._session.cache_clear()
+        flush(pipeline.stack.addresses.aws)
+        code, report = audited("--complete", "--kafka")
+        assert report["findings"] == []
+        assert code == 0
+        assert report["transactions"] == 4863
+        assert [stage["given"] for stage in report["stages"]] == [4863, 4863]
+
+        s3, runtime = aws.s3(AWS), aws.feature_store(AWS)
+        damaged = live_objects(S3Bucket(s3, AWS.bucket))[0].key
+        s3.put_object(Bucket=AWS.bucket, Key=damaged, Body=b"PAR1 no more")
+        put_changed(runtime, "2024-10-19 10:57:00", "OnlineStore", total_nb_trx_1min="1")
+        put_changed(runtime, "2024-10-19 10:58:00", "OfflineStore", total_fee_1min="1")
+        flush(pipeline.stack.addresses.aws)
+        code, report = audited("--complete")
+    aws._session.cache_clear()
+    assert code == 1
+    found = {(f["where"], f["minute"]) for f in report["findings"]}
+    assert {("online", "2024-10-19 10:57:00"), ("offline", "2024-10-19 10:58:00")} <= found
+    assert any(damaged in f["detail"] for f in report["findings"] if f["where"] == "archive")

@@ -1,0 +1,71 @@
+"""The features step with stand-ins for Kafka and the Feature Store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.fs_writer.ports import StoreUnavailableError
+from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log, Refuse
+from txfeatures.errors import InvalidMessageError
+from txfeatures.features import EMPTY, row
+from txfeatures.model import Record
+from txfeatures.runtime import Runtime, Step
+from txfeatures.wire import encode_row
+
+MINUTE_S = 1_729_334_940
+
+
+THROTTLED = StoreUnavailableError("ThrottlingException", "Feature Store: slow down")
+
+
+REFUSED = InvalidMessageError("store_refused", "Invalid value for feature avg_fee_1min")
+
+
+THREADS = 4
+
+
+def row_record(
+    offset: int, minute: int, revision: int, *, final: bool = False, partition: int = 0
+) -> Record:
+    value = row(
+        EMPTY,
+        minute_s=MINUTE_S + 60 * minute,
+        event_time_ms=(MINUTE_S + 60 * minute + revision) * 1000,
+        revision=revision,
+        is_final=final,
+        gaps=0,
+    )
+    return Record(
+        topic="aggregated",
+        partition=partition,
+        offset=offset,
+        key=str(value["tx_minute"]).encode(),
+        value=encode_row(value),
+        timestamp_ms=(MINUTE_S + 60 * minute + revision) * 1000,
+    )
+
+
+def garbage(offset: int) -> Record:
+    return Record(
+        topic="aggregated", partition=0, offset=offset, key=b"k", value=b"\xff{", timestamp_ms=5
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    log: Log
+    store: FeatureStore
+    dead_letters: DeadLetters
+    runtime: Runtime
+    step: Step
+
+    def metric(self, noun: str, **labels: str) -> float | None:
+        name = f"txf_fs_writer_{noun}"
+        return self.runtime.metrics.registry.get_sample_value(name, labels)
+
+
+Start = Callable[..., Service]
+
+
+def first_times(count: int, error: InvalidMessageError | StoreUnavailableError) -> Refuse:
+    left = [error] * count
+    return lambda _: left.pop() if left else None
