@@ -40,7 +40,7 @@ chart: setup ## the chart's generated files: schema of the values, copies of ale
 chart-check: setup ## the chart, rendered: lint, schema, policy, settings (needs helm)
 	$(BIN)/pytest -q tests/chart tests/unit/deploy/test_chart_settings.py
 
-cluster-test: setup ## a release's whole life on the current kubeconfig's cluster (needs helm, kubectl)
+cluster-test: setup ## a release's whole life on the current kubeconfig's cluster (needs helm, kubectl, and the images in it)
 	CLUSTER_TEST=1 $(BIN)/pytest -q -x tests/cluster
 
 notebooks: setup .venv-notebooks/installed ## run the notebooks on a replay, in an environment of their own

@@ -167,6 +167,9 @@ class KafkaTail:
 
     def _last_offset(self) -> int:
         try:
+            # Asked anew: a partition that once had no leader stays unknown to the client long
+            # after it has one again.
+            self._consumer.list_topics(self._topic, timeout=TAIL_METADATA_TIMEOUT_S)
             low, high = self._consumer.get_watermark_offsets(
                 TopicPartition(self._topic, 0), timeout=TAIL_METADATA_TIMEOUT_S
             )

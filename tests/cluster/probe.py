@@ -3,10 +3,12 @@
 Runs in a pod of the image with the command, to which the tests copy `txfeatures_local`.
 """
 
+import hashlib
 import io
 import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
@@ -19,6 +21,9 @@ import pyarrow.parquet as pq
 from botocore.config import Config
 from confluent_kafka.admin import AdminClient
 
+from txfeatures.archive.bucket import S3Bucket
+from txfeatures.archive.layout import PREFIX
+from txfeatures.archive.reading import live_objects
 from txfeatures.clock import SystemClock
 from txfeatures.kafka import connection
 from txfeatures.settings import AwsSettings, KafkaSettings, load
@@ -28,7 +33,8 @@ from txfeatures_local.demo.export import read_rows
 from txfeatures_local.source.endpoint import Status
 
 SOURCE = "http://source:8000/_local/status"
-DRAIN_TIMEOUT_S = 240.0
+API = "http://txfeatures-api/features"
+DRAIN_TIMEOUT_S = 480.0
 
 
 def status() -> Status:
@@ -63,10 +69,7 @@ def rows() -> dict[str, tuple[int, int]]:
         first_s=(found.first_arrival_at or 0) - 24 * 3600,
         last_s=max(found.newest_time or 0, found.last_arrival_at or 0),
     )
-    return {
-        str(row["tx_minute"]): (int(row["total_nb_trx_1min"]), int(row["total_fee_1min"]))
-        for row in final
-    }
+    return {str(row["tx_minute"]): totals(row) for row in final}
 
 
 def bucket_client() -> Any:
@@ -74,17 +77,33 @@ def bucket_client() -> Any:
     return boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 
 
-def archive() -> dict[str, int]:
-    """Return hash -> how often it is in the archive."""
-    s3, bucket = bucket_client(), AwsSettings().bucket
-    hashes: dict[str, int] = {}
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="archive/deduped/")
-    for page in pages:
-        for item in page.get("Contents", []):
-            body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-            for name in pq.read_table(io.BytesIO(body), columns=["hash"])["hash"].to_pylist():
-                hashes[name] = hashes.get(name, 0) + 1
-    return hashes
+def archive() -> dict[str, Any]:
+    """Return what the archive has: its rows by hash and as a digest, and its objects."""
+    bucket = S3Bucket(bucket_client(), AwsSettings().bucket)
+    live = [name.key for name in live_objects(bucket)]
+    tables = [pq.read_table(io.BytesIO(bucket.get(key).body)) for key in live]
+    rows = [row for table in tables for row in table.to_pylist()]
+    rows.sort(key=lambda row: (row["topic_partition"], row["topic_offset"]))
+    return {
+        "hashes": Counter(row["hash"] for row in rows),
+        "digest": hashlib.sha256(repr(rows).encode()).hexdigest(),
+        "live": live,
+        "stored": [listed.key for listed in bucket.list(PREFIX)],
+    }
+
+
+def served() -> dict[str, tuple[int, int]]:
+    """Ask the api for the minutes that ``rows`` returns, in the same form."""
+    minutes = sorted(rows())
+    query: dict[str, str | int] = {"from": minutes[0], "to": minutes[-1], "limit": 1000}
+    with httpx.Client(timeout=10.0) as client:
+        answer = client.get(API, params=query).raise_for_status().json()
+    return {row["tx_minute"]: totals(row) for row in answer["rows"]}
+
+
+def totals(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Return a row's number of transactions and sum of fees."""
+    return int(row["total_nb_trx_1min"]), int(row["total_fee_1min"])
 
 
 def leftovers() -> dict[str, Any]:
@@ -104,6 +123,7 @@ QUESTIONS: Mapping[str, Callable[[], Any]] = {
     "drain": drain,
     "rows": rows,
     "archive": archive,
+    "served": served,
     "leftovers": leftovers,
 }
 

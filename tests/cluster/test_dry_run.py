@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.chart.helm import CASES, template
-from tests.cluster.conftest import Namespace
+from tests.cluster.namespace import Namespace
 
 pytestmark = pytest.mark.integration
 
