@@ -52,7 +52,7 @@ class Application:
         local: Answers the paths under ``/_local/``, which AWS hasn't.
         moto: Answers all other requests.
         plan: Faults to come.
-        changes: Makes one act of each change, as it is on AWS: moto looks, and then stores.
+        changes: Makes one act of each of moto's, as it is on AWS: moto looks, and then stores.
         region: The one region served: groups and tables would be apart otherwise.
         clock: Paces hanging calls.
         stop: Ends them.
@@ -121,7 +121,7 @@ class Application:
         if call.operation.startswith(_READING_OPERATIONS):
             result = handler(call.params)
         else:
-            with self._changes.change(environ):
+            with self._changes.ordered(environ):
                 result = handler(call.params)
         if fault is not None and fault.error == faults.COMMIT_THEN_DROP:
             raise DropConnectionError

@@ -9,7 +9,7 @@ import io
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -161,6 +161,10 @@ class Changes:
                 strings = {k: v for k, v in environ.items() if isinstance(v, str)}
                 body: io.BytesIO = environ["wsgi.input"]
                 self._journal.append(Change(at_s=at_s, environ=strings, body=body.getvalue()))
+
+    def ordered(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
+        """Make a change that is one act by itself: in turn only where the order is kept."""
+        return nullcontext() if self._journal is None else self.change(environ)
 
     def repeat(self, make: Callable[[dict[str, str], bytes], None]) -> int:
         """Make every change of the journal again; return how many. Nobody else may ask yet.
