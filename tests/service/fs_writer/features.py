@@ -1,12 +1,18 @@
 """The features step with stand-ins for Kafka and the Feature Store."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from services.fs_writer.freshness import Freshness
+from services.fs_writer.main import build_features
 from services.fs_writer.ports import StoreUnavailableError
+from services.fs_writer.settings import Settings
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log, Refuse
+from txfeatures.clock import ManualClock
 from txfeatures.errors import InvalidMessageError
 from txfeatures.features import EMPTY, row
+from txfeatures.metrics import Metrics
 from txfeatures.model import Record
 from txfeatures.runtime import Runtime, Step
 from txfeatures.wire import encode_row
@@ -61,6 +67,28 @@ class Service:
     def metric(self, noun: str, **labels: str) -> float | None:
         name = f"txf_fs_writer_{noun}"
         return self.runtime.metrics.registry.get_sample_value(name, labels)
+
+
+def member(
+    settings: Settings,
+    *,
+    log: Log,
+    store: FeatureStore,
+    dead_letters: DeadLetters,
+    pool: ThreadPoolExecutor,
+) -> Service:
+    """Return a member of the group, which begins at the log's commit."""
+    runtime = Runtime(metrics=Metrics("fs_writer"), clock=ManualClock())
+    step = build_features(
+        settings,
+        open_source=log.open,
+        dead_letters=dead_letters,
+        store=store,
+        pool=pool,
+        freshness=Freshness(runtime.metrics),
+        runtime=runtime,
+    )
+    return Service(log=log, store=store, dead_letters=dead_letters, runtime=runtime, step=step)
 
 
 Start = Callable[..., Service]

@@ -4,16 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fs_writer.freshness import Freshness
-from services.fs_writer.main import build_features
 from services.fs_writer.settings import Settings
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log
-from tests.service.fs_writer.features import MINUTE_S, THROTTLED, Start, row_record
-from txfeatures.clock import ManualClock
+from tests.service.fs_writer.features import MINUTE_S, THROTTLED, Start, member, row_record
 from txfeatures.errors import TransientError
 from txfeatures.features import minute_name
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime
 
 
 def test_rows_reach_the_stores_that_are_theirs_and_are_committed(start: Start) -> None:
@@ -102,16 +97,13 @@ def test_crashes_and_faults_lose_no_final_row_and_leave_the_newest_online(
     store = FeatureStore(lambda _: THROTTLED if faults and faults.pop() else None)
     end = len(records)
     while log.committed.get(("aggregated", 0), 0) < end:
-        runtime = Runtime(metrics=Metrics("fs_writer"), clock=ManualClock())
-        step = build_features(
+        step = member(
             Settings(max_records=data.draw(st.integers(1, 50))),
-            open_source=log.open,
-            dead_letters=dead_letters,
+            log=log,
             store=store,
+            dead_letters=dead_letters,
             pool=pool,
-            freshness=Freshness(runtime.metrics),
-            runtime=runtime,
-        )
+        ).step
         try:
             for _ in range(data.draw(st.integers(1, 5))):
                 step()
