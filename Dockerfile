@@ -6,20 +6,24 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements.lock pyproject.toml deploy/docker/locked.py ./
+COPY requirements.lock pyproject.toml LICENSE deploy/docker/locked.py ./
 RUN python -m venv --without-pip /opt/venv
 
 # Our own code, apart from what it needs: a change of code changes one small layer of each image.
 FROM build AS code
 RUN --mount=type=cache,target=/root/.cache/pip \
     python locked.py /usr/local/bin/python hatchling && touch README.md
+COPY packages/faust-microbatch packages/faust-microbatch
 COPY services services
 COPY src/txfeatures src/txfeatures
-RUN pip install --quiet --no-deps --no-build-isolation --target /opt/txfeatures .
+RUN pip install --quiet --no-deps --no-build-isolation --target /opt/txfeatures \
+    ./packages/faust-microbatch .
 
 FROM code AS local-code
+COPY packages packages
 COPY src/txfeatures_local src/txfeatures_local
-RUN pip install --quiet --no-deps --no-build-isolation --upgrade --target /opt/txfeatures .
+RUN pip install --quiet --no-deps --no-build-isolation --upgrade --target /opt/txfeatures \
+    ./packages/featurestore-local .
 
 FROM build AS common-packages
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -36,7 +40,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 FROM build AS local-packages
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python locked.py /opt/venv/bin/python ".[history]" moto
+    python locked.py /opt/venv/bin/python ".[history]" featurestore-local
 
 FROM ${PYTHON_IMAGE} AS runtime
 # The standard library comes uncompiled, and a read-only root would leave it so: half a second

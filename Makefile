@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PACKAGES := faust-microbatch featurestore-local kafka-local
+FROM_CHECKOUT := --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	$(foreach package,$(PACKAGES),-e packages/$(package)) -e .
 
 # make demo SOURCE=replay FILE=recording.ndjson.gz CLOCK=poll UNTIL=drained EXPORT=rows.ndjson
 DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset port pollers errors error_rate,\
@@ -54,25 +57,30 @@ static: setup ## format, lint, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@for package in $(PACKAGES); do \
+		(cd packages/$$package && ../../$(BIN)/mypy && ../../$(BIN)/lint-imports) || exit 1; \
+	done
 
 setup: .venv/installed
 
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements.lock pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "txfeatures needs Python 3.11 or newer; set PYTHON=python3.12 or so"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install $(FROM_CHECKOUT)
 	@touch $@
 
 # Most of its 1.1 GB are never imported, so nothing is compiled in advance.
-.venv-notebooks/installed: requirements-notebooks.lock pyproject.toml
+.venv-notebooks/installed: requirements-notebooks.lock pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
 	$(PYTHON) -m venv .venv-notebooks
 	.venv-notebooks/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-notebooks.lock
-	.venv-notebooks/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	.venv-notebooks/bin/pip install $(FROM_CHECKOUT)
 	@touch $@
 
+# The packages of this repository are installed from the checkout, never from the lock.
 LOCK := uv pip compile --universal --generate-hashes --python-version 3.11 \
+	--no-emit-package faust-microbatch --no-emit-package featurestore-local --no-emit-package kafka-local \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 lock: ## resolve pyproject.toml again into both locks (needs uv); the notebooks' one holds all of the other

@@ -13,10 +13,10 @@ from bench.stages import stages
 from bench.state import DAY_H, Measured, measure_day, measure_rebalance, measure_recovery
 from bench.systems import PRODUCT
 from bench.writer import measure_writer
-from txfeatures.clock import SystemClock
-from txfeatures.errors import TxFeaturesError
-from txfeatures.logs import configure_logging
-from txfeatures.settings import LogSettings
+from txfeatures.domain.errors import TxFeaturesError
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.logs import configure_logging
+from txfeatures.process.settings import LogSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -16,13 +16,13 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka import KafkaSink, connection
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.model import OutgoingRecord
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import RAW, TOPICS, Topic
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.domain.topics import RAW, TOPICS, Topic
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.client import KafkaSink, connection
+from txfeatures.process.clock import Clock
+from txfeatures.process.settings import KafkaSettings
 
 PARTITIONS = 4
 GROUPS = ("dedup", "aggregator")

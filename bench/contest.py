@@ -11,16 +11,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kafka_local import EmbeddedKafka
+from kafka_local.process import GuardedProcess
+
 from bench.cluster import Cluster
 from bench.environments import SkippedError, cache_dir
 from bench.measure import Figures, measure
 from bench.stages import FEW, SLOW_SHARE, Stage
 from bench.systems import Guarantee, Run, System
-from txfeatures.clock import Clock
-from txfeatures.errors import TxFeaturesError
-from txfeatures.topics import RAW
-from txfeatures_local.kafka import EmbeddedKafka
-from txfeatures_local.process import GuardedProcess
+from txfeatures.domain.errors import TxFeaturesError
+from txfeatures.domain.topics import RAW
+from txfeatures.process.clock import Clock
 
 STOP_GRACE_S = 20.0
 

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from txfeatures.errors import FatalError
-from txfeatures_local.kafka.jars import default_cache_dir, ensure_jars
-from txfeatures_local.kafka.lock import read_lock
+from kafka_local.jars import default_cache_dir, ensure_jars
+from kafka_local.lock import read_lock
+
+from txfeatures.domain.errors import FatalError
 
 PEERS = Path(__file__).with_name("peers")
 

@@ -15,11 +15,11 @@ from typing import Annotated
 import duckdb
 import typer
 
-from txfeatures.clock import Clock, SystemClock
+from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Minutes, Span
 from txfeatures.history.sources import FileSource, open_records
-from txfeatures.rules import Rules
+from txfeatures.process.clock import Clock, SystemClock
 
 PROMISE = 0.5
 START_S = 1_729_296_000

@@ -13,16 +13,16 @@ from statistics import quantiles
 from typing import Any
 
 import boto3
+from kafka_local.ports import free_port
 
 from bench.cluster import Cluster, read
-from txfeatures import wire
-from txfeatures.clock import Clock
-from txfeatures.features import EVENT_TIME
-from txfeatures.settings import AwsSettings
-from txfeatures.topics import AGGREGATED, FEED
+from txfeatures.domain import wire
+from txfeatures.domain.features import EVENT_TIME
+from txfeatures.domain.topics import AGGREGATED, FEED
+from txfeatures.process.clock import Clock
+from txfeatures.process.settings import AwsSettings
 from txfeatures_local.demo.plan import REGION, Plan, Source
 from txfeatures_local.demo.stack import Stack
-from txfeatures_local.ports import free_port
 
 LOOK_S = 0.01
 WARM_UP_S = 5.0

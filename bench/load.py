@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from txfeatures import wire
-from txfeatures.model import Heartbeat, OutgoingRecord
-from txfeatures.topics import FEED
+from txfeatures.domain import wire
+from txfeatures.domain.model import Heartbeat, OutgoingRecord
+from txfeatures.domain.topics import FEED
 from txfeatures_local.source.simulated_tx import payment
 
 DOUBLE_EVERY = 10

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import psutil  # type: ignore[import-untyped]
 
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import Clock
 
 LOOK_S = 0.05
 QUIET_S = 1.0

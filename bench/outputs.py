@@ -9,9 +9,9 @@ from confluent_kafka import Consumer
 
 from bench.cluster import PARTITIONS, Cluster, read
 from bench.measure import Count, Output
-from txfeatures import wire
-from txfeatures.errors import FatalError
-from txfeatures.topics import AGGREGATED, DEDUPED
+from txfeatures.domain import wire
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.topics import AGGREGATED, DEDUPED
 
 _READ_S = 0.5  # the client waits that long to fill a batch, even at the end of the topic
 _PATIENCE = 60  # reads in a row that find nothing

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from bench.cluster import PARTITIONS, Cluster, read
 from bench.load import hashes
-from txfeatures.clock import Clock
-from txfeatures.kafka import KafkaSink
-from txfeatures.model import OutgoingRecord
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import DEDUPED, RAW
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.domain.topics import DEDUPED, RAW
+from txfeatures.kafka.client import KafkaSink
+from txfeatures.process.clock import Clock
+from txfeatures.process.settings import KafkaSettings
 
 INTERVAL_S = 0.05
 """Between two records of a partition."""

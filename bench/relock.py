@@ -1,14 +1,15 @@
 """Rewrites the lock of the Java peer: ``python -m bench.relock``.
 
-Kafka Streams is of the broker's version; `txfeatures_local.kafka.relock` moves that.
+Kafka Streams is of the broker's version; `kafka_local.relock` moves that.
 """
 
 import tempfile
 from pathlib import Path
 
+from kafka_local.jars import maven
+from kafka_local.lock import KAFKA_VERSION, LockedJar, sha256_of
+
 from bench.environments import PEERS
-from txfeatures_local.kafka.jars import maven
-from txfeatures_local.kafka.lock import KAFKA_VERSION, LockedJar, sha256_of
 
 LOCK = PEERS / "kafka_streams.lock"
 _HEADER = "# The jars of Kafka Streams. Written by `python -m bench.relock`; do not edit.\n"

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 import msgspec
+from kafka_local import KAFKA_VERSION
 from rich import box
 from rich.table import Table
 
@@ -17,7 +18,6 @@ from bench.contest import Result
 from bench.latency import Latency
 from bench.state import Measured
 from bench.systems import PRODUCT
-from txfeatures_local.kafka import KAFKA_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

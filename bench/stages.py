@@ -9,8 +9,8 @@ from bench.cluster import PARTITIONS, Cluster
 from bench.load import heartbeats, transactions, uniques, with_ticks
 from bench.measure import Output
 from bench.systems import Product, System, peers
-from txfeatures.model import OutgoingRecord
-from txfeatures.topics import DEDUPED, FEED, RAW
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.domain.topics import DEDUPED, FEED, RAW
 
 FEW = "raw-few"
 """The input of slow systems: the first tenth of ``raw``."""

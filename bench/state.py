@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import Producer
+from kafka_local import EmbeddedKafka
 
 from bench.cluster import PARTITIONS, Cluster
 from bench.load import LIVE_PER_S, hashes, transactions
 from bench.probe import Probe
 from bench.worker import Worker
-from txfeatures.clock import Clock
-from txfeatures.kafka import connection
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import RAW
-from txfeatures_local.kafka import EmbeddedKafka
+from txfeatures.domain.topics import RAW
+from txfeatures.kafka.client import connection
+from txfeatures.process.clock import Clock
+from txfeatures.process.settings import KafkaSettings
 
 DAY_H = 24
 HOUR_S = 3600

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from kafka_local.ports import HOST, free_port
+
 from bench.cluster import PARTITIONS
 from bench.environments import PEERS, java_of, python_of
-from txfeatures.topics import DEDUPED
-from txfeatures_local.ports import HOST, free_port
+from txfeatures.domain.topics import DEDUPED
 
 Guarantee = Literal["at_least_once", "exactly_once"]
 GUARANTEES: tuple[Guarantee, ...] = ("at_least_once", "exactly_once")
@@ -79,7 +80,7 @@ class Product:
 
     def prepare(self, cache: Path) -> Sequence[Sequence[str]]:  # noqa: ARG002 - it is installed
         """Return the commands of the services."""
-        return [[sys.executable, "-m", f"services.{service}"] for service in self.services]
+        return [[sys.executable, "-m", f"txfeatures_{service}"] for service in self.services]
 
     def environment(self, run: Run) -> Mapping[str, str]:
         """Return the services' settings."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import httpx
 import psutil  # type: ignore[import-untyped]
+from kafka_local.ports import HOST, free_port
+from kafka_local.process import GuardedProcess
 
 from bench.systems import Product, Run
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError
-from txfeatures.topics import RAW
-from txfeatures_local.ports import HOST, free_port
-from txfeatures_local.process import GuardedProcess
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.topics import RAW
+from txfeatures.process.clock import Clock
 
 READY_WITHIN_S = 300.0
 STOP_GRACE_S = 30.0

@@ -10,17 +10,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from featurestore_local import LocalAws
+
 from bench.state import Measured, broker
 from bench.worker import Worker
-from services.fs_writer.features_step import GROUP
-from services.fs_writer.logic import values
-from txfeatures import features, wire
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError
-from txfeatures.features import EMPTY
-from txfeatures.model import MINUTE_S, OutgoingRecord, Row
-from txfeatures.topics import AGGREGATED
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain import features, wire
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import EMPTY
+from txfeatures.domain.model import MINUTE_S, OutgoingRecord, Row
+from txfeatures.domain.topics import AGGREGATED
+from txfeatures.process.clock import Clock
+from txfeatures_fs_writer.features_step import GROUP
+from txfeatures_fs_writer.logic import values
 
 WRITE_UNIT_BYTES = 1024
 """A write unit of Feature Store takes a record of up to 1 KB (AWS documentation)."""

@@ -14,13 +14,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from deploy.generated import Generated
-from services.aggregator.settings import Settings as AggregatorSettings
-from services.api.settings import Settings as ApiSettings
-from services.dedup.settings import Settings as DedupSettings
-from services.fs_writer.settings import Settings as FsWriterSettings
-from services.poller.settings import Settings as PollerSettings
 from txfeatures.bootstrap import BootstrapSettings
-from txfeatures.features import (
+from txfeatures.domain.features import (
     DERIVED,
     FEATURES,
     FOLDS,
@@ -30,9 +25,10 @@ from txfeatures.features import (
     FoldedFeature,
     sketch,
 )
-from txfeatures.metrics import DEFINITIONS
-from txfeatures.model import MILLI
-from txfeatures.settings import (
+from txfeatures.domain.model import MILLI
+from txfeatures.domain.topics import DAY_H, TOPICS, Topic
+from txfeatures.process.metrics import DEFINITIONS
+from txfeatures.process.settings import (
     SERVICES,
     AwsSettings,
     Group,
@@ -41,7 +37,11 @@ from txfeatures.settings import (
     TracingSettings,
     environment_names,
 )
-from txfeatures.topics import DAY_H, TOPICS, Topic
+from txfeatures_aggregator.settings import Settings as AggregatorSettings
+from txfeatures_api.settings import Settings as ApiSettings
+from txfeatures_dedup.settings import Settings as DedupSettings
+from txfeatures_fs_writer.settings import Settings as FsWriterSettings
+from txfeatures_poller.settings import Settings as PollerSettings
 
 COMMAND = "python docs/generate.py"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
-from txfeatures.clock import SystemClock
+from txfeatures.process.clock import SystemClock
 
 BATCH = 1000
 COMMIT_S = 0.1

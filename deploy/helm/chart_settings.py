@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from docs.generate import READERS, SHARED
 from txfeatures.cli.compact import CompactSettings
-from txfeatures.settings import SERVICES, Group, environment_names
+from txfeatures.process.settings import SERVICES, Group, environment_names
 
 Json = dict[str, Any]
 

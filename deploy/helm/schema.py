@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deploy.helm import chart_settings
-from txfeatures.settings import SERVICES
+from txfeatures.process.settings import SERVICES
 
 Json = dict[str, Any]
 

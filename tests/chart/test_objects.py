@@ -8,12 +8,12 @@ import yaml
 
 from deploy.helm import chart_settings
 from deploy.helm.generate import CHART
-from services.aggregator.app import NAME as AGGREGATOR
-from services.dedup.app import NAME as DEDUP
-from services.fs_writer.main import SERVICE as FS_WRITER
 from tests.chart.helm import CASES, EKS, LOCAL, refusal, template
-from txfeatures.settings import SERVICES
-from txfeatures.topics import AGGREGATED, DEDUPED, PARTIALS, RAW
+from txfeatures.domain.topics import AGGREGATED, DEDUPED, PARTIALS, RAW
+from txfeatures.process.settings import SERVICES
+from txfeatures_aggregator.app import NAME as AGGREGATOR
+from txfeatures_dedup.app import NAME as DEDUP
+from txfeatures_fs_writer.main import SERVICE as FS_WRITER
 
 SCRAM, MTLS = CASES["scram-values"], CASES["mtls-values"]
 

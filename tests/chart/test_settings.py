@@ -8,7 +8,7 @@ import pytest
 from deploy.helm import chart_settings
 from deploy.helm.chart_settings import PROCESSES
 from tests.chart.helm import EKS, LOCAL, template
-from txfeatures.settings import SERVICES, environment_names, load
+from txfeatures.process.settings import SERVICES, environment_names, load
 
 WORDS = {"feature_group": "a-group", "url": "https://example.com/", "msk_region": "eu-west-1"}
 

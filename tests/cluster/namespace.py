@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.chart.helm import LOCAL, binary, run
-from txfeatures.clock import SystemClock
-from txfeatures.settings import SERVICES
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import SERVICES
 
 FOLDER = Path(__file__).parent
 COMPONENTS = tuple(service.replace("_", "-") for service in SERVICES)

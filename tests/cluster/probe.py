@@ -24,10 +24,10 @@ from confluent_kafka.admin import AdminClient
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.layout import PREFIX
 from txfeatures.archive.reading import live_objects
-from txfeatures.clock import SystemClock
-from txfeatures.kafka import connection
-from txfeatures.settings import AwsSettings, KafkaSettings, load
-from txfeatures.topics import TOPICS
+from txfeatures.domain.topics import TOPICS
+from txfeatures.kafka.client import connection
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import AwsSettings, KafkaSettings, load
 from txfeatures_local.demo.drained import Drain, read_status
 from txfeatures_local.demo.export import read_rows
 from txfeatures_local.source.endpoint import Status

@@ -15,7 +15,7 @@ from tests.cluster.conftest import give_recording, values
 from tests.cluster.namespace import COMPONENTS, Namespace, Object, are_ready, container
 from tests.support import oracle
 from tests.support.shared_data import BLOCK, shared_data
-from txfeatures.topics import TOPICS
+from txfeatures.domain.topics import TOPICS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

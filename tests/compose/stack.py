@@ -16,15 +16,15 @@ import boto3
 import httpx
 import pyarrow.parquet as pq
 from confluent_kafka.admin import AdminClient
+from kafka_local.ports import HOST, free_port
 
 from tests.support.shared_data import REPOSITORY
 from txfeatures.archive.layout import PREFIX
-from txfeatures.clock import SystemClock
-from txfeatures.settings import AwsSettings, KafkaSettings
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import AwsSettings, KafkaSettings
 from txfeatures_local.demo.drained import Drain, read_status
 from txfeatures_local.demo.export import read_rows
 from txfeatures_local.demo.plan import REGION
-from txfeatures_local.ports import HOST, free_port
 from txfeatures_local.source.endpoint import Status
 
 BASE = Path("docker-compose.yml")

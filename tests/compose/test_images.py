@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.compose.stack import docker
-from txfeatures.settings import SERVICES
+from txfeatures.process.settings import SERVICES
 
 pytestmark = [
     pytest.mark.integration,

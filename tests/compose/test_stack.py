@@ -10,7 +10,7 @@ from tests.compose.conftest import StartCompose
 from tests.compose.stack import REPLAY, SCALE, Compose
 from tests.support import oracle
 from tests.support.shared_data import BLOCK, shared_data
-from txfeatures.settings import SERVICES
+from txfeatures.process.settings import SERVICES
 
 pytestmark = [pytest.mark.integration, pytest.mark.compose, pytest.mark.timeout(1800)]
 

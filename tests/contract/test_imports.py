@@ -11,39 +11,54 @@ import pytest
 from tests.support.shared_data import REPOSITORY
 
 BREACHES = {
-    "Decisions reach no client library": ("services/dedup/logic.py", "import httpx"),
-    "Services are independent": ("services/api/rows.py", "import services.poller.settings"),
-    "knows neither services nor the local stack": (
-        "src/txfeatures/runtime.py",
-        "import txfeatures_local.ports",
+    "Decisions reach no client library": (
+        "services/dedup/txfeatures_dedup/logic.py",
+        "import httpx",
+    ),
+    "built from the ground up": (
+        "src/txfeatures/domain/rules.py",
+        "import txfeatures.process.clock",
+    ),
+    "The local stack stands on the services": (
+        "services/api/txfeatures_api/rows.py",
+        "import txfeatures_poller.settings",
+    ),
+    "No room has a circle": (
+        "src/txfeatures/process/clock.py",
+        "import txfeatures.process.runtime",
     ),
     "Nothing that runs in production": (
-        "services/fs_writer/main.py",
-        "import txfeatures_local.ports",
+        "services/fs_writer/txfeatures_fs_writer/main.py",
+        "import kafka_local",
     ),
-    "microbatch is a library in itself": (
-        "src/txfeatures/microbatch/records.py",
-        "import txfeatures.model",
-    ),
-    "confluent_kafka is imported by the Kafka modules": (
-        "services/poller/outbox.py",
+    "confluent_kafka is imported by": (
+        "services/poller/txfeatures_poller/outbox.py",
         "import confluent_kafka",
     ),
-    "boto3 sessions are made in one place": ("services/api/reader.py", "import boto3"),
-    "poller reads from its entry down": (
-        "services/poller/settings.py",
-        "import services.poller.spool",
+    "boto3 sessions are made in one place": (
+        "services/api/txfeatures_api/reader.py",
+        "import boto3",
     ),
-    "dedup reads from its entry down": ("services/dedup/settings.py", "import services.dedup.app"),
+    "poller reads from its entry down": (
+        "services/poller/txfeatures_poller/settings.py",
+        "import txfeatures_poller.spool",
+    ),
+    "dedup reads from its entry down": (
+        "services/dedup/txfeatures_dedup/settings.py",
+        "import txfeatures_dedup.app",
+    ),
     "aggregator reads from its entry down": (
-        "services/aggregator/logic.py",
-        "import services.aggregator.merge",
+        "services/aggregator/txfeatures_aggregator/logic.py",
+        "import txfeatures_aggregator.merge",
     ),
     "fs_writer reads from its entry down": (
-        "services/fs_writer/stores.py",
-        "import services.fs_writer.features_step",
+        "services/fs_writer/txfeatures_fs_writer/stores.py",
+        "import txfeatures_fs_writer.features_step",
     ),
-    "api reads from its entry down": ("services/api/logic.py", "import services.api.settings"),
+    "api reads from its entry down": (
+        "services/api/txfeatures_api/logic.py",
+        "import txfeatures_api.settings",
+    ),
 }
 
 
@@ -51,7 +66,10 @@ def lint(tree: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": f"{tree / 'src'}:{tree}"},
+        env={
+            **os.environ,
+            "PYTHONPATH": ":".join(map(str, [tree / "src", *tree.glob("services/*")])),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -9,16 +9,16 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from kafka_local.ports import free_port
 
-from txfeatures.clock import SystemClock
-from txfeatures.kafka_source import KafkaSource, committed_ends
-from txfeatures.model import Record, Row
-from txfeatures.settings import AwsSettings, KafkaSettings
+from txfeatures.domain.model import Record, Row
+from txfeatures.kafka.source import KafkaSource, committed_ends
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import AwsSettings, KafkaSettings
 from txfeatures_local.demo.drained import Drain, read_status
 from txfeatures_local.demo.export import read_rows
 from txfeatures_local.demo.plan import HOST, REGION, Plan, Source
 from txfeatures_local.demo.stack import Stack
-from txfeatures_local.ports import free_port
 from txfeatures_local.source.endpoint import Status
 from txfeatures_local.source.feed_clock import ClockMode
 

@@ -14,18 +14,18 @@ from urllib.request import Request, urlopen
 import duckdb
 import msgspec
 import pytest
+from featurestore_local import LocalAws
 
 from tests.unit.txfeatures.archive.parts import store
-from txfeatures import aws
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.catalog import DATABASE, TABLE, ensure_archive_table
 from txfeatures.archive.layout import PREFIX, Shelf
 from txfeatures.archive.reading import fetch, live_objects, relation
-from txfeatures.clock import SystemClock
 from txfeatures.compaction.lease import KEY as LEASE
-from txfeatures.errors import TransientError
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain.errors import TransientError
+from txfeatures.process import aws
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import AwsSettings
 
 pytestmark = pytest.mark.integration
 

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from kafka_local.ports import HOST, free_port
+from kafka_local.properties import MAX_MESSAGE_BYTES
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tests.compose.stack import no_engine
-from txfeatures.kafka import KafkaSink
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import KafkaSource
-from txfeatures.model import OutgoingRecord, Record
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import LATE, MAX_RECORD_BYTES, TOPICS
-from txfeatures_local.kafka.properties import MAX_MESSAGE_BYTES
-from txfeatures_local.ports import HOST, free_port
+from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.domain.topics import LATE, MAX_RECORD_BYTES, TOPICS
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.client import KafkaSink
+from txfeatures.kafka.source import KafkaSource
+from txfeatures.process.settings import KafkaSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.compose]
 

@@ -5,16 +5,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kafka_local import EmbeddedKafka
 
 from tests.support.core import Worker
-from txfeatures.clock import SystemClock
-from txfeatures.kafka import KafkaSink
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import committed_ends
-from txfeatures.model import OutgoingRecord
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import RAW, TOPICS
-from txfeatures_local.kafka import EmbeddedKafka
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.domain.topics import RAW, TOPICS
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.client import KafkaSink
+from txfeatures.kafka.source import committed_ends
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from kafka_local.ports import free_port
 
 from tests.support import oracle
 from tests.support.shared_data import BLOCK, REPOSITORY, shared_data
-from txfeatures.clock import SystemClock
-from txfeatures_local.ports import free_port
+from txfeatures.process.clock import SystemClock
 
 pytestmark = pytest.mark.integration
 
@@ -146,7 +146,7 @@ def test_ctrl_c_at_a_terminal_ends_make_demo_with_exit_code_0(folder: Path) -> N
 def test_a_service_that_dies_ends_the_demo_with_one_sentence(folder: Path) -> None:
     demo = RunningDemo(folder, "--source", "simulation")
     demo.wait_for("published")
-    os.kill(demo.child("services.dedup"), signal.SIGKILL)
+    os.kill(demo.child("txfeatures_dedup"), signal.SIGKILL)
     code, _, err = demo.end()
     assert code == 1
     assert err.startswith("txfeatures: dedup ended with code -9")

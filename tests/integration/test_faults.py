@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kafka_local import EmbeddedKafka
 
 from tests.support.core import Core, Load, Worker
-from txfeatures_local.kafka import EmbeddedKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPipeline
-from txfeatures.wire import REASON_HEADER, header
+from txfeatures.domain.wire import REASON_HEADER, header
 
 pytestmark = pytest.mark.integration
 

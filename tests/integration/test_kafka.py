@@ -5,15 +5,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kafka_local import EmbeddedKafka
 
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka import KafkaSink, UndeliveredError, topic_partitions
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import KafkaSource, KafkaTail, next_offsets
-from txfeatures.model import OutgoingRecord, Record
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import MAX_RECORD_BYTES, TOPICS
-from txfeatures_local.kafka import EmbeddedKafka
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.client import KafkaSink, UndeliveredError, topic_partitions
+from txfeatures.kafka.source import KafkaSource, KafkaTail, next_offsets
+from txfeatures.process.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -16,23 +16,23 @@ from typing import Any
 
 import pytest
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider  # type: ignore[import-untyped]
+from kafka_local import EmbeddedKafka, ListenerSecurity
+from kafka_local.certificates import Authority
+from kafka_local.ports import free_port
+from kafka_local.process import GuardedProcess
 from pydantic import SecretStr
 
 from tests.support import tokens
-from tests.support.certificates import Authority
 from tests.support.core import Core, Load, Worker
-from txfeatures import kafka
-from txfeatures.clock import SystemClock
-from txfeatures.errors import TransientError
-from txfeatures.kafka import KafkaSink, topic_partitions
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import KafkaSource, KafkaTail, committed_ends, next_offsets
-from txfeatures.model import OutgoingRecord, Record
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import FEED, RAW, TOPICS
-from txfeatures_local.kafka import EmbeddedKafka, ListenerSecurity
-from txfeatures_local.ports import free_port
-from txfeatures_local.process import GuardedProcess
+from txfeatures.domain.errors import TransientError
+from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.domain.topics import FEED, RAW, TOPICS
+from txfeatures.kafka import client as kafka
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.client import KafkaSink, topic_partitions
+from txfeatures.kafka.source import KafkaSource, KafkaTail, committed_ends, next_offsets
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import KafkaSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -143,9 +143,9 @@ class SecuredWorker(Worker):
         self.takes_tokens = settings.security == "msk_iam"
 
     def start(self) -> None:
-        program = ["-m", f"services.{self.service}"]
+        program = ["-m", f"txfeatures_{self.service}"]
         if self.takes_tokens:
-            main = f"services.{self.service}.main"
+            main = f"txfeatures_{self.service}.main"
             program = [str(Path(tokens.__file__)), str(TOKEN_LIFE_S), main]
         self._process = GuardedProcess(
             [sys.executable, *program],

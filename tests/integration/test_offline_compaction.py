@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from featurestore_local import LocalAws
 
-from txfeatures import aws
-from txfeatures.clock import SystemClock
 from txfeatures.compaction.offline_store import compact_offline_store
-from txfeatures.errors import FatalError
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain.errors import FatalError
+from txfeatures.process import aws
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import AwsSettings
 
 pytestmark = pytest.mark.integration
 

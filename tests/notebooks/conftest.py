@@ -8,18 +8,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from kafka_local.ports import free_port
 
 from tests.integration.conftest import Pipeline
 from tests.notebooks.running import ENVIRONMENT
 from tests.support.shared_data import BLOCK, shared_data
-from txfeatures import aws
-from txfeatures.clock import SystemClock
-from txfeatures.features import RECORD_IDENTIFIER, minute_name, minute_start_s
-from txfeatures.model import MINUTE_S, Row
+from txfeatures.domain.features import RECORD_IDENTIFIER, minute_name, minute_start_s
+from txfeatures.domain.model import MINUTE_S, Row
+from txfeatures.process import aws
+from txfeatures.process.clock import SystemClock
 from txfeatures_local.demo.plan import Plan, Source
 from txfeatures_local.demo.stack import Stack
 from txfeatures_local.demo.training_set import write_training_set
-from txfeatures_local.ports import free_port
 from txfeatures_local.source.feed_clock import ClockMode
 
 

@@ -13,7 +13,7 @@ from tests.observability.conftest import (
     rules,
     selectors,
 )
-from txfeatures.metrics import DEFINITIONS
+from txfeatures.process.metrics import DEFINITIONS
 
 HISTOGRAM = ("_bucket", "_sum", "_count")
 TARGET_LABELS = {"", "namespace"}

@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from kafka_local.ports import free_port
+from kafka_local.process import GuardedProcess
 
 from deploy.observability.dashboards import BOARDS
 from tests.observability.conftest import PROMETHEUS, program
 from tests.support.spans import Collector, running_collector
-from txfeatures.clock import SystemClock
-from txfeatures.settings import SERVICES
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import SERVICES
 from txfeatures_local.demo.plan import HOST, Plan, Source
 from txfeatures_local.demo.stack import Stack
-from txfeatures_local.ports import free_port
-from txfeatures_local.process import GuardedProcess
 
 pytestmark = pytest.mark.integration
 

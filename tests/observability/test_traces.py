@@ -5,30 +5,30 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from faust_microbatch import Batch
+from faust_microbatch.engine.records import Sendable
 from opentelemetry.trace import StatusCode
 
-from services.aggregator.app import create_app as create_aggregator
-from services.aggregator.settings import Settings as AggregatorSettings
-from services.dedup.app import create_app as create_dedup
-from services.dedup.settings import Settings as DedupSettings
-from services.fs_writer.freshness import Freshness
-from services.fs_writer.main import build_archive, build_features
-from services.fs_writer.settings import Settings as FsWriterSettings
-from services.poller.main import build as build_poller
-from services.poller.settings import Settings as PollerSettings
-from services.poller.source import Answer, PollFailedError
-from services.poller.spool import Spool
 from tests.service.fs_writer.fakes import Archive, DeadLetters, FeatureStore, Log
 from tests.support.batches import work
 from tests.support.memory_sink import MemorySink, tx
 from tests.support.spans import Recorder, linked, span_id
-from txfeatures.clock import ManualClock
-from txfeatures.metrics import Metrics
-from txfeatures.microbatch import Batch
-from txfeatures.microbatch.records import Sendable
-from txfeatures.model import Record
-from txfeatures.runtime import Runtime
-from txfeatures.settings import load
+from txfeatures.domain.model import Record
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import load
+from txfeatures_aggregator.app import create_app as create_aggregator
+from txfeatures_aggregator.settings import Settings as AggregatorSettings
+from txfeatures_dedup.app import create_app as create_dedup
+from txfeatures_dedup.settings import Settings as DedupSettings
+from txfeatures_fs_writer.freshness import Freshness
+from txfeatures_fs_writer.main import build_archive, build_features
+from txfeatures_fs_writer.settings import Settings as FsWriterSettings
+from txfeatures_poller.main import build as build_poller
+from txfeatures_poller.settings import Settings as PollerSettings
+from txfeatures_poller.source import Answer, PollFailedError
+from txfeatures_poller.spool import Spool
 
 TIME_S = 1_729_334_940
 PARTITION = 0

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
-from services.aggregator.logic import FoldOutcome, Progress, fold
-from services.aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
 from tests.properties.oracle import Moment
-from txfeatures.model import Heartbeat, KafkaRecord, Partial, PartitionUpdate, Record
-from txfeatures.rules import AggregatorRules
-from txfeatures.topics import DEDUPED
-from txfeatures.wire import TICK_HEADER
+from txfeatures.domain.model import Heartbeat, KafkaRecord, Partial, PartitionUpdate, Record
+from txfeatures.domain.rules import AggregatorRules
+from txfeatures.domain.topics import DEDUPED
+from txfeatures.domain.wire import TICK_HEADER
+from txfeatures_aggregator.logic import FoldOutcome, Progress, fold
+from txfeatures_aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.properties.oracle import Moment, Times
-from txfeatures.model import MAX_MONEY_SAT, MAX_WEIGHT, Heartbeat
-from txfeatures.rules import Rules
+from txfeatures.domain.model import MAX_MONEY_SAT, MAX_WEIGHT, Heartbeat
+from txfeatures.domain.rules import Rules
 
 START_S = 1_729_334_970
 DAY_S = 86_400

@@ -5,12 +5,12 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.merge import MergedRow
 from tests.properties.drive import Folding, Merging, batches, one_by_one, record
 from tests.properties.feeds import DAY_S, Feed, feeds
 from tests.properties.oracle import Expected, last_revisions, verdicts
-from txfeatures.features import minute_start_s
-from txfeatures.model import Heartbeat, PartitionUpdate, Row
+from txfeatures.domain.features import minute_start_s
+from txfeatures.domain.model import Heartbeat, PartitionUpdate, Row
+from txfeatures_aggregator.merge import MergedRow
 
 Message = PartitionUpdate | Heartbeat
 

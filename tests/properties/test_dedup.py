@@ -3,11 +3,11 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.dedup.logic import dedup
 from tests.properties.drive import batches, one_by_one, record
 from tests.properties.oracle import Moment, first_sightings
-from txfeatures.model import KafkaRecord
-from txfeatures.topics import RAW
+from txfeatures.domain.model import KafkaRecord
+from txfeatures.domain.topics import RAW
+from txfeatures_dedup.logic import dedup
 
 REMEMBER_MS = 60_000
 

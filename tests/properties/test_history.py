@@ -13,12 +13,12 @@ from tests.properties.drive import Folding, Merging, record
 from tests.properties.feeds import Feed, feeds
 from tests.properties.oracle import Moment
 from txfeatures.archive.schema import encode
-from txfeatures.features import EVENT_TIME, minute_start_s
+from txfeatures.domain.features import EVENT_TIME, minute_start_s
+from txfeatures.domain.model import Record
+from txfeatures.domain.rules import Rules
 from txfeatures.history.late import LOG, judge
 from txfeatures.history.minutes import COLUMNS, Minutes, Span, rows_sql
 from txfeatures.history.sources import FileSource, open_records, slim
-from txfeatures.model import Record
-from txfeatures.rules import Rules
 
 EVER = Span(start_s=0, end_s=2**40 // 60 * 60)
 

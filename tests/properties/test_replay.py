@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
-from services.dedup.logic import dedup
 from tests.properties.drive import Folding, Merging, batches, record
 from tests.properties.feeds import closing, rules
 from tests.properties.oracle import Moment, Times, last_revisions
 from tests.support.shared_data import BLOCK, shared_data
-from txfeatures.features import minute_name
-from txfeatures.model import Heartbeat, PartitionUpdate
-from txfeatures.topics import RAW
+from txfeatures.domain.features import minute_name
+from txfeatures.domain.model import Heartbeat, PartitionUpdate
+from txfeatures.domain.topics import RAW
+from txfeatures_dedup.logic import dedup
 
 PARTITIONS = 4
 TIMES = Times()

@@ -16,11 +16,11 @@ from pyarrow import BufferReader
 from tests.properties.feeds import FEES_SAT, HOSTILE, RESTS
 from tests.support import oracle
 from tests.support.shared_data import BLOCK, HUGE, shared_data
-from txfeatures import features, wire
 from txfeatures.archive import schema
-from txfeatures.errors import InvalidMessageError
-from txfeatures.features import DERIVED, FEATURES, FOLDED
-from txfeatures.model import MAX_MONEY_SAT, Record, Row, Transaction
+from txfeatures.domain import features, wire
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import DERIVED, FEATURES, FOLDED
+from txfeatures.domain.model import MAX_MONEY_SAT, Record, Row, Transaction
 
 FROM_TRANSACTIONS = [f.name for f in FEATURES if f in {*FOLDED, *DERIVED}]
 

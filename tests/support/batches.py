@@ -1,13 +1,13 @@
-"""Batches of `txfeatures.microbatch` as its consumer makes them, and agents that work on them."""
+"""Batches of `faust_microbatch` as its consumer makes them, and agents that work on them."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import faust
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
+from faust_microbatch import Batch
 
-from txfeatures.microbatch import Batch
-from txfeatures.model import Record
+from txfeatures.domain.model import Record
 
 
 def batch_of(*records: Record) -> Batch:

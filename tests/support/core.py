@@ -14,17 +14,18 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from txfeatures import wire
-from txfeatures.clock import SystemClock
-from txfeatures.kafka import KafkaSink, UndeliveredError
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import KafkaSource, committed_ends
-from txfeatures.model import Heartbeat, OutgoingRecord, Record, Row
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW, TOPICS
-from txfeatures_local.kafka import EmbeddedKafka
-from txfeatures_local.ports import free_port
-from txfeatures_local.process import GuardedProcess
+from kafka_local import EmbeddedKafka
+from kafka_local.ports import free_port
+from kafka_local.process import GuardedProcess
+
+from txfeatures.domain import wire
+from txfeatures.domain.model import Heartbeat, OutgoingRecord, Record, Row
+from txfeatures.domain.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW, TOPICS
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.client import KafkaSink, UndeliveredError
+from txfeatures.kafka.source import KafkaSource, committed_ends
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import KafkaSettings
 
 PARTITIONS = 4
 START_S = 1_729_296_000
@@ -102,7 +103,7 @@ class Worker:
     def start(self) -> None:
         port = {f"TXF_{self.service.upper()}_HTTP_PORT": str(free_port())}
         self._process = GuardedProcess(
-            [sys.executable, "-m", f"services.{self.service}"],
+            [sys.executable, "-m", f"txfeatures_{self.service}"],
             cwd=self._folder,
             output=self._log,
             env={**self._env, **port},

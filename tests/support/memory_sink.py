@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka import UndeliveredError
-from txfeatures.model import OutgoingRecord
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.kafka.client import UndeliveredError
 
 
 class MemorySink:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider  # type: ignore[import-untyped]
 
-from txfeatures.clock import SystemClock
+from txfeatures.process.clock import SystemClock
 
 MADE = "token made\n"
 

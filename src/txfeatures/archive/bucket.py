@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from txfeatures.errors import FatalError, TransientError
+from txfeatures.domain.errors import FatalError, TransientError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from txfeatures.topics import DEDUPED
+from txfeatures.domain.topics import DEDUPED
 
 PREFIX = f"archive/{DEDUPED}/"
 """Where the objects are; not all of them are live."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from txfeatures.archive.bucket import Bucket, ChangedError, MissingError
 from txfeatures.archive.layout import ObjectName, Shelf
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 
 CACHED_SHELVES = 1000
 ATTEMPTS = 20

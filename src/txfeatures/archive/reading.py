@@ -14,7 +14,7 @@ from txfeatures.archive.bucket import Bucket, MissingError
 from txfeatures.archive.layout import MANIFESTS, ObjectName, Shelf, hour_folder
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.schema import SCHEMA
-from txfeatures.errors import TransientError
+from txfeatures.domain.errors import TransientError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation

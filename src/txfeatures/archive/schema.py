@@ -7,8 +7,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from txfeatures.model import Record, TransactionHash
-from txfeatures.wire import decode_output_value, possible
+from txfeatures.domain.model import Record, TransactionHash
+from txfeatures.domain.wire import decode_output_value, possible
 
 SCHEMA = pa.schema(
     [

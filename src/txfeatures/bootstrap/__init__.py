@@ -10,15 +10,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures import aws
 from txfeatures.archive.catalog import ensure_archive_table
 from txfeatures.bootstrap.bucket import ensure_bucket
 from txfeatures.bootstrap.feature_group import FeatureGroup
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.runtime import Runtime
-from txfeatures.settings import AwsSettings, Group, KafkaSettings, LogSettings
-from txfeatures.topics import TOPICS
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.topics import TOPICS
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.process import aws
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import AwsSettings, Group, KafkaSettings, LogSettings
 
 Say = Callable[[str], None]
 

@@ -7,10 +7,10 @@ other types is refused.
 from typing import TYPE_CHECKING
 
 from txfeatures.bootstrap.schema import TAGS, Comparison, compare, request, unit
-from txfeatures.errors import FatalError
-from txfeatures.features import FEATURES, Feature
-from txfeatures.runtime import Runtime
-from txfeatures.settings import AwsSettings
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import FEATURES, Feature
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker import SageMakerClient

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, Feature
-from txfeatures.settings import AwsSettings
+from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, Feature
+from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker.type_defs import (

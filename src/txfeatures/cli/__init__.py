@@ -12,7 +12,7 @@ import typer
 
 from txfeatures.cli.bootstrap import bootstrap
 from txfeatures.cli.features import features
-from txfeatures.errors import TxFeaturesError
+from txfeatures.domain.errors import TxFeaturesError
 
 PLUGINS = "txfeatures.commands"
 

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from txfeatures.cli.options import End, Start
 from txfeatures.cli.packages import needs
-from txfeatures.clock import SystemClock
-from txfeatures.features import minute_name
+from txfeatures.domain.features import minute_name
 from txfeatures.history.rules import load_rules
-from txfeatures.settings import KafkaSettings, load
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import KafkaSettings, load
 
 if TYPE_CHECKING:
     from txfeatures.history.audit import Report
@@ -39,7 +39,6 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="All findings as JSON.")] = False,
 ) -> None:
     """Recompute minutes from the archive and compare both stores; exit code 1 if they differ."""
-    from txfeatures import aws
     from txfeatures.archive.bucket import S3Bucket
     from txfeatures.cli.history import choose_span, progress_bar, workshop
     from txfeatures.history.audit import Report, Witnesses
@@ -48,6 +47,7 @@ def audit(
     from txfeatures.history.ledger import ledger
     from txfeatures.history.online import OnlineStore
     from txfeatures.history.sources import ArchiveSource
+    from txfeatures.process import aws
 
     stop = threading.Event()
     with workshop() as shop:

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from txfeatures.cli.options import ARCHIVE, OFFLINE_STORE, End, Start
 from txfeatures.cli.packages import needs
-from txfeatures.clock import SystemClock
-from txfeatures.errors import FatalError
-from txfeatures.features import minute_name
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import minute_name
 from txfeatures.history.rules import load_rules
-from txfeatures.runtime import stop_on_signals
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.runtime import stop_on_signals
 
 if TYPE_CHECKING:
     from txfeatures.cli.history import Workshop
@@ -74,8 +74,8 @@ def backfill(
 
 
 def _sink(to: str, shop: "Workshop", *, rows_per_s: float) -> "Sink":
-    from txfeatures import aws
     from txfeatures.history.sinks import OfflineSink, ParquetSink
+    from txfeatures.process import aws
 
     if to == OFFLINE_STORE:
         stop = threading.Event()

@@ -2,10 +2,10 @@
 
 import typer
 
-from txfeatures.logs import configure_logging
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime, stop_on_signals
-from txfeatures.settings import load
+from txfeatures.process.logs import configure_logging
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, stop_on_signals
+from txfeatures.process.settings import load
 
 
 def bootstrap() -> None:

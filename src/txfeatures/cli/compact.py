@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from txfeatures.cli.packages import needs
-from txfeatures.errors import FatalError
-from txfeatures.logs import configure_logging
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime, stop_on_signals
-from txfeatures.settings import AwsSettings, Group, LogSettings, load
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.logs import configure_logging
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, stop_on_signals
+from txfeatures.process.settings import AwsSettings, Group, LogSettings, load
 
 if TYPE_CHECKING:
     from txfeatures.compaction.archive import Progress, Report
@@ -66,11 +66,11 @@ def compact(
 
     May run at any time, beside all services and readers, and be killed at any time.
     """
-    from txfeatures import aws
     from txfeatures.archive.bucket import S3Bucket
     from txfeatures.compaction.archive import compact_archive
     from txfeatures.compaction.offline_store import compact_offline_store
     from txfeatures.compaction.shelf import Rules
+    from txfeatures.process import aws
 
     settings = load(CompactSettings)
     configure_logging(settings.log, service="compact")

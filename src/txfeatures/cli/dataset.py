@@ -7,7 +7,7 @@ import typer
 
 from txfeatures.cli.options import OFFLINE_STORE, End, Moment, Start
 from txfeatures.cli.packages import needs
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 from txfeatures.history.rules import load_rules
 
 if TYPE_CHECKING:

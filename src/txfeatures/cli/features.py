@@ -2,7 +2,7 @@
 
 import typer
 
-from txfeatures.features import FEATURES
+from txfeatures.domain.features import FEATURES
 
 
 def features() -> None:

@@ -11,16 +11,16 @@ import duckdb
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from txfeatures import aws
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.cli.options import ARCHIVE
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.model import MINUTE_S
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Span
 from txfeatures.history.offline import OfflineStore
 from txfeatures.history.sources import ArchiveSource, RecordingSource
-from txfeatures.model import MINUTE_S
-from txfeatures.settings import AwsSettings, load
+from txfeatures.process import aws
+from txfeatures.process.settings import AwsSettings, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

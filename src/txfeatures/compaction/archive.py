@@ -9,9 +9,9 @@ from txfeatures.archive.bucket import Bucket
 from txfeatures.archive.layout import PREFIX, ObjectName, Shelf, hour_folder
 from txfeatures.compaction.lease import Lease
 from txfeatures.compaction.shelf import Done, Rules, ShelfCompaction
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.logs import get_logger
-from txfeatures.runtime import Runtime, backoff_s
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.process.logs import get_logger
+from txfeatures.process.runtime import Runtime, backoff_s
 
 ATTEMPTS = 6
 """Tries of one shelf; the waits between them add up to six seconds."""

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from txfeatures.archive.bucket import Bucket, MissingError
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError, TransientError
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.process.clock import Clock
 
 KEY = "archive/compaction.lease"
 LEASE_S = 300.0

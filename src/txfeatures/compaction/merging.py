@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from txfeatures.archive.schema import SCHEMA, WRITE_OPTIONS
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 
 BATCH_ROWS = 1000
 ROW_GROUP_ROWS = 20_000

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from txfeatures import aws
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.runtime import Runtime
-from txfeatures.settings import AwsSettings
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.process import aws
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient

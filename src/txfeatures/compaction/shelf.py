@@ -22,10 +22,10 @@ from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.manifests import Manifest, Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.reading import fetch
-from txfeatures.clock import Clock
 from txfeatures.compaction.merging import merge
 from txfeatures.compaction.plan import Group, dead, groups, replaced
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

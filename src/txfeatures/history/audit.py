@@ -12,7 +12,9 @@ from pathlib import Path
 
 import duckdb
 
-from txfeatures.features import EVENT_TIME, RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.rules import Rules
 from txfeatures.history import offline
 from txfeatures.history.backfill import chunks, read_rows
 from txfeatures.history.comparison import Finding, StoredRow, compare, lacking
@@ -22,8 +24,6 @@ from txfeatures.history.minutes import Minutes, Span, rows_sql
 from txfeatures.history.offline import OfflineStore, latest_sql
 from txfeatures.history.online import OnlineStore
 from txfeatures.history.sources import HOUR_S, ArchiveSource, open_records
-from txfeatures.model import MINUTE_S
-from txfeatures.rules import Rules
 
 CHUNK_S = 24 * 3600
 

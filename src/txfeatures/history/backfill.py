@@ -14,12 +14,12 @@ from typing import Protocol
 import duckdb
 import msgspec
 
-from txfeatures.errors import FatalError
-from txfeatures.features import RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.model import FeatureValue
+from txfeatures.domain.rules import Rules
 from txfeatures.history.minutes import Minutes, Span
 from txfeatures.history.sources import Source, open_records
-from txfeatures.model import FeatureValue
-from txfeatures.rules import Rules
 
 CHUNK_S = 7 * 24 * 3600
 """Minutes that are recomputed at a time: each chunk also reads the allowed lateness behind it."""

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from txfeatures.features import EVENT_TIME
+from txfeatures.domain.features import EVENT_TIME
+from txfeatures.domain.model import FeatureValue
 from txfeatures.history.minutes import COLUMNS
-from txfeatures.model import FeatureValue
 
 Where = Literal["archive", "offline", "online"]
 Kind = Literal["mismatch", "missing", "extra", "damage"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from txfeatures.errors import FatalError
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.rules import Rules
 from txfeatures.history import offline
 from txfeatures.history.minutes import Minutes, Span, rows_sql
 from txfeatures.history.offline import OFFLINE, OfflineStore
 from txfeatures.history.sources import Source, open_records
-from txfeatures.model import MINUTE_S
-from txfeatures.rules import Rules
 
 IS_GAP = "is_gap"
 """Column: no value of the minute was known; its features are null."""

@@ -22,10 +22,10 @@ from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.objects import ROWS, SHA256
 from txfeatures.archive.reading import THREADS, fetch, live_objects
 from txfeatures.archive.schema import SCHEMA, encode
-from txfeatures.errors import TransientError
+from txfeatures.domain.errors import TransientError
+from txfeatures.domain.model import Record
+from txfeatures.domain.topics import DEDUPED
 from txfeatures.history.offline import Damage
-from txfeatures.model import Record
-from txfeatures.topics import DEDUPED
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from txfeatures.model import MINUTE_S
-from txfeatures.rules import Rules
+from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.rules import Rules
 
 _NEVER = -(2**62)
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from txfeatures import wire
-from txfeatures.clock import Clock
-from txfeatures.errors import InvalidMessageError, TransientError
-from txfeatures.features import RECORD_IDENTIFIER
-from txfeatures.kafka_source import KafkaSource, committed_ends
-from txfeatures.model import Record
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import AGGREGATED, DEDUPED, LATE, RAW, dead_letter_topic
+from txfeatures.domain import wire
+from txfeatures.domain.errors import InvalidMessageError, TransientError
+from txfeatures.domain.features import RECORD_IDENTIFIER
+from txfeatures.domain.model import Record
+from txfeatures.domain.topics import AGGREGATED, DEDUPED, LATE, RAW, dead_letter_topic
+from txfeatures.kafka.source import KafkaSource, committed_ends
+from txfeatures.process.clock import Clock
+from txfeatures.process.settings import KafkaSettings
 
 GROUP = "txfeatures-audit"
 """Nothing is ever committed for it."""

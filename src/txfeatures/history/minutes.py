@@ -15,8 +15,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from txfeatures import features
-from txfeatures.features import (
+from txfeatures.domain import features
+from txfeatures.domain.features import (
     EVENT_TIME,
     FEATURES,
     READABLE_SQL,
@@ -25,9 +25,9 @@ from txfeatures.features import (
     FoldedFeature,
     minute_sql,
 )
+from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.rules import Rules
 from txfeatures.history.late import Judged, judge, without
-from txfeatures.model import MINUTE_S
-from txfeatures.rules import Rules
 
 RECORDS = "records"
 """The relation to start from: the archive's columns, ``json`` may be missing."""

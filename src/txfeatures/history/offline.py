@@ -21,8 +21,8 @@ import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
 from txfeatures.archive.bucket import Bucket, S3Bucket
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name
 from txfeatures.history.minutes import Span
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import EVENT_TIME, FEATURES, minute_name
-from txfeatures.model import FeatureValue
-from txfeatures.runtime import backoff_s
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import EVENT_TIME, FEATURES, minute_name
+from txfeatures.domain.model import FeatureValue
+from txfeatures.process.clock import Clock
+from txfeatures.process.runtime import backoff_s
 
 if TYPE_CHECKING:
     import threading

@@ -3,8 +3,8 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.rules import AggregatorRules, DedupRules, Rules
-from txfeatures.settings import Group, load
+from txfeatures.domain.rules import AggregatorRules, DedupRules, Rules
+from txfeatures.process.settings import Group, load
 
 
 class _Dedup(DedupRules, Group):

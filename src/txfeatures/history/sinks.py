@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_start_s
 from txfeatures.history import offline
 from txfeatures.history.backfill import HistoricRow, read_rows
 from txfeatures.history.minutes import COLUMNS, Span, rows_sql
 from txfeatures.history.offline import OFFLINE, OfflineStore
-from txfeatures.runtime import backoff_s
-from txfeatures.settings import AwsSettings
+from txfeatures.process.clock import Clock
+from txfeatures.process.runtime import backoff_s
+from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient

@@ -14,16 +14,16 @@ from typing import Protocol
 
 import duckdb
 
-from txfeatures import recording
+from txfeatures.archive import recording
 from txfeatures.archive.bucket import Bucket
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.reading import fetch, live_objects, relation, shelves_between
 from txfeatures.archive.schema import encode
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.model import MINUTE_S, Record
+from txfeatures.domain.rules import Rules
+from txfeatures.domain.topics import DEDUPED
 from txfeatures.history.minutes import RECORDS, Span
-from txfeatures.model import MINUTE_S, Record
-from txfeatures.rules import Rules
-from txfeatures.topics import DEDUPED
 
 HOUR_S = 3600
 WARM_UP_S = HOUR_S

@@ -14,16 +14,14 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from services.poller.settings import Settings as PollerSettings
-from services.poller.source import HttpSource, PollFailedError
-from txfeatures import aws
-from txfeatures.clock import Clock, SystemClock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.logs import configure_logging
-from txfeatures.model import Row
-from txfeatures.rules import AggregatorRules
-from txfeatures.runtime import stop_on_signals
-from txfeatures.settings import AwsSettings, KafkaSettings, LogSettings
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.model import Row
+from txfeatures.domain.rules import AggregatorRules
+from txfeatures.process import aws
+from txfeatures.process.clock import Clock, SystemClock
+from txfeatures.process.logs import configure_logging
+from txfeatures.process.runtime import stop_on_signals
+from txfeatures.process.settings import AwsSettings, KafkaSettings, LogSettings
 from txfeatures_local.demo import counts, screen
 from txfeatures_local.demo.drained import Drain, closing_time_s, read_status
 from txfeatures_local.demo.export import read_rows, write_rows
@@ -33,6 +31,8 @@ from txfeatures_local.demo.terminal import foreground
 from txfeatures_local.demo.training_set import write_training_set
 from txfeatures_local.source.endpoint import Status
 from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_poller.settings import Settings as PollerSettings
+from txfeatures_poller.source import HttpSource, PollFailedError
 
 LIVE_TIMEOUT_S = 3.0
 REFRESH_S = 0.5

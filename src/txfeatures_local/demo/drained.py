@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 import httpx
 import msgspec
 
-from txfeatures import wire
-from txfeatures.errors import TransientError
-from txfeatures.kafka_admin import KafkaAdmin
-from txfeatures.kafka_source import KafkaTail, committed_ends
-from txfeatures.model import MINUTE_S
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW
+from txfeatures.domain import wire
+from txfeatures.domain.errors import TransientError
+from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.source import KafkaTail, committed_ends
+from txfeatures.process.settings import KafkaSettings
 from txfeatures_local.demo.plan import ARCHIVE_CUT_S
 from txfeatures_local.source.endpoint import Status
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from txfeatures.errors import FatalError
-from txfeatures.features import FEATURES, minute_name
-from txfeatures.model import MINUTE_S, FeatureValue, Row
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import FEATURES, minute_name
+from txfeatures.domain.model import MINUTE_S, FeatureValue, Row
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 from txfeatures_local.source.feed_clock import ClockMode
 
 REGION = "eu-west-1"

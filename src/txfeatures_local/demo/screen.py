@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
-from txfeatures.features import FEATURES
-from txfeatures.topics import AGGREGATED, DEDUPED, RAW
+from txfeatures.domain.features import FEATURES
+from txfeatures.domain.topics import AGGREGATED, DEDUPED, RAW
 from txfeatures_local.demo.counts import Counts
 from txfeatures_local.demo.plan import Addresses
 

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+from kafka_local import EmbeddedKafka
+from kafka_local.errors import LocalKafkaError
+from kafka_local.ports import free_port, is_free
+from kafka_local.process import GuardedProcess
 
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import Clock
 from txfeatures_local.demo.plan import HOST, REGION, Addresses, Plan, environment
-from txfeatures_local.kafka import EmbeddedKafka
-from txfeatures_local.ports import free_port, is_free
-from txfeatures_local.process import GuardedProcess
 
 READY_TIMEOUT_S = 90.0
 STOP_GRACE_S = 20.0
@@ -137,6 +138,12 @@ class Stack:
         return kept | environment(self.plan, self.addresses, self.directory)
 
     def _start(self) -> None:
+        try:
+            self._start_all()
+        except LocalKafkaError as error:
+            raise FatalError(str(error)) from error
+
+    def _start_all(self) -> None:
         plan = self.plan
         if not is_free(plan.port):
             raise FatalError(f"port {plan.port} is in use; free it or set another PORT")
@@ -154,7 +161,7 @@ class Stack:
         self.say("starting the local AWS and the source")
         self._add(
             "local AWS",
-            ["-m", "txfeatures_local.aws", "--port", str(aws_port), "--region", REGION],
+            ["-m", "featurestore_local", "--port", str(aws_port), "--region", REGION],
             ready_url=f"{self.addresses.aws}/moto-api/",
         )
         if plan.is_local:
@@ -184,7 +191,7 @@ class Stack:
         port = port or self.addresses.operations[name]
         self._add(
             name,
-            ["-m", f"services.{module or name}"],
+            ["-m", f"txfeatures_{module or name}"],
             ready_url=f"http://{HOST}:{port}/readyz",
             env={f"TXF_{module or name}_HTTP_PORT".upper(): str(port), **env},
         )

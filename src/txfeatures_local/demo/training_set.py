@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 
 from txfeatures.cli.dataset import dataset
-from txfeatures.features import RECORD_IDENTIFIER, minute_start_s
-from txfeatures.model import MINUTE_S, Row
+from txfeatures.domain.features import RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.model import MINUTE_S, Row
 
 
 def write_training_set(

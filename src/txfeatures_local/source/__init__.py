@@ -1,6 +1,6 @@
 """The source on a laptop: an HTTP server that answers as the live endpoint does.
 
-It shows a recording (:func:`txfeatures.recording.read`) or an endless simulation
+It shows a recording (:func:`txfeatures.archive.recording.read`) or an endless simulation
 (:func:`txfeatures_local.source.simulation.simulate`), and fails as the live one
 fails (:mod:`txfeatures_local.source.faults`).
 """

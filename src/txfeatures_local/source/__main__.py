@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from txfeatures.clock import SystemClock
-from txfeatures.errors import FatalError
-from txfeatures.recording import read
+from txfeatures.archive.recording import read
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import SystemClock
 from txfeatures_local.source import faults
 from txfeatures_local.source.feed_clock import ClockMode
 from txfeatures_local.source.server import SourceServer

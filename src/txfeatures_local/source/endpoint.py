@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
 from txfeatures_local.source.faults import JSON, Answer, Faults
 from txfeatures_local.source.feed import Feed
 from txfeatures_local.source.feed_clock import FeedClock

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 
 JSON = "application/json"
 _DEFAULT_STATUS = 403  # what Cloudflare's refusals have; a recorded body may lack its status

@@ -3,8 +3,8 @@
 import heapq
 from collections.abc import Iterator
 
-from txfeatures.errors import FatalError
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
+from txfeatures.domain.errors import FatalError
 
 VISIBLE = 100  # as the live endpoint, 2022-2024
 _SKEW_S = 120  # a transaction dated further ahead of its arrival than this has a wrong time

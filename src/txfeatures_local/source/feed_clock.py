@@ -4,8 +4,8 @@ import math
 from enum import StrEnum
 from typing import Protocol
 
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import Clock
 
 
 class ClockMode(StrEnum):

@@ -17,9 +17,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from txfeatures.clock import Clock
-from txfeatures.errors import FatalError
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import Clock
 from txfeatures_local.source import feed_clock
 from txfeatures_local.source.endpoint import Endpoint, Status
 from txfeatures_local.source.faults import JSON, Answer, Faults

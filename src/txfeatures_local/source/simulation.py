@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from txfeatures.clock import Clock
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
+from txfeatures.process.clock import Clock
 from txfeatures_local.source import simulated_tx
 
 # Nodes relay in batches: the arrivals per second of a recorded node have 10.9 times the

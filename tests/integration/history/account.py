@@ -7,18 +7,18 @@ from urllib.request import Request, urlopen
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from featurestore_local import LocalAws
 
-from services.fs_writer.logic import values
-from txfeatures import aws
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.schema import encode
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
-from txfeatures.model import Record, Row
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from txfeatures.domain.model import Record, Row
+from txfeatures.process import aws
+from txfeatures.process.settings import AwsSettings
+from txfeatures_fs_writer.logic import values
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

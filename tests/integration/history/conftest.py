@@ -1,12 +1,12 @@
 from collections.abc import Iterator
 
 import pytest
+from featurestore_local import LocalAws
 
 from tests.integration.history.account import Account
 from tests.integration.history.replay import final_rows, replayed
 from tests.support.shared_data import BLOCK, shared_data
-from txfeatures import aws
-from txfeatures_local.aws import LocalAws
+from txfeatures.process import aws
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.properties.drive import Folding, Merging
-from txfeatures import recording
-from txfeatures.model import Record, Row
-from txfeatures.rules import Rules
-from txfeatures.topics import DEDUPED
-from txfeatures.wire import tick
+from txfeatures.archive import recording
+from txfeatures.domain.model import Record, Row
+from txfeatures.domain.rules import Rules
+from txfeatures.domain.topics import DEDUPED
+from txfeatures.domain.wire import tick
 
 PARTITIONS = 4
 

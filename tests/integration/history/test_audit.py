@@ -6,9 +6,9 @@ from tests.integration.history.commands import audited, command
 from tests.integration.history.replay import PARTITIONS
 from tests.support import oracle
 from tests.support.shared_data import BLOCK, shared_data
-from txfeatures import aws
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.reading import live_objects
+from txfeatures.process import aws
 
 pytestmark = pytest.mark.integration
 

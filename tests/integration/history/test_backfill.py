@@ -10,10 +10,10 @@ import pytest
 
 from tests.integration.history.account import Account, put_changed
 from tests.integration.history.commands import audited, command
-from txfeatures.clock import SystemClock
-from txfeatures.features import EVENT_TIME, RECORD_IDENTIFIER, minute_name
-from txfeatures.model import Record
-from txfeatures.topics import DEDUPED
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, minute_name
+from txfeatures.domain.model import Record
+from txfeatures.domain.topics import DEDUPED
+from txfeatures.process.clock import SystemClock
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ from tests.integration.history.account import Account
 from tests.integration.history.commands import command
 from tests.support import oracle
 from tests.support.shared_data import BLOCK, shared_data
-from txfeatures.features import EVENT_TIME
+from txfeatures.domain.features import EVENT_TIME
 
 pytestmark = pytest.mark.integration
 

@@ -7,16 +7,16 @@ from typing import Any
 import httpx
 import pytest
 
-from services.api.main import build
-from services.api.server import listen
-from services.api.settings import Settings
-from txfeatures import wire
-from txfeatures.clock import SystemClock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import EMPTY, minute_start_s, row
-from txfeatures.metrics import Metrics
-from txfeatures.model import Heartbeat, Record, Row
-from txfeatures.runtime import Runtime, run
+from txfeatures.domain import wire
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import EMPTY, minute_start_s, row
+from txfeatures.domain.model import Heartbeat, Record, Row
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, run
+from txfeatures_api.main import build
+from txfeatures_api.server import listen
+from txfeatures_api.settings import Settings
 
 MINUTE = "2031-01-01 00:00:00"
 MINUTE_S = minute_start_s(MINUTE)

@@ -3,11 +3,10 @@ from collections.abc import Callable, Iterator
 import boto3
 import httpx
 import pytest
+from featurestore_local import LocalAws
 
-from services.api.reader import FeatureStoreReader
-from txfeatures import aws
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import (
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import (
     EMPTY,
     EVENT_TIME,
     FEATURES,
@@ -15,11 +14,12 @@ from txfeatures.features import (
     minute_start_s,
     row,
 )
-from txfeatures.metrics import Metrics
-from txfeatures.model import Row
-from txfeatures.runtime import Runtime
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain.model import Row
+from txfeatures.process import aws
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import AwsSettings
+from txfeatures_api.reader import FeatureStoreReader
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from txfeatures.clock import SystemClock
+from txfeatures.process.clock import SystemClock
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +39,7 @@ def process(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "services.api"], env=environ, stderr=stderr
+            [sys.executable, "-m", "txfeatures_api"], env=environ, stderr=stderr
         ) as child,
     ):
         try:

@@ -3,10 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.fs_writer.settings import Settings
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log, Refuse
 from tests.service.fs_writer.features import THREADS, Service, Start, member
-from txfeatures.model import Record
+from txfeatures.domain.model import Record
+from txfeatures_fs_writer.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow.parquet as pq
 
-from services.fs_writer.logic import Put
-from services.fs_writer.ports import Answer, OnPartitions, StoreUnavailableError
 from txfeatures.archive.layout import ObjectName
-from txfeatures.errors import InvalidMessageError
-from txfeatures.kafka_source import Partition
-from txfeatures.model import OutgoingRecord, Record
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.kafka.source import Partition
+from txfeatures_fs_writer.logic import Put
+from txfeatures_fs_writer.ports import Answer, OnPartitions, StoreUnavailableError
 
 
 class Log:

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from services.fs_writer.freshness import Freshness
-from services.fs_writer.main import build_features
-from services.fs_writer.ports import StoreUnavailableError
-from services.fs_writer.settings import Settings
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log, Refuse
-from txfeatures.clock import ManualClock
-from txfeatures.errors import InvalidMessageError
-from txfeatures.features import EMPTY, row
-from txfeatures.metrics import Metrics
-from txfeatures.model import Record
-from txfeatures.runtime import Runtime, Step
-from txfeatures.wire import encode_row
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import EMPTY, row
+from txfeatures.domain.model import Record
+from txfeatures.domain.wire import encode_row
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, Step
+from txfeatures_fs_writer.freshness import Freshness
+from txfeatures_fs_writer.main import build_features
+from txfeatures_fs_writer.ports import StoreUnavailableError
+from txfeatures_fs_writer.settings import Settings
 
 MINUTE_S = 1_729_334_940
 

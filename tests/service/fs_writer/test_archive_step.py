@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fs_writer import archive_step
-from services.fs_writer.freshness import Freshness
-from services.fs_writer.main import build_archive
-from services.fs_writer.ports import StoreUnavailableError
-from services.fs_writer.settings import Settings
 from tests.service.fs_writer.fakes import Archive, Log
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.metrics import Metrics
-from txfeatures.model import Record
-from txfeatures.runtime import Runtime, Step
-from txfeatures.wire import TICK_HEADER
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.model import Record
+from txfeatures.domain.wire import TICK_HEADER
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, Step
+from txfeatures_fs_writer import archive_step
+from txfeatures_fs_writer.freshness import Freshness
+from txfeatures_fs_writer.main import build_archive
+from txfeatures_fs_writer.ports import StoreUnavailableError
+from txfeatures_fs_writer.settings import Settings
 
 START_S = 1_729_335_000  # 2024-10-19 10:50:00, where a bucket begins
 SLOW_DOWN = StoreUnavailableError("SlowDown", "S3: slow down")

@@ -2,21 +2,21 @@ import tracemalloc
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from services.fs_writer.freshness import Freshness
-from services.fs_writer.logic import Put
-from services.fs_writer.main import build_features
-from services.fs_writer.ports import Answer, OnPartitions
-from services.fs_writer.settings import Settings
 from tests.service.fs_writer.fakes import DeadLetters
 from tests.service.fs_writer.features import (
     Start,
     row_record,
 )
-from txfeatures.clock import ManualClock
-from txfeatures.kafka_source import Partition
-from txfeatures.metrics import Metrics
-from txfeatures.model import Record
-from txfeatures.runtime import Runtime
+from txfeatures.domain.model import Record
+from txfeatures.kafka.source import Partition
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures_fs_writer.freshness import Freshness
+from txfeatures_fs_writer.logic import Put
+from txfeatures_fs_writer.main import build_features
+from txfeatures_fs_writer.ports import Answer, OnPartitions
+from txfeatures_fs_writer.settings import Settings
 
 
 def test_a_backlog_of_many_minutes_goes_by_25_to_a_call(start: Start) -> None:

@@ -8,9 +8,9 @@ from tests.service.fs_writer.features import (
     garbage,
     row_record,
 )
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import minute_name
-from txfeatures.wire import header
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import minute_name
+from txfeatures.domain.wire import header
 
 
 def test_a_row_refused_for_good_goes_to_the_dlq_with_the_words_of_the_store(start: Start) -> None:

@@ -2,7 +2,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from services.fs_writer.ports import StoreUnavailableError
 from tests.service.fs_writer.features import (
     MINUTE_S,
     THREADS,
@@ -11,8 +10,9 @@ from tests.service.fs_writer.features import (
     first_times,
     row_record,
 )
-from txfeatures.errors import TransientError
-from txfeatures.features import minute_name
+from txfeatures.domain.errors import TransientError
+from txfeatures.domain.features import minute_name
+from txfeatures_fs_writer.ports import StoreUnavailableError
 
 
 def test_a_refusal_for_now_is_tried_again_within_the_step(start: Start) -> None:

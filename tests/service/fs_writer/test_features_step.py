@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fs_writer.settings import Settings
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log
 from tests.service.fs_writer.features import MINUTE_S, THROTTLED, Start, member, row_record
-from txfeatures.errors import TransientError
-from txfeatures.features import minute_name
+from txfeatures.domain.errors import TransientError
+from txfeatures.domain.features import minute_name
+from txfeatures_fs_writer.settings import Settings
 
 
 def test_rows_reach_the_stores_that_are_theirs_and_are_committed(start: Start) -> None:

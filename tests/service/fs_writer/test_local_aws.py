@@ -8,25 +8,25 @@ from urllib.request import Request, urlopen
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from featurestore_local import LocalAws
 
-from services.fs_writer.freshness import Freshness
-from services.fs_writer.main import build_archive, build_features
-from services.fs_writer.settings import Settings
-from services.fs_writer.stores import FeatureGroupStore, S3Archive
 from tests.service.fs_writer.fakes import DeadLetters, Log
-from txfeatures import aws
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.reading import live_objects
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name, row
-from txfeatures.metrics import Metrics
-from txfeatures.model import Partial, Record
-from txfeatures.runtime import Runtime, Step
-from txfeatures.settings import AwsSettings
-from txfeatures.wire import encode_row
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name, row
+from txfeatures.domain.model import Partial, Record
+from txfeatures.domain.wire import encode_row
+from txfeatures.process import aws
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, Step
+from txfeatures.process.settings import AwsSettings
+from txfeatures_fs_writer.freshness import Freshness
+from txfeatures_fs_writer.main import build_archive, build_features
+from txfeatures_fs_writer.settings import Settings
+from txfeatures_fs_writer.stores import FeatureGroupStore, S3Archive
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from txfeatures.clock import SystemClock
+from txfeatures.process.clock import SystemClock
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ def fs_writer(port: int) -> Iterator[subprocess.Popen[str]]:
         "TXF_FS_WRITER_HTTP_HOST": "127.0.0.1",
         "TXF_FS_WRITER_HTTP_PORT": str(port),
     }
-    command = [sys.executable, "-m", "services.fs_writer"]
+    command = [sys.executable, "-m", "txfeatures_fs_writer"]
     process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
     try:
         yield process

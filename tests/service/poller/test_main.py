@@ -3,13 +3,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.poller.spool import Spool
+from txfeatures_poller.spool import Spool
 
 
 def start(**environment: str) -> subprocess.CompletedProcess[str]:
     """Start the service as its image does, and wait for its end."""
     return subprocess.run(
-        [sys.executable, "-m", "services.poller"],
+        [sys.executable, "-m", "txfeatures_poller"],
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from services.poller.main import build
-from services.poller.settings import Settings
-from services.poller.source import HttpSource
-from services.poller.spool import Spool
 from tests.support.memory_sink import MemorySink, body, ids, tx, tx_hash
 from tests.support.scripted_source import Reply, ScriptedServer
 from tests.support.shared_data import ERROR_BODIES, shared_data
-from txfeatures import wire
-from txfeatures.clock import ManualClock, SystemClock
-from txfeatures.metrics import Metrics
-from txfeatures.model import Heartbeat
-from txfeatures.runtime import Runtime, run
+from txfeatures.domain import wire
+from txfeatures.domain.model import Heartbeat
+from txfeatures.process.clock import ManualClock, SystemClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, run
+from txfeatures_poller.main import build
+from txfeatures_poller.settings import Settings
+from txfeatures_poller.source import HttpSource
+from txfeatures_poller.spool import Spool
 
 NOW_S = 1_729_334_941.0
 

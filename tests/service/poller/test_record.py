@@ -3,15 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from services.poller.record import follow, record
-from services.poller.settings import Settings
-from services.poller.source import HttpSource
 from tests.support.memory_sink import body, tx
 from tests.support.scripted_source import Reply, ScriptedServer
-from txfeatures import recording
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError
-from txfeatures.recording import RecordingWriter
+from txfeatures.archive import recording
+from txfeatures.archive.recording import RecordingWriter
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import ManualClock
+from txfeatures_poller.record import follow, record
+from txfeatures_poller.settings import Settings
+from txfeatures_poller.source import HttpSource
 
 
 def recorded(server: ScriptedServer, path: Path, *, seconds: float) -> int:

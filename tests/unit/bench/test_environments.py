@@ -3,10 +3,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from kafka_local.lock import KAFKA_VERSION, read_lock
 
 from bench import environments
 from bench.environments import PEERS, SkippedError, java_of, python_of
-from txfeatures_local.kafka.lock import KAFKA_VERSION, read_lock
 
 
 class Commands:

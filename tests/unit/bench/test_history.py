@@ -3,11 +3,11 @@ from pathlib import Path
 import duckdb
 
 from bench.history import PLAIN, make_archive, measure
-from txfeatures.clock import SystemClock
+from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Minutes
 from txfeatures.history.sources import FileSource, open_records
-from txfeatures.rules import Rules
+from txfeatures.process.clock import SystemClock
 
 ROWS = 20_000
 

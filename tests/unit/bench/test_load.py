@@ -3,9 +3,9 @@ import json
 from statistics import mean
 
 from bench.load import heartbeats, transactions, uniques, with_ticks
-from txfeatures import wire
-from txfeatures.model import OutgoingRecord, Record
-from txfeatures.topics import FEED
+from txfeatures.domain import wire
+from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.domain.topics import FEED
 
 
 def as_read(record: OutgoingRecord) -> Record:

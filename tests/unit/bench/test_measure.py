@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from bench.measure import LOOK_S, STUCK_S, Count, Figures, Look, figures, measure
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import ManualClock
 
 NOTHING_WRONG = Count(missing=0, duplicates=0)
 

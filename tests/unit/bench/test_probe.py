@@ -9,8 +9,8 @@ from confluent_kafka import Message
 from bench import probe
 from bench.cluster import Cluster
 from bench.probe import Probe
-from txfeatures.clock import SystemClock
-from txfeatures.model import OutgoingRecord
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.process.clock import SystemClock
 
 
 class Line:

@@ -5,9 +5,9 @@ from bench.cluster import PARTITIONS
 from bench.environments import PEERS
 from bench.stages import stages
 from bench.systems import GUARANTEES, PRODUCT, Peer, Product, Run, peers
-from services.aggregator.settings import Settings as AggregatorSettings
-from services.dedup.settings import Settings as DedupSettings
-from txfeatures.settings import load
+from txfeatures.process.settings import load
+from txfeatures_aggregator.settings import Settings as AggregatorSettings
+from txfeatures_dedup.settings import Settings as DedupSettings
 
 RUN = Run(bootstrap_servers="127.0.0.1:1", source="raw", directory=Path("/somewhere"))
 
@@ -23,8 +23,8 @@ def test_the_services_take_the_settings_they_are_given() -> None:
 def test_the_services_start_as_in_production(tmp_path: Path) -> None:
     commands = Product(services=("dedup", "aggregator")).prepare(tmp_path)
     assert commands == [
-        [sys.executable, "-m", "services.dedup"],
-        [sys.executable, "-m", "services.aggregator"],
+        [sys.executable, "-m", "txfeatures_dedup"],
+        [sys.executable, "-m", "txfeatures_aggregator"],
     ]
 
 

@@ -11,7 +11,7 @@ from deploy.helm import chart_settings, generate
 from deploy.helm.schema import schema
 from docs.generate import SHARED
 from txfeatures.cli import create_app
-from txfeatures.settings import SERVICES, environment_names
+from txfeatures.process.settings import SERVICES, environment_names
 
 Json = dict[str, Any]
 

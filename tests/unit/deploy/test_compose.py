@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from kafka_local.properties import broker_properties
 
 from docs.generate import READERS
 from tests.support.shared_data import REPOSITORY
-from txfeatures.settings import PREFIX, SERVICES, environment_names, load
-from txfeatures_local.kafka.properties import broker_properties
+from txfeatures.process.settings import PREFIX, SERVICES, environment_names, load
 
 FILES = ("docker-compose.yml", "deploy/compose/replay.yml")
 OWN_IMAGE = re.compile(r"txfeatures-(?P<name>[a-z-]+):(?P<version>.+)")

@@ -4,10 +4,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsConfigDict
 
 from docs import generate
-from txfeatures.features import FEATURES
-from txfeatures.metrics import DEFINITIONS
-from txfeatures.settings import SERVICES, Group
-from txfeatures.topics import TOPICS
+from txfeatures.domain.features import FEATURES
+from txfeatures.domain.topics import TOPICS
+from txfeatures.process.metrics import DEFINITIONS
+from txfeatures.process.settings import SERVICES, Group
 
 
 class Example(Group):

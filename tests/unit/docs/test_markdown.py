@@ -8,15 +8,18 @@ import pytest
 import typer
 
 from docs.generate import READERS
-from txfeatures import topics
 from txfeatures.cli import create_app
-from txfeatures.metrics import DEFINITIONS
-from txfeatures.settings import SERVICES, environment_names
+from txfeatures.domain import topics
+from txfeatures.process.metrics import DEFINITIONS
+from txfeatures.process.settings import SERVICES, environment_names
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGES = sorted(
     path.relative_to(REPOSITORY)
-    for pattern in ("*.md", "docs/**/*.md", "services/**/*.md", "src/**/*.md", "tests/**/*.md")
+    for pattern in (
+        "*.md",
+        *(f"{f}/**/*.md" for f in ("docs", "services", "src", "packages", "tests")),
+    )
     for path in REPOSITORY.glob(pattern)
 )
 TOPIC_NAMES = {topic.name for topic in topics.TOPICS}
@@ -107,7 +110,7 @@ def test_subcommands_exist(page: Path) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_has_a_contract_that_names_its_topics(service: str) -> None:
     folder = REPOSITORY / "services" / service
-    source = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*/*.py"))
     names = {
         topics.dead_letter_topic(getattr(topics, constant))
         if is_dead_letter

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
-from txfeatures.model import Heartbeat, Partial, PartitionUpdate
-from txfeatures.rules import AggregatorRules
+from txfeatures.domain.model import Heartbeat, Partial, PartitionUpdate
+from txfeatures.domain.rules import AggregatorRules
+from txfeatures_aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
 
 START_S = 1_729_296_000
 """2024-10-19 00:00:00 UTC: the start of a minute."""

@@ -2,21 +2,21 @@ import json
 from typing import Any
 
 import pytest
+from faust_microbatch import App, Batch
 from structlog.testing import capture_logs
 
-from services.aggregator import app as module
-from services.aggregator.app import create_app
-from services.aggregator.logic import FoldOutcome, fold
-from services.aggregator.merge import Frontier, merge
-from services.aggregator.settings import Settings
 from tests.support.batches import work
-from txfeatures import wire
-from txfeatures.features import INTEGRAL_MAX
-from txfeatures.metrics import Metrics
-from txfeatures.microbatch import App, Batch
-from txfeatures.model import Heartbeat, OutgoingRecord, Partial, PartitionUpdate, Record
-from txfeatures.rules import AggregatorRules
-from txfeatures.settings import load
+from txfeatures.domain import wire
+from txfeatures.domain.features import INTEGRAL_MAX
+from txfeatures.domain.model import Heartbeat, OutgoingRecord, Partial, PartitionUpdate, Record
+from txfeatures.domain.rules import AggregatorRules
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.settings import load
+from txfeatures_aggregator import app as module
+from txfeatures_aggregator.app import create_app
+from txfeatures_aggregator.logic import FoldOutcome, fold
+from txfeatures_aggregator.merge import Frontier, merge
+from txfeatures_aggregator.settings import Settings
 
 START_S = 1_729_296_000
 START_MS = START_S * 1000

@@ -3,12 +3,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.aggregator.logic import FoldOutcome, Progress, fold
-from txfeatures import features
-from txfeatures.features import INTEGRAL_MAX
-from txfeatures.model import Partial, Record, Transaction
-from txfeatures.rules import AggregatorRules
-from txfeatures.wire import TICK_HEADER
+from txfeatures.domain import features
+from txfeatures.domain.features import INTEGRAL_MAX
+from txfeatures.domain.model import Partial, Record, Transaction
+from txfeatures.domain.rules import AggregatorRules
+from txfeatures.domain.wire import TICK_HEADER
+from txfeatures_aggregator.logic import FoldOutcome, Progress, fold
 
 START_S = 1_729_296_000
 """2024-10-19 00:00:00 UTC: the start of a minute."""

@@ -1,8 +1,8 @@
 import pytest
 
-from services.aggregator import main as module
-from services.aggregator.app import create_app
-from services.aggregator.settings import Settings
+from txfeatures_aggregator import main as module
+from txfeatures_aggregator.app import create_app
+from txfeatures_aggregator.settings import Settings
 
 
 def test_it_serves_its_app_as_wide_as_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 import msgspec
 import pytest
 
-from services.aggregator.merge import Frontier, Minute
 from tests.unit.services.aggregator.merging import (
     DAY_S,
     START_S,
@@ -12,7 +11,8 @@ from tests.unit.services.aggregator.merging import (
     partial,
     said,
 )
-from txfeatures.features import INTEGRAL_MAX
+from txfeatures.domain.features import INTEGRAL_MAX
+from txfeatures_aggregator.merge import Frontier, Minute
 
 
 def test_a_changed_open_minute_gets_a_provisional_row(merging: Merging) -> None:

@@ -1,9 +1,9 @@
 import pytest
 
-from services.aggregator.settings import Settings
-from txfeatures.errors import SettingsError
-from txfeatures.rules import AggregatorRules
-from txfeatures.settings import environment_names, load
+from txfeatures.domain.errors import SettingsError
+from txfeatures.domain.rules import AggregatorRules
+from txfeatures.process.settings import environment_names, load
+from txfeatures_aggregator.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from txfeatures.clock import ManualClock
-from txfeatures.features import EMPTY, minute_start_s, row
-from txfeatures.metrics import Metrics
-from txfeatures.model import Row
-from txfeatures.runtime import Runtime
+from txfeatures.domain.features import EMPTY, minute_start_s, row
+from txfeatures.domain.model import Row
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
 
 
 @dataclass(slots=True)

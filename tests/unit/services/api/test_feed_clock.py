@@ -2,12 +2,12 @@ from collections.abc import Callable
 
 import pytest
 
-from services.api.feed_clock import FeedClock, follow
-from txfeatures import wire
-from txfeatures.clock import ManualClock
-from txfeatures.errors import TransientError
-from txfeatures.model import Heartbeat, Record
-from txfeatures.runtime import Runtime
+from txfeatures.domain import wire
+from txfeatures.domain.errors import TransientError
+from txfeatures.domain.model import Heartbeat, Record
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.runtime import Runtime
+from txfeatures_api.feed_clock import FeedClock, follow
 
 
 def heartbeat(feed_time_ms: int, *, poller: str = "one") -> Record:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api import logic
-from txfeatures.errors import InvalidMessageError
-from txfeatures.features import FEATURES, INTEGRAL_MAX, minute_name, minute_start_s
-from txfeatures.model import Row
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import FEATURES, INTEGRAL_MAX, minute_name, minute_start_s
+from txfeatures.domain.model import Row
+from txfeatures_api import logic
 
 MakeRow = Callable[..., Row]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from services.api.main import main
+from txfeatures_api.main import main
 
 
 def test_a_wrong_setting_is_one_sentence_and_exit_code_1(

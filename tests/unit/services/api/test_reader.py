@@ -12,12 +12,12 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from services.api.reader import FeatureStoreReader
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import minute_name, minute_start_s
-from txfeatures.model import Row
-from txfeatures.runtime import Runtime
-from txfeatures.settings import AwsSettings
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import minute_name, minute_start_s
+from txfeatures.domain.model import Row
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import AwsSettings
+from txfeatures_api.reader import FeatureStoreReader
 
 MakeRow = Callable[..., Row]
 
@@ -171,7 +171,7 @@ def test_a_missing_region_is_said_in_one_sentence(
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("txfeatures.aws._session", _session_without_region)
+    monkeypatch.setattr("txfeatures.process.aws._session", _session_without_region)
     with pytest.raises(FatalError, match="set AWS_DEFAULT_REGION"):
         FeatureStoreReader.connect(AwsSettings(), runtime=runtime)
 

@@ -5,18 +5,18 @@ from typing import Any
 import httpx
 import pytest
 
-from services.api.feed_clock import FeedClock
-from services.api.models import FeatureRow, FeatureRows
-from services.api.problems import Problem
-from services.api.routes import create_app
-from services.api.rows import Rows
-from services.api.shared_reads import SharedReads
-from txfeatures import wire
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import FEATURES, minute_name, minute_start_s
-from txfeatures.model import Heartbeat, Record, Row
-from txfeatures.runtime import Runtime
+from txfeatures.domain import wire
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import FEATURES, minute_name, minute_start_s
+from txfeatures.domain.model import Heartbeat, Record, Row
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.runtime import Runtime
+from txfeatures_api.feed_clock import FeedClock
+from txfeatures_api.models import FeatureRow, FeatureRows
+from txfeatures_api.problems import Problem
+from txfeatures_api.routes import create_app
+from txfeatures_api.rows import Rows
+from txfeatures_api.shared_reads import SharedReads
 
 MakeRow = Callable[..., Row]
 Get = Callable[..., httpx.Response]

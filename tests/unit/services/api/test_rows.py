@@ -4,12 +4,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from services.api import rows as rows_module
-from services.api.rows import Rows
-from services.api.shared_reads import SharedReads
-from txfeatures.clock import ManualClock
-from txfeatures.features import minute_name, minute_start_s
-from txfeatures.model import Row
+from txfeatures.domain.features import minute_name, minute_start_s
+from txfeatures.domain.model import Row
+from txfeatures.process.clock import ManualClock
+from txfeatures_api import rows as rows_module
+from txfeatures_api.rows import Rows
+from txfeatures_api.shared_reads import SharedReads
 
 T = TypeVar("T")
 MakeRow = Callable[..., Row]

@@ -7,10 +7,10 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.api.server import listen, serve
-from txfeatures.errors import FatalError
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures_api.server import listen, serve
 
 
 class SlowApp:

@@ -1,8 +1,8 @@
 import pytest
 
-from services.api.settings import Settings
-from txfeatures.errors import SettingsError
-from txfeatures.settings import load
+from txfeatures.domain.errors import SettingsError
+from txfeatures.process.settings import load
+from txfeatures_api.settings import Settings
 
 
 def test_everything_has_a_default() -> None:

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from services.api.shared_reads import SharedReads
-from txfeatures.clock import ManualClock
+from txfeatures.process.clock import ManualClock
+from txfeatures_api.shared_reads import SharedReads
 
 T = TypeVar("T")
 

@@ -1,16 +1,16 @@
 from typing import Any
 
 import pytest
+from faust_microbatch import App, Batch
 
-from services.dedup import app as module
-from services.dedup.app import create_app
-from services.dedup.settings import Settings
 from tests.support.batches import work
-from txfeatures import wire
-from txfeatures.metrics import Metrics
-from txfeatures.microbatch import App, Batch
-from txfeatures.model import Record
-from txfeatures.settings import load
+from txfeatures.domain import wire
+from txfeatures.domain.model import Record
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.settings import load
+from txfeatures_dedup import app as module
+from txfeatures_dedup.app import create_app
+from txfeatures_dedup.settings import Settings
 
 A, B = b"ab" * 32, b"cd" * 32
 A_REMEMBERED = b"\xab" * 31

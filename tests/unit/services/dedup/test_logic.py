@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dedup import logic
-from services.dedup.logic import HASH_BYTES, REMEMBERED_BYTES, Outcome, dedup, forget_ms
-from txfeatures.model import Record
-from txfeatures.wire import TICK_HEADER
+from txfeatures.domain.model import Record
+from txfeatures.domain.wire import TICK_HEADER
+from txfeatures_dedup import logic
+from txfeatures_dedup.logic import HASH_BYTES, REMEMBERED_BYTES, Outcome, dedup, forget_ms
 
 A, B = "ab" * HASH_BYTES, "cd" * HASH_BYTES
 A_REMEMBERED = b"\xab" * REMEMBERED_BYTES

@@ -1,8 +1,8 @@
 import pytest
 
-from services.dedup import main as module
-from services.dedup.app import create_app
-from services.dedup.settings import Settings
+from txfeatures_dedup import main as module
+from txfeatures_dedup.app import create_app
+from txfeatures_dedup.settings import Settings
 
 
 def test_it_serves_its_app_as_wide_as_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.dedup.logic import GRANULES, REMEMBERED_BYTES
-from services.dedup.seen import Seen
+from txfeatures_dedup.logic import GRANULES, REMEMBERED_BYTES
+from txfeatures_dedup.seen import Seen
 
 KEYS = [bytes([number]) * REMEMBERED_BYTES for number in range(6)]
 A, B, C, *_ = KEYS

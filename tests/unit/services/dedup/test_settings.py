@@ -1,8 +1,8 @@
 import pytest
 
-from services.dedup.settings import Settings
-from txfeatures.errors import SettingsError
-from txfeatures.settings import load
+from txfeatures.domain.errors import SettingsError
+from txfeatures.process.settings import load
+from txfeatures_dedup.settings import Settings
 
 
 def test_a_hash_is_remembered_for_two_days_unless_told_otherwise(

@@ -1,7 +1,7 @@
 import pytest
 
-from services.fs_writer.freshness import Freshness
-from txfeatures.metrics import Metrics
+from txfeatures.process.metrics import Metrics
+from txfeatures_fs_writer.freshness import Freshness
 
 
 @pytest.fixture

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fs_writer.logic import (
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import EMPTY, row
+from txfeatures.domain.model import Record
+from txfeatures.domain.wire import TICK_HEADER, encode_row
+from txfeatures_fs_writer.logic import (
     ArchiveObject,
     CutRules,
     Cutter,
@@ -19,10 +23,6 @@ from services.fs_writer.logic import (
     plan,
     values,
 )
-from txfeatures.errors import InvalidMessageError
-from txfeatures.features import EMPTY, row
-from txfeatures.model import Record
-from txfeatures.wire import TICK_HEADER, encode_row
 
 MINUTE_S = 1_729_334_940  # 2024-10-19 10:49:00
 

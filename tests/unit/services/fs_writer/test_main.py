@@ -1,6 +1,6 @@
 import pytest
 
-from services.fs_writer.main import main
+from txfeatures_fs_writer.main import main
 
 
 def test_a_wrong_setting_is_said_in_one_sentence(

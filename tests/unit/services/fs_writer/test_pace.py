@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fs_writer.pace import Pace
+from txfeatures_fs_writer.pace import Pace
 
 
 def test_each_refusal_halves_the_calls_down_to_one() -> None:

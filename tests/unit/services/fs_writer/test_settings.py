@@ -1,8 +1,8 @@
 import pytest
 
-from services.fs_writer.settings import Settings
-from txfeatures.errors import SettingsError
-from txfeatures.settings import load
+from txfeatures.domain.errors import SettingsError
+from txfeatures.process.settings import load
+from txfeatures_fs_writer.settings import Settings
 
 
 def test_the_defaults_are_valid() -> None:

@@ -10,14 +10,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from services.fs_writer.logic import Put
-from services.fs_writer.ports import StoreUnavailableError
-from services.fs_writer.stores import FeatureGroupStore, S3Archive
-from txfeatures import aws as txf_aws
 from txfeatures.archive.layout import ObjectName, Shelf
-from txfeatures.errors import FatalError, InvalidMessageError, SettingsError
-from txfeatures.model import Record
-from txfeatures.settings import AwsSettings
+from txfeatures.domain.errors import FatalError, InvalidMessageError, SettingsError
+from txfeatures.domain.model import Record
+from txfeatures.process import aws as txf_aws
+from txfeatures.process.settings import AwsSettings
+from txfeatures_fs_writer.logic import Put
+from txfeatures_fs_writer.ports import StoreUnavailableError
+from txfeatures_fs_writer.stores import FeatureGroupStore, S3Archive
 
 ROW = {"tx_minute": "2024-10-19 10:49:00", "total_fee_1min": "3406", "event_time": "3.5"}
 SETTINGS = AwsSettings(timeout_s=0.5)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.poller import logic
-from services.poller.logic import Origin, Recent, Selection
 from tests.support.memory_sink import tx, tx_hash
-from txfeatures import wire
-from txfeatures.model import Heartbeat, Record
+from txfeatures.domain import wire
+from txfeatures.domain.model import Heartbeat, Record
+from txfeatures_poller import logic
+from txfeatures_poller.logic import Origin, Recent, Selection
 
 ORIGIN = Origin(
     source="example.org",

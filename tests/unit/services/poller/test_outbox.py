@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.poller.outbox import Outbox
-from services.poller.spool import Spool, SpoolError
 from tests.support.memory_sink import MemorySink, ids
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError, InvalidMessageError
-from txfeatures.metrics import Metrics
-from txfeatures.model import OutgoingRecord
-from txfeatures.runtime import Runtime
-from txfeatures.wire import error_headers, tick
+from txfeatures.domain.errors import FatalError, InvalidMessageError
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.domain.wire import error_headers, tick
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures_poller.outbox import Outbox
+from txfeatures_poller.spool import Spool, SpoolError
 
 
 def transaction(name: str) -> OutgoingRecord:

@@ -1,6 +1,6 @@
 import pytest
 
-from services.poller.pace import Limits, Pace
+from txfeatures_poller.pace import Limits, Pace
 
 
 def initial(**changes: float) -> Pace:

@@ -4,18 +4,18 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.poller.outbox import Outbox
-from services.poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, Polling
-from services.poller.settings import Settings
-from services.poller.source import Answer, PollFailedError
-from services.poller.spool import Spool, SpoolError
 from tests.support.memory_sink import MemorySink, ids, tx, tx_hash
-from txfeatures import wire
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError
-from txfeatures.metrics import Metrics
-from txfeatures.model import Heartbeat, OutgoingRecord
-from txfeatures.runtime import Runtime
+from txfeatures.domain import wire
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.model import Heartbeat, OutgoingRecord
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures_poller.outbox import Outbox
+from txfeatures_poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, Polling
+from txfeatures_poller.settings import Settings
+from txfeatures_poller.source import Answer, PollFailedError
+from txfeatures_poller.spool import Spool, SpoolError
 
 FEED_MS = 1_600_000_000_000
 

@@ -1,8 +1,8 @@
 import pytest
 
-from services.poller.settings import Settings
-from txfeatures.errors import SettingsError
-from txfeatures.settings import load
+from txfeatures.domain.errors import SettingsError
+from txfeatures.process.settings import load
+from txfeatures_poller.settings import Settings
 
 
 def test_the_defaults_poll_the_live_source_every_second() -> None:

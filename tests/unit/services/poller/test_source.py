@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.poller import source as source_module
-from services.poller.source import Answer, FeedClock, HttpSource, PollFailedError
 from tests.support.memory_sink import body, tx
 from tests.support.scripted_source import Reply, ScriptedServer
-from txfeatures.clock import Clock, ManualClock
+from txfeatures.process.clock import Clock, ManualClock
+from txfeatures_poller import source as source_module
+from txfeatures_poller.source import Answer, FeedClock, HttpSource, PollFailedError
 
 NOW_S = 1_729_334_941.5
 FEED_S = 1_600_000_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.poller.spool import Batch, Spool, SpoolError
-from txfeatures.errors import FatalError
-from txfeatures.model import OutgoingRecord
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures_poller.spool import Batch, Spool, SpoolError
 
 FIRST = OutgoingRecord(
     topic="raw", key=b"k", value=b"\x00\xff", timestamp_ms=5, headers=[("a", b"\xff")], partition=3
@@ -80,8 +80,8 @@ def test_another_process_finds_what_was_left(path: Path) -> None:
 def test_what_was_appended_outlives_a_killed_process(path: Path) -> None:
     program = """
 import os, pathlib, signal, sys
-from services.poller.spool import Spool
-from txfeatures.model import OutgoingRecord
+from txfeatures_poller.spool import Spool
+from txfeatures.domain.model import OutgoingRecord
 spool = Spool(pathlib.Path(sys.argv[1]))
 for number in range(100):
     spool.append([OutgoingRecord(topic="raw", key=b"k", value=b"v" * 9000, timestamp_ms=number)])

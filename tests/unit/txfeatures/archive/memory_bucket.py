@@ -8,7 +8,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from txfeatures.archive.bucket import ChangedError, Listed, MissingError, Stored
-from txfeatures.clock import Clock, ManualClock
+from txfeatures.process.clock import Clock, ManualClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from txfeatures.archive.layout import MANIFESTS, ObjectName, Shelf
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.schema import encode
-from txfeatures.model import Record
+from txfeatures.domain.model import Record
 
 SHELF = Shelf(date="2024-10-19", hour="10", partition=0)
 

@@ -7,9 +7,9 @@ from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
+from featurestore_local import LocalAws
 
 from tests.unit.txfeatures.archive.memory_bucket import MemoryBucket
-from txfeatures import aws
 from txfeatures.archive.bucket import (
     Bucket,
     ChangedError,
@@ -19,10 +19,10 @@ from txfeatures.archive.bucket import (
 )
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.objects import store_object
-from txfeatures.clock import SystemClock
-from txfeatures.errors import FatalError
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain.errors import FatalError
+from txfeatures.process import aws
+from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import AwsSettings
 
 NAME = ObjectName(shelf=Shelf(date="2024-10-19", hour="10", partition=0), first=7)
 

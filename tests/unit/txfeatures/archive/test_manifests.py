@@ -8,7 +8,7 @@ from txfeatures.archive.bucket import ChangedError, S3UnavailableError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import ATTEMPTS, CACHED_SHELVES, Manifests
 from txfeatures.archive.objects import store_object
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 
 ONE, TWO = ObjectName(shelf=SHELF, first=0), ObjectName(shelf=SHELF, first=5)
 BOTH = ObjectName(shelf=SHELF, first=0, last=9)

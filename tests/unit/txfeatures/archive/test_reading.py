@@ -13,7 +13,7 @@ from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.reading import fetch, live_objects, relation
 from txfeatures.archive.schema import SCHEMA
-from txfeatures.errors import TransientError
+from txfeatures.domain.errors import TransientError
 
 HOURS = [Shelf(date="2024-10-19", hour=f"{hour:02d}", partition=0) for hour in (9, 10, 11)]
 

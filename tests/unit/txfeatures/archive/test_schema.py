@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from txfeatures.archive.schema import SCHEMA, encode
-from txfeatures.model import Record
+from txfeatures.domain.model import Record
 
 TRANSACTION: dict[str, Any] = {
     "hash": "ab" * 32,

@@ -5,15 +5,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from txfeatures import aws
 from txfeatures import bootstrap as module
 from txfeatures.bootstrap import BootstrapSettings, bootstrap
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime
-from txfeatures.settings import KafkaSettings
-from txfeatures.topics import TOPICS, Topic
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.topics import TOPICS, Topic
+from txfeatures.process import aws
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import KafkaSettings
 
 
 class Admin:
@@ -130,7 +130,7 @@ def test_errors_of_aws_say_whether_to_try_again(
 def test_the_local_aws_takes_it_all_and_a_second_run_changes_nothing(
     admin: type[Admin], monkeypatch: pytest.MonkeyPatch, table_format: str
 ) -> None:
-    from txfeatures_local.aws import LocalAws
+    from featurestore_local import LocalAws
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")

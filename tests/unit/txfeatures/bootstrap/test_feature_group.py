@@ -5,19 +5,19 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from featurestore_local.control import ControlPlane
+from featurestore_local.errors import AwsError
+from featurestore_local.registry import Registry
 
 from txfeatures.bootstrap import feature_group as module
 from txfeatures.bootstrap import schema
 from txfeatures.bootstrap.feature_group import FeatureGroup
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError
-from txfeatures.features import FEATURES
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws.control import ControlPlane
-from txfeatures_local.aws.errors import AwsError
-from txfeatures_local.aws.registry import Registry
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import FEATURES
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import AwsSettings
 
 NAME = AwsSettings().feature_group
 

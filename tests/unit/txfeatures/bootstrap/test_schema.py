@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 from botocore.model import StructureShape
 from botocore.session import get_session
+from featurestore_local.validation import check
 
 from txfeatures.bootstrap.schema import compare, request, unit
-from txfeatures.features import FEATURES
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws.validation import check
+from txfeatures.domain.features import FEATURES
+from txfeatures.process.settings import AwsSettings
 
 GLUE = AwsSettings()
 ICEBERG = AwsSettings(table_format="iceberg")

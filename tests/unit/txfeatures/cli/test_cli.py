@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from txfeatures import cli
 from txfeatures.bootstrap import BootstrapSettings, Say
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import FEATURES
-from txfeatures.runtime import Runtime
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import FEATURES
+from txfeatures.process.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

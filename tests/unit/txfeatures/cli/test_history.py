@@ -13,7 +13,7 @@ from tests.support.shared_data import BLOCK, shared_data
 from txfeatures.cli.backfill import backfill
 from txfeatures.cli.dataset import dataset
 from txfeatures.cli.history import choose_span
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 from txfeatures.history.minutes import Span
 
 COMMANDS: dict[str, Callable[..., None]] = {"backfill": backfill, "dataset": dataset}

@@ -11,13 +11,13 @@ from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.reading import live_objects
-from txfeatures.clock import ManualClock
 from txfeatures.compaction.archive import Report, compact_archive, crowded
 from txfeatures.compaction.lease import KEY, LEASE_S
 from txfeatures.compaction.shelf import Rules
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.metrics import Metrics
-from txfeatures.runtime import Runtime
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
 
 GRACE_S = 3600.0
 RULES = Rules(target_bytes=10_000_000, grace_s=GRACE_S)

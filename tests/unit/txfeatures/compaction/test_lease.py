@@ -2,9 +2,9 @@ import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import MemoryBucket
 from txfeatures.archive.bucket import S3UnavailableError
-from txfeatures.clock import ManualClock
 from txfeatures.compaction.lease import KEY, LEASE_S, Lease
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import ManualClock
 
 
 def lease(bucket: MemoryBucket, owner: str) -> Lease:

@@ -9,7 +9,7 @@ from txfeatures.archive.layout import Shelf
 from txfeatures.archive.schema import SCHEMA
 from txfeatures.compaction import merging
 from txfeatures.compaction.merging import Merged, merge
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 
 
 def file(folder: Path, offsets: range, *, shelf: Shelf = SHELF) -> Path:

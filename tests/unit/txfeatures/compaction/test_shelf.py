@@ -11,9 +11,9 @@ from txfeatures.archive.bucket import ChangedError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
-from txfeatures.clock import ManualClock
 from txfeatures.compaction.shelf import Rules, ShelfCompaction
-from txfeatures.errors import TransientError
+from txfeatures.domain.errors import TransientError
+from txfeatures.process.clock import ManualClock
 
 NO_GRACE = Rules(target_bytes=10_000_000, grace_s=0.0)
 ROWS = [(0, n) for n in range(9)]

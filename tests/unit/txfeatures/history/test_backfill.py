@@ -7,14 +7,14 @@ import pytest
 
 from tests.unit.txfeatures.history.test_minutes import START_S, record, tx
 from txfeatures.archive.schema import encode
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import FEATURES
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import FEATURES
+from txfeatures.domain.rules import Rules
 from txfeatures.history.backfill import CheckpointFile, HistoricRow, backfill, chunks
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Span
 from txfeatures.history.sinks import SCHEMA, ParquetSink
 from txfeatures.history.sources import FileSource, slim
-from txfeatures.rules import Rules
 
 MINUTES = 1203
 SPAN = Span(start_s=START_S, end_s=START_S + 60 * MINUTES)

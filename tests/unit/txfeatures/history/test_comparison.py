@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from txfeatures.features import EMPTY, row
+from txfeatures.domain.features import EMPTY, row
 from txfeatures.history.comparison import Finding, StoredRow, compare, lacking
 
 MINUTE_S = 1_729_334_940

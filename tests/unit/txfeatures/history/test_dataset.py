@@ -8,13 +8,13 @@ from tests.unit.txfeatures.archive.memory_bucket import Held
 from tests.unit.txfeatures.history.offline_store import Offline, glue_key, stored
 from tests.unit.txfeatures.history.test_minutes import START_S, record, tx
 from txfeatures.archive.schema import encode
-from txfeatures.errors import FatalError
-from txfeatures.features import FEATURES
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import FEATURES
+from txfeatures.domain.rules import Rules
 from txfeatures.history.dataset import FromOffline, FromTransactions, dataset
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Span
 from txfeatures.history.sources import FileSource, slim
-from txfeatures.rules import Rules
 
 SPAN = Span(start_s=START_S, end_s=START_S + 240)
 

@@ -13,7 +13,7 @@ from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.schema import encode
-from txfeatures.errors import TransientError
+from txfeatures.domain.errors import TransientError
 from txfeatures.history.inspection import Inspection
 
 

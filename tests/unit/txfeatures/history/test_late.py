@@ -1,7 +1,7 @@
 import pyarrow as pa
 
+from txfeatures.domain.rules import Rules
 from txfeatures.history.late import LOG, judge
-from txfeatures.rules import Rules
 
 START_S = 1_729_296_000
 

@@ -7,11 +7,11 @@ import duckdb
 import pytest
 
 from txfeatures.archive.schema import encode
+from txfeatures.domain.model import MAX_MONEY_SAT, Record
+from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Minutes, Span, rows_sql
 from txfeatures.history.sources import FileSource, open_records, slim
-from txfeatures.model import MAX_MONEY_SAT, Record
-from txfeatures.rules import Rules
 
 START_S = 1_729_296_000
 SPAN = Span(start_s=START_S, end_s=START_S + 600)

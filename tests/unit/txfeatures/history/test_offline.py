@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import Held
 from tests.unit.txfeatures.history.offline_store import PREFIX, Offline, glue_key, stored
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import Span
 from txfeatures.history.offline import OfflineStore, latest_sql, load

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError, TransientError
-from txfeatures.features import minute_name
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import minute_name
 from txfeatures.history.online import BATCH, OnlineStore
+from txfeatures.process.clock import ManualClock
 
 START_S = 1_729_296_000
 

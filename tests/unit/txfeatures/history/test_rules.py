@@ -1,11 +1,11 @@
 import pytest
 
-from services.aggregator.settings import Settings as AggregatorSettings
-from services.dedup.settings import Settings as DedupSettings
-from txfeatures.errors import SettingsError
+from txfeatures.domain.errors import SettingsError
+from txfeatures.domain.rules import Rules
 from txfeatures.history.rules import RuleSettings, load_rules
-from txfeatures.rules import Rules
-from txfeatures.settings import environment_names
+from txfeatures.process.settings import environment_names
+from txfeatures_aggregator.settings import Settings as AggregatorSettings
+from txfeatures_dedup.settings import Settings as DedupSettings
 
 
 def test_the_rules_are_the_usual_ones_unless_told_otherwise() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError, TransientError
+from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.history.offline import OfflineStore
 from txfeatures.history.sinks import BATCH, OfflineSink
-from txfeatures.settings import AwsSettings
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.settings import AwsSettings
 
 Answer = Callable[[list[Any]], dict[str, Any]]
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.txfeatures.archive.memory_bucket import MemoryBucket
 from tests.unit.txfeatures.archive.parts import SHELF, store
 from txfeatures.archive.layout import Shelf
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 from txfeatures.history.minutes import Span
 from txfeatures.history.sources import ArchiveSource, RecordingSource, slim
 

@@ -1,7 +1,7 @@
 import pytest
 
-from txfeatures.errors import TransientError
-from txfeatures.settings import KafkaSettings
+from txfeatures.domain.errors import TransientError
+from txfeatures.process.settings import KafkaSettings
 from txfeatures_local.demo import drained
 from txfeatures_local.demo.drained import RUN_ON_S, Drain, closing_time_s, reaches
 from txfeatures_local.source.endpoint import Status

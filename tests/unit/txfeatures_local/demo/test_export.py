@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from txfeatures import features
-from txfeatures.errors import FatalError
-from txfeatures.model import Row
+from txfeatures.domain import features
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.model import Row
 from txfeatures_local.demo.export import read_rows, write_rows
 
 MINUTE_S = 1_729_334_940

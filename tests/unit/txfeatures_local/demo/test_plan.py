@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 from txfeatures_local.demo.plan import Addresses, Plan, Source, Until, environment
 from txfeatures_local.source.feed_clock import ClockMode
 

@@ -5,8 +5,8 @@ import pytest
 from prometheus_client import generate_latest
 from rich.console import Console
 
-from txfeatures.features import FEATURES
-from txfeatures.metrics import Metrics
+from txfeatures.domain.features import FEATURES
+from txfeatures.process.metrics import Metrics
 from txfeatures_local.demo import counts, screen
 from txfeatures_local.demo.counts import Counts
 from txfeatures_local.demo.plan import Addresses

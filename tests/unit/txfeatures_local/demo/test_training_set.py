@@ -4,13 +4,14 @@ from pathlib import Path
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from featurestore_local import LocalAws
 
-from services.fs_writer.logic import values
-from txfeatures import aws, features
-from txfeatures.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
-from txfeatures.model import Row
-from txfeatures.settings import AwsSettings
-from txfeatures_local.aws import LocalAws
+from txfeatures.domain import features
+from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from txfeatures.domain.model import Row
+from txfeatures.process import aws
+from txfeatures.process.settings import AwsSettings
+from txfeatures_fs_writer.logic import values
 from txfeatures_local.demo.training_set import write_training_set
 
 pytestmark = pytest.mark.integration

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import ManualClock
 from txfeatures_local.source import faults, feed_clock
 from txfeatures_local.source.endpoint import Endpoint, Status
 from txfeatures_local.source.faults import Fault, Faults

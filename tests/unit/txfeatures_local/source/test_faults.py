@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.shared_data import shared_data
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
 from txfeatures_local.source import faults
 from txfeatures_local.source.faults import Faults, read_errors, reply, too_many_requests
 

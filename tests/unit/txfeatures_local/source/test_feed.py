@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txfeatures.errors import FatalError
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
+from txfeatures.domain.errors import FatalError
 from txfeatures_local.source.feed import VISIBLE, Feed
 
 MakeArrival = Callable[..., Arrival]

@@ -1,7 +1,7 @@
 import pytest
 
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import ManualClock
 from txfeatures_local.source.feed_clock import ClockMode, check_speed, start
 
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from tests.support.shared_data import shared_data
-from txfeatures.clock import ManualClock
-from txfeatures.errors import FatalError
-from txfeatures.recording import Arrival, read
+from txfeatures.archive.recording import Arrival, read
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import ManualClock
 from txfeatures_local.source import faults
 from txfeatures_local.source.faults import Faults
 from txfeatures_local.source.feed_clock import ClockMode

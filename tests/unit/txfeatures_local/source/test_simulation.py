@@ -5,8 +5,8 @@ from collections import Counter
 import msgspec
 import pytest
 
-from txfeatures.clock import ManualClock
-from txfeatures.recording import Arrival
+from txfeatures.archive.recording import Arrival
+from txfeatures.process.clock import ManualClock
 from txfeatures_local.source.simulation import simulate
 
 START_S = 1_700_000_000.25

@@ -1,0 +1,1 @@
+"""The engine on librdkafka; it imports no Faust."""

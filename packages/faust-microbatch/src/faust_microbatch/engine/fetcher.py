@@ -1,0 +1,252 @@
+"""The poll thread: everything that is asked of the group's consumer happens here.
+
+librdkafka's Python client serialises calls on a consumer, and unfairly: a call from
+another thread starves while this one loops in ``consume``. So others leave commands.
+
+The life of a partition: assigned -> its committed offset is known -> its tables are
+whole (`Poller.start_reading`) -> read, until it is revoked. Partitions are handed to the
+client only when they are to be read, each with the offset to start from; there is no
+seek. Commits of the former owner that are still pending are waited for: the offsets asked
+for are the stable ones.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from faust_microbatch.clock import Clock
+from faust_microbatch.engine.budget import Budget
+from faust_microbatch.engine.crash import Crash, CrashedError
+from faust_microbatch.engine.records import Batch, Partition
+from faust_microbatch.engine.sensor import Sensor
+
+COMMITTED_TIMEOUT_S = 1.0
+ROOM_PATIENCE_S = 1.0
+"""How long the poll waits for room in the budget before it pauses its partitions.
+
+A pause throws away what was fetched ahead, so it is kept for a sink or a broker that is
+slow; in between, the agents are only a little behind."""
+ROOM_LOOK_S = 0.01
+LAG_INTERVAL_S = 1.0
+
+_OUT_OF_THE_GROUP = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001
+"""What a read may say; a fatal error does not say so by ``fatal()`` there."""
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told; called in the poll thread."""
+
+    def on_batches(self, batches: Sequence[Batch]) -> None:
+        """Take what was read."""
+
+    def on_assigned(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
+        """Take over these partitions, committed up to there (None: never).
+
+        They are read after `Poller.start_reading`.
+        """
+
+    def on_revoked(self) -> None:
+        """Give all partitions back; return when nothing of them is pending."""
+
+
+class Poller:
+    """Reads the group's share of ``topics``.
+
+    Args:
+        consumer: Makes the consumer.
+        topics: What to subscribe to.
+        max_records: Most records of one read.
+        linger_s: How long a read waits to be full.
+        budget: How much may be in flight.
+    """
+
+    def __init__(
+        self,
+        consumer: Callable[[], Consumer],
+        topics: Sequence[str],
+        *,
+        listener: Listener,
+        max_records: int,
+        linger_s: float,
+        budget: Budget,
+        crash: Crash,
+        sensor: Sensor,
+        clock: Clock,
+    ) -> None:
+        self._make_consumer = consumer
+        self._topics = topics
+        self._listener = listener
+        self._max_records = max_records
+        self._linger_s = linger_s
+        self._budget = budget
+        self._crash = crash
+        self._sensor = sensor
+        self._clock = clock
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+        self._stopping = threading.Event()
+        self._generation = 0
+        self._metadata: object = None
+        self._unknown: list[TopicPartition] = []
+        self._positions: dict[Partition, int | None] = {}
+        self._reading: set[Partition] = set()
+        self._is_paused = False
+        self._lag_at = 0.0
+
+    def start(self) -> None:
+        """Join the group."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the group and end the thread; call from another one."""
+        self._stopping.set()
+        self._thread.join()
+
+    def start_reading(self, generation: int, partitions: Iterable[Partition]) -> None:
+        """Read ``partitions`` from their committed offsets, unless a rebalance came between."""
+        self._commands.put(lambda: self._start_reading(generation, partitions))
+
+    def metadata(self) -> object:
+        """Return who we are to the group's coordinator, in this generation."""
+        return self._metadata
+
+    def _run(self) -> None:
+        try:
+            self._consumer = self._make_consumer()
+            self._consumer.subscribe(
+                list(self._topics),
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+            while not self._stopping.is_set():
+                self._step()
+            self._consumer.close()
+        except CrashedError:
+            return
+        except BaseException as error:  # noqa: BLE001
+            self._crash("the poll thread failed", error)
+
+    def _step(self) -> None:
+        while not self._commands.empty():
+            self._commands.get()()
+        if self._unknown:
+            self._ask_committed()
+        self._make_room()
+        messages = self._consumer.consume(self._max_records, self._linger_s)
+        if messages:
+            self._deliver(messages)
+        self._report_lag()
+
+    def _deliver(self, messages: Sequence[Message]) -> None:
+        by_partition: dict[Partition, list[Message]] = {}
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._on_error(error)
+            else:
+                source: Partition = (message.topic(), message.partition())  # type: ignore[assignment]
+                by_partition.setdefault(source, []).append(message)
+        batches = []
+        for source, own in by_partition.items():
+            if source not in self._reading:  # given back while they were being read
+                continue
+            batch = Batch(*source, own, start=self._positions[source])
+            self._positions[source] = batch.next_offset
+            self._budget.take(batch.memory_bytes)
+            self._sensor.on_read(source[0], len(batch), batch.size_bytes)
+            batches.append(batch)
+        if batches:
+            self._listener.on_batches(batches)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() in _OUT_OF_THE_GROUP:
+            self._crash(f"the consumer is out of the group ({error.str()})")
+        log.warning("Kafka's consumer: %s", error.str())
+
+    def _make_room(self) -> None:
+        """Wait for room in the budget; when that takes long, pause and go on polling."""
+        deadline = self._clock.monotonic() + ROOM_PATIENCE_S
+        while self._budget.is_full and not self._is_paused and not self._stopping.is_set():
+            if self._clock.monotonic() >= deadline:
+                self._consumer.pause(self._assigned(self._reading))
+                self._is_paused = True
+            self._clock.wait(self._stopping, ROOM_LOOK_S)
+        if self._is_paused and not self._budget.is_full:
+            self._consumer.resume(self._assigned(self._reading))
+            self._is_paused = False
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._generation += 1
+        self._metadata = consumer.consumer_group_metadata()
+        consumer.assign([])
+        if partitions:
+            self._unknown = partitions
+        else:
+            self._listener.on_assigned(self._generation, {})
+
+    def _ask_committed(self) -> None:
+        try:
+            answers = self._consumer.committed(self._unknown, COMMITTED_TIMEOUT_S)
+        except KafkaException as error:
+            # Among others: a transaction of the former owner is not resolved yet.
+            log.info("committed offsets are not known yet: %s", error)
+            return
+        if any(answer.error for answer in answers):
+            log.info("committed offsets are not known yet: %s", answers)
+            return
+        self._unknown = []
+        self._positions = {
+            (answer.topic, answer.partition): answer.offset if answer.offset >= 0 else None
+            for answer in answers
+        }
+        self._listener.on_assigned(self._generation, dict(self._positions))
+
+    def _start_reading(self, generation: int, partitions: Iterable[Partition]) -> None:
+        if generation != self._generation:
+            return
+        self._reading.update(partitions)
+        self._consumer.assign(self._assigned(self._reading))
+        self._is_paused = False
+
+    def _on_revoke(self, _: Consumer, __: list[TopicPartition]) -> None:
+        self._listener.on_revoked()
+        self._generation += 1
+        self._unknown = []
+        self._positions = {}
+        self._reading = set()
+        self._is_paused = False
+
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._crash(f"{len(partitions)} partitions were lost without being asked for")
+
+    def _assigned(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
+        return [
+            TopicPartition(*source, OFFSET_BEGINNING if position is None else position)
+            for source in sorted(partitions)
+            for position in (self._positions[source],)
+        ]
+
+    def _report_lag(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._lag_at:
+            return
+        self._lag_at = now + LAG_INTERVAL_S
+        for source in self._reading:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*source), cached=True)
+            position = self._positions[source]
+            if high >= 0 and position is not None:
+                self._sensor.on_lag(*source, max(0, high - position))

@@ -1,0 +1,136 @@
+"""Tables from their changelogs.
+
+Read committed, up to the high watermark: a transaction that is still open when recovery
+starts hides what lies behind it, so the end is where records are written, not where they
+may be read yet. Whoever calls this has fenced the former owner: it can't commit any more.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from faust_microbatch.engine.config import Config
+from faust_microbatch.engine.memory import give_back
+from faust_microbatch.engine.records import Partition
+from faust_microbatch.engine.stores import Store
+
+READ_RECORDS = 10_000
+READ_TIMEOUT_S = 0.05
+METADATA_TIMEOUT_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """A partition of a changelog and the empty store that is to hold it."""
+
+    changelog: Partition
+    store: Store[Any]
+
+
+def restore(
+    restorations: Sequence[Restoration], config: Config, *, give_up: threading.Event
+) -> int:
+    """Fill the stores; return how many records that took.
+
+    Args:
+        restorations: What to restore.
+        config: How to reach the brokers.
+        give_up: Set from another thread to stop early; the stores are then incomplete.
+
+    Raises:
+        KafkaException: The changelogs can't be read.
+    """
+    by_topic: dict[str, dict[int, Store[Any]]] = {}
+    for each in restorations:
+        topic, number = each.changelog
+        by_topic.setdefault(topic, {})[number] = each.store
+    if not by_topic:
+        return 0
+    admin = AdminClient(config.client())  # one for all: a login by token takes it a second
+    records = sum(
+        _restore_topic(topic, stores, config, admin, give_up) for topic, stores in by_topic.items()
+    )
+    give_back()
+    return records
+
+
+def _restore_topic(
+    topic: str,
+    stores: Mapping[int, Store[Any]],
+    config: Config,
+    admin: AdminClient,
+    give_up: threading.Event,
+) -> int:
+    ends = _high_watermarks(topic, list(stores), admin, give_up)
+    # The client waits for more at the end of a partition; here its end is all we wait for.
+    consumer = Consumer({**config.reader(), "enable.partition.eof": True, "fetch.wait.max.ms": 10})
+    try:
+        consumer.list_topics(topic, METADATA_TIMEOUT_S)  # or the first read waits half a second
+        consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in sorted(stores)])
+        return _read(consumer, stores, ends, give_up)
+    finally:
+        consumer.close()
+
+
+def _read(
+    consumer: Consumer,
+    stores: Mapping[int, Store[Any]],
+    ends: dict[int, int],
+    give_up: threading.Event,
+) -> int:
+    total = 0
+    while ends and not give_up.is_set():
+        by_partition: dict[int, list[Message]] = {number: [] for number in stores}
+        for message in consumer.consume(READ_RECORDS, READ_TIMEOUT_S):
+            number: Any = message.partition()
+            error = message.error()
+            if error is None:
+                by_partition[number].append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                if (message.offset() or 0) >= ends.get(number, 0):
+                    ends.pop(number, None)
+            elif error.fatal() or not error.retriable():
+                raise KafkaException(error)
+            else:
+                log.warning("a changelog can't be read now: %s", error.str())
+        for number, own in by_partition.items():
+            changes: Any = zip(map(Message.key, own), map(Message.value, own), strict=True)
+            stores[number].restore(changes)
+            total += len(own)
+    return total
+
+
+def _high_watermarks(
+    topic: str, numbers: Sequence[int], admin: AdminClient, give_up: threading.Event
+) -> dict[int, int]:
+    """Return where each partition ends, open transactions included; ask until it is told."""
+    ends: dict[int, int] = {}
+    while len(ends) < len(numbers) and not give_up.is_set():
+        missing = [TopicPartition(topic, number) for number in numbers if number not in ends]
+        answers = admin.list_offsets(
+            {part: OffsetSpec.latest() for part in missing},
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+        )
+        for part, answer in answers.items():
+            try:
+                ends[part.partition] = answer.result().offset
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                log.info("the end of %s is not known yet: %s", part, error)
+    return ends

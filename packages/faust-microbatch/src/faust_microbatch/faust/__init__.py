@@ -1,0 +1,1 @@
+"""The adapter: Faust's App, agents and Tables on the engine."""

@@ -1,0 +1,20 @@
+"""Why a query fails, and why it isn't even started."""
+
+from featurestore_local.errors import AwsError
+
+
+class QueryError(Exception):
+    """The query ends as FAILED, with this text as the reason for its change of state.
+
+    Args:
+        code: Trino's name of the error, ``TABLE_NOT_FOUND`` for example.
+        message: One sentence for a person.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+
+
+def invalid_request(message: str) -> AwsError:
+    """Return Athena's refusal of a request that is wrong in itself."""
+    return AwsError("InvalidRequestException", message)

@@ -1,0 +1,93 @@
+"""How offline rows lie in S3: objects, partitions, columns."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from featurestore_local.model import FeatureGroup, OfflineSettings, Record
+from featurestore_local.values import FeatureType, utc
+
+_ARROW_TYPES = {
+    FeatureType.INTEGRAL: pa.int64(),
+    FeatureType.FRACTIONAL: pa.float64(),
+    FeatureType.STRING: pa.string(),
+}
+_PYTHON_TYPES = {FeatureType.INTEGRAL: int, FeatureType.FRACTIONAL: float, FeatureType.STRING: str}
+_INSTANT = pa.timestamp("ms", tz="UTC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineRow:
+    """A record on its way to the offline store.
+
+    Attributes:
+        invoked_at_s: When the API call came in, epoch seconds.
+    """
+
+    record: Record
+    invoked_at_s: float
+
+
+def partitions(
+    group: FeatureGroup, rows: Sequence[OfflineRow]
+) -> Iterator[tuple[str, list[OfflineRow]]]:
+    """Yield rows by partition: by hour, or by day for an Iceberg table, of their event time."""
+
+    def partition_of(row: OfflineRow) -> str:
+        time = utc(row.record.event_time_ns)
+        if group.offline is not None and group.offline.table_format == "Iceberg":
+            return f"{group.event_time}_trunc={time:%Y-%m-%d}"
+        return f"year={time:%Y}/month={time:%m}/day={time:%d}/hour={time:%H}"
+
+    for partition, found in groupby(sorted(rows, key=partition_of), key=partition_of):
+        yield partition, list(found)
+
+
+def object_uri(
+    offline: OfflineSettings, partition: str, rows: Sequence[OfflineRow], token: str
+) -> str:
+    """Return the S3 URI of the object that holds the rows of a partition.
+
+    Args:
+        offline: Says under which URI, and whether as Iceberg lays its files out.
+        partition: As ``partitions`` named it.
+        rows: The newest event time among them goes into the name.
+        token: 24 alphanumeric characters that make the name unique.
+    """
+    newest = utc(max(row.record.event_time_ns for row in rows))
+    shard = f"{token[16:24]}/" if offline.table_format == "Iceberg" else ""
+    name = f"{newest:%Y%m%dT%H%M%SZ}_{token[:16]}.parquet"
+    return f"{offline.resolved_s3_uri}/{shard}{partition}/{name}"
+
+
+def parquet(group: FeatureGroup, rows: Sequence[OfflineRow], *, written_at_s: float) -> bytes:
+    """Return rows as a Parquet file with AWS's columns, in definition order.
+
+    Args:
+        group: Features without a value in a row become null.
+        rows: In any order; it is kept.
+        written_at_s: When the file is written, epoch seconds.
+    """
+    columns: dict[str, Any] = {
+        name: pa.array([_value(row.record, name, kind) for row in rows], _ARROW_TYPES[kind])
+        for name, kind in group.features.items()
+    }
+    # AWS gives the time of the call in whole seconds.
+    invoked_ms = [int(row.invoked_at_s) * 1000 for row in rows]
+    columns["write_time"] = pa.array([int(written_at_s * 1000)] * len(rows), _INSTANT)
+    columns["api_invocation_time"] = pa.array(invoked_ms, _INSTANT)
+    columns["is_deleted"] = pa.array([row.record.is_deleted for row in rows], pa.bool_())
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file, compression="none")
+    return file.getvalue()
+
+
+def _value(record: Record, name: str, kind: FeatureType) -> int | float | str | None:
+    text = record.values.get(name)
+    # Collections are of in-memory groups alone, which have no offline store.
+    return _PYTHON_TYPES[kind](text) if isinstance(text, str) else None

@@ -1,0 +1,5 @@
+"""The error of this package."""
+
+
+class LocalKafkaError(Exception):
+    """The broker can't run; the message is one sentence that says what to do next."""

@@ -1,0 +1,44 @@
+"""Free ports of the loopback interface."""
+
+import secrets
+import socket
+
+from kafka_local.errors import LocalKafkaError
+
+HOST = "127.0.0.1"
+
+# Below what Linux (32768) and macOS (49152) lend to outgoing connections: a client that calls
+# a broker which is down can't be lent the broker's own port and so keep it from coming back.
+_CANDIDATES = range(20_000, 32_000)
+_ATTEMPTS = 100
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen on ``port`` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As Java does: connections that are fading out do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port(*, besides: int | None = None) -> int:
+    """Return a port that is free now, chosen at random so that two callers seldom meet.
+
+    Args:
+        besides: A port that is free but spoken for.
+
+    Raises:
+        LocalKafkaError: None was found.
+    """
+    for _ in range(_ATTEMPTS):
+        port = secrets.choice(_CANDIDATES)
+        if port != besides and is_free(port):
+            return port
+    raise LocalKafkaError(
+        f"No free port was found between {_CANDIDATES.start} and {_CANDIDATES.stop};"
+        " stop what listens there or name a port."
+    )

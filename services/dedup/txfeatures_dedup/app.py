@@ -1,0 +1,62 @@
+"""dedup as a Faust app: an agent on ``raw``, a table of what was seen."""
+
+from collections.abc import AsyncIterator
+from typing import cast
+
+import faust
+from faust_microbatch import Batch
+
+from txfeatures.domain.topics import DEDUPED, RAW
+from txfeatures.kafka import streaming
+from txfeatures.kafka.dead_letters import DeadLetters
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.tracing import OFF, Tracing
+from txfeatures_dedup import logic
+from txfeatures_dedup.seen import Seen
+from txfeatures_dedup.settings import Settings
+
+NAME = "dedup"
+
+FORGOTTEN_AT_A_TIME = 5000
+"""Hashes removed with one batch: what is forgotten in bundles must not hold up a batch."""
+
+
+def create_app(
+    settings: Settings, *, partitions: int, metrics: Metrics, tracing: Tracing = OFF
+) -> faust.App:
+    """Return the app.
+
+    Args:
+        settings: What dedup was told.
+        partitions: How many ``raw`` has; ``deduped`` must have as many.
+        metrics: Where to count.
+        tracing: Where batches are traced.
+    """
+    app = streaming.create_app(NAME, settings, metrics=metrics)
+    dead_letters = DeadLetters(limit=settings.dead_letter_limit, metrics=metrics)
+    seen = streaming.table(app, "seen", partitions=partitions, store=Seen)
+    remember_ms = settings.remember_s * 1000
+    slack_ms = remember_ms // logic.GRANULES
+
+    @app.agent(app.topic(RAW))
+    async def dedup(stream: AsyncIterator[Batch]) -> None:
+        async for batch in stream:
+            with tracing.process(batch.records, group=NAME):
+                memory = seen.of(batch)
+                store = cast("Seen", memory.store)
+                outcome = logic.dedup(store, batch.records, remember_ms=remember_ms)
+                # To the partition of the same number, in the same order, with the same clock.
+                batch.send(DEDUPED, outcome.forwarded, partition=batch.partition)
+                dead_letters.bury(batch, outcome.dead)
+                memory.put(outcome.sightings)
+                # What is forgotten counts as new by its time alone. It is removed only when no
+                # record to come will ask, also of another poller whose clock is behind.
+                oldest_ms = min(record.timestamp_ms for record in batch.records)
+                memory.remove(store.forgotten(oldest_ms - slack_ms, FORGOTTEN_AT_A_TIME))
+                metrics.count("duplicates_total", outcome.duplicates)
+                partition = str(batch.partition)
+                metrics.set("remembered_hashes", len(store), partition=partition)
+                newest_s = batch.records[-1].timestamp_ms / 1000
+                metrics.set("partition_time_seconds", newest_s, partition=partition)
+
+    return app

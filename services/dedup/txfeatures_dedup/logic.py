@@ -1,0 +1,88 @@
+"""What dedup decides: the first sighting of a hash goes on, the others are dropped [pure]."""
+
+from binascii import unhexlify
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.model import KafkaRecord
+from txfeatures.domain.wire import is_tick
+
+HASH_BYTES = 32
+
+REMEMBERED_BYTES = 31
+"""Of a hash; 248 bits tell transactions apart, and Python keeps 31 bytes in 64, 32 in 80."""
+
+GRANULES = 8
+"""Hashes are forgotten in bundles: the time remembered is rounded up by an eighth at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What becomes of a batch of one partition.
+
+    Attributes:
+        forwarded: First sightings and ticks, in the order they came.
+        sightings: Hash (its first 31 bytes) -> log time (ms) from which on it is forgotten,
+            of each first sighting; to be remembered.
+        duplicates: Records that were dropped because their hash is remembered.
+        dead: Records without a transaction hash as their key, each with why.
+    """
+
+    forwarded: Sequence[KafkaRecord]
+    sightings: Mapping[bytes, int]
+    duplicates: int
+    dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]
+
+
+def dedup(
+    seen: Mapping[bytes, int], records: Sequence[KafkaRecord], *, remember_ms: int
+) -> Outcome:
+    """Tell first sightings from repeats.
+
+    Args:
+        seen: Hash -> log time (ms) from which on this partition has forgotten it.
+        records: A batch of one partition of ``raw``, in order.
+        remember_ms: How long a hash is remembered at least, in log time: a repeat after
+            that counts as new. Log time is the records' own, so a replay decides the same.
+    """
+    forwarded: list[KafkaRecord] = []
+    sightings: dict[bytes, int] = {}
+    dead: list[tuple[KafkaRecord, InvalidMessageError]] = []
+    duplicates = 0
+    for record in records:
+        if record.key is None and is_tick(record):
+            forwarded.append(record)
+            continue
+        try:
+            transaction_hash = _hash(record.key)
+        except InvalidMessageError as error:
+            dead.append((record, error))
+            continue
+        forgotten_ms = sightings.get(transaction_hash) or seen.get(transaction_hash, 0)
+        if record.timestamp_ms < forgotten_ms:
+            duplicates += 1
+        else:
+            sightings[transaction_hash] = forget_ms(record.timestamp_ms, remember_ms)
+            forwarded.append(record)
+    return Outcome(forwarded=forwarded, sightings=sightings, duplicates=duplicates, dead=dead)
+
+
+def forget_ms(seen_ms: int, remember_ms: int) -> int:
+    """Return the log time from which on a hash is forgotten: one of few in any stretch of time.
+
+    >>> forget_ms(1, 80), forget_ms(10, 80), forget_ms(11, 80)
+    (90, 100, 100)
+    """
+    granule_ms = max(1, remember_ms // GRANULES)
+    return (seen_ms + remember_ms) // granule_ms * granule_ms + granule_ms
+
+
+def _hash(key: bytes | None) -> bytes:
+    try:
+        found = unhexlify(key or b"")
+    except ValueError:
+        found = b""
+    if len(found) != HASH_BYTES:
+        raise InvalidMessageError("bad_key", "the key must be a transaction hash, 64 hex digits")
+    return found[:REMEMBERED_BYTES]

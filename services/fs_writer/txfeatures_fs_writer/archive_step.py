@@ -1,0 +1,106 @@
+"""The step that archives every transaction of ``deduped`` in S3.
+
+Offsets are committed at the ends of objects only, after S3's acknowledgement. What a
+crash, a stop or a lost partition leaves unfinished is read again from there and cut
+again in the same way: the same names, the same bytes.
+"""
+
+from collections import defaultdict, deque
+
+from txfeatures.archive.layout import ObjectName
+from txfeatures.archive.schema import encode
+from txfeatures.domain.topics import DEDUPED
+from txfeatures.kafka.source import Partition
+from txfeatures.process.logs import get_logger
+from txfeatures.process.runtime import Runtime
+from txfeatures_fs_writer.freshness import Freshness
+from txfeatures_fs_writer.logic import ArchiveObject, CutRules, Cutter
+from txfeatures_fs_writer.ports import Archive, OpenSource, StoreUnavailableError
+
+GROUP = "fs_writer-archive"
+STORE = "s3"
+
+POLL_TIMEOUT_S = 0.5
+MAX_RECORDS = 500
+
+log = get_logger(__name__)
+
+
+class ArchiveStep:
+    """Read one batch of transactions and store the objects it completes.
+
+    Called again and again by one thread.
+
+    Raises:
+        TransientError: S3 or Kafka refuses for now; call again.
+        FatalError: The bucket does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_source: OpenSource,
+        archive: Archive,
+        rules: CutRules,
+        freshness: Freshness,
+        runtime: Runtime,
+    ) -> None:
+        self._source = open_source(on_assigned=self._forget, on_revoked=self._forget)
+        self._archive = archive
+        self._freshness = freshness
+        self._runtime = runtime
+        self._cutters: defaultdict[int, Cutter] = defaultdict(lambda: Cutter(rules))
+        self._complete: deque[ArchiveObject] = deque()
+        self._uncommitted: dict[Partition, int] = {}
+
+    def __call__(self) -> None:
+        """Store what is complete, or else what the next batch completes, and commit it."""
+        if not self._complete:
+            self._read()
+        while self._complete:
+            self._store(self._complete[0])
+            done = self._complete.popleft()
+            self._uncommitted[DEDUPED, done.partition] = done.next_offset
+        self._source.commit(self._uncommitted)
+        self._uncommitted.clear()
+
+    def _forget(self, partitions: set[Partition]) -> None:
+        # Called while polling, hence with nothing complete.
+        for topic, number in partitions:
+            self._cutters.pop(number, None)
+            self._uncommitted.pop((topic, number), None)
+
+    def _read(self) -> None:
+        records = self._source.poll(max_records=MAX_RECORDS, timeout_s=POLL_TIMEOUT_S)
+        if not records:
+            return
+        metrics, feed_time_ms = self._runtime.metrics, max(r.timestamp_ms for r in records)
+        metrics.count_flow("in", DEDUPED, (record.size_bytes for record in records))
+        metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=DEDUPED)
+        self._freshness.saw(feed_time_ms)
+        for record in records:
+            self._complete.extend(self._cutters[record.partition].add(record))
+
+    def _store(self, complete: ArchiveObject) -> None:
+        if not complete.rows:
+            return
+        body = encode(complete.rows)
+        metrics, rows = self._runtime.metrics, len(complete.rows)
+        with self._runtime.tracing.process(complete.rows, group=GROUP):
+            self._put(complete.name, body, rows)
+        metrics.count("archive_objects_total")
+        metrics.count("archived_transactions_total", rows)
+        metrics.count("records_total", rows, direction="out", topic=STORE)
+        metrics.count("bytes_total", len(body), direction="out", topic=STORE)
+        log.info("object_archived", name=complete.name.key, rows=rows, size_bytes=len(body))
+
+    def _put(self, name: ObjectName, body: bytes, rows: int) -> None:
+        clock, metrics = self._runtime.clock, self._runtime.metrics
+        started_s = clock.monotonic()
+        try:
+            self._archive.put(name, body, rows=rows)
+        except StoreUnavailableError as error:
+            metrics.count("retries_total", store=STORE, code=error.code)
+            raise
+        finally:
+            metrics.observe("put_duration_seconds", clock.monotonic() - started_s, store=STORE)

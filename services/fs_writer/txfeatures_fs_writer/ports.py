@@ -1,0 +1,81 @@
+"""What the steps of fs_writer need of the outside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from txfeatures.archive.layout import ObjectName
+from txfeatures.domain.errors import InvalidMessageError, TransientError
+from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.kafka.source import Partition
+from txfeatures_fs_writer.logic import Put
+
+
+class StoreUnavailableError(TransientError):
+    """A store refused a call for now; ``code`` is the store's own word for why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+Answer = InvalidMessageError | StoreUnavailableError | None
+
+OnPartitions = Callable[[set[Partition]], None]
+
+
+class Source(Protocol):
+    """A topic, read by one member of a group."""
+
+    def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
+        """Return the next records; raises TransientError."""
+        ...
+
+    def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        """Commit where to read from next; raises TransientError."""
+        ...
+
+
+class OpenSource(Protocol):
+    """Joins a group; its members hear from ``poll`` what they gain and lose."""
+
+    def __call__(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> Source:
+        """Return the source."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Where records go that can't be put."""
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Return once all are acknowledged; raises TransientError."""
+        ...
+
+
+class FeatureStore(Protocol):
+    """Where rows go; safe to call from several threads."""
+
+    def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
+        """Put up to 25 rows of different minutes with one call.
+
+        Returns:
+            What became of each, in order: None once the stores have it,
+            InvalidMessageError if they refuse it for good, StoreUnavailableError if they
+            may take it later.
+
+        Raises:
+            StoreUnavailableError: They may take all of them later.
+        """
+        ...
+
+
+class Archive(Protocol):
+    """Where archive objects go."""
+
+    def put(self, name: ObjectName, body: bytes, *, rows: int) -> None:
+        """Return once the object is durable and live; one of that name is overwritten.
+
+        Raises:
+            StoreUnavailableError: It may be taken later.
+            FatalError: It can't be taken before somebody has set things right.
+        """
+        ...

@@ -1,8 +1,0 @@
-"""``python -m services.poller``."""
-
-import sys
-
-from services.poller.main import main
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,163 @@
+"""What an answer means: what is new in it, what can't be read, whether some was missed."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+
+from txfeatures.domain import wire
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.model import Headers, Heartbeat, OutgoingRecord
+from txfeatures.domain.topics import FEED, MAX_RECORD_BYTES, RAW, dead_letter_topic
+
+MAX_VALUE_BYTES = MAX_RECORD_BYTES - 64 * 1024
+"""Largest value that fits into a record, with room for key, headers and framing."""
+
+
+class Recent:
+    """A set that forgets what was added first when it holds more than ``limit``."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._items: OrderedDict[bytes, None] = OrderedDict()
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def update(self, items: Iterable[bytes]) -> None:
+        """Add ``items`` in order."""
+        for item in items:
+            self._items[item] = None
+            if len(self._items) > self._limit:
+                self._items.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """One element of an answer.
+
+    Attributes:
+        identity: What tells it from others: of a transaction its hash in ASCII, of what
+            can't be read the SHA-256 of its bytes. So a transaction that came broken is
+            not taken for its good version later.
+        value: Its bytes as the source gave them; None if no record can hold them.
+        error: Why it can't be read, None for a transaction.
+    """
+
+    identity: bytes
+    value: bytes | None
+    error: InvalidMessageError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What an answer brought.
+
+    Attributes:
+        new: What has to be published, in the answer's order.
+        identities: Of all elements, the known ones included.
+    """
+
+    new: Sequence[Element]
+    identities: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where records come from: said in their headers.
+
+    Attributes:
+        source: Host that was asked.
+        poller: Name of the poller.
+        poll_id: Number of the poll within the process, from 1.
+        feed_time_ms: The feed's clock at the poll, epoch milliseconds.
+        fetched_at_ms: Time of day at which the answer was there, epoch milliseconds.
+    """
+
+    source: str
+    poller: str
+    poll_id: int
+    feed_time_ms: int
+    fetched_at_ms: int
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of every record of the poll."""
+        return (
+            ("txf-source", self.source.encode()),
+            ("txf-poller", self.poller.encode()),
+            ("txf-poll-id", str(self.poll_id).encode()),
+            ("txf-fetched-at", str(self.fetched_at_ms).encode()),
+        )
+
+
+def read(value: bytes) -> Element:
+    """Read one element of an answer; never fails."""
+    if len(value) > MAX_VALUE_BYTES:
+        digest = hashlib.sha256(value)
+        detail = f"{len(value)} bytes, more than a record takes; SHA-256 {digest.hexdigest()}"
+        error = InvalidMessageError("too_large", detail)
+        return Element(identity=digest.digest(), value=None, error=error)
+    try:
+        transaction = wire.decode_transaction(value)
+    except InvalidMessageError as error:
+        return Element(identity=hashlib.sha256(value).digest(), value=value, error=error)
+    return Element(identity=transaction.hash.encode(), value=value)
+
+
+def select(transactions: Iterable[bytes], known: Container[bytes]) -> Selection:
+    """Return what is not in ``known``, each identity once: the first in the answer counts."""
+    new: list[Element] = []
+    identities: set[bytes] = set()
+    for element in map(read, transactions):
+        if element.identity not in identities and element.identity not in known:
+            new.append(element)
+        identities.add(element.identity)
+    return Selection(new=new, identities=frozenset(identities))
+
+
+def is_gap(previous: frozenset[bytes] | None, current: frozenset[bytes] | None) -> bool:
+    """Return whether the feed outran the poll between two answers.
+
+    Args:
+        previous: The identities of the answer before, None if it was not full.
+        current: Those of the answer now, None if it is not full.
+    """
+    return previous is not None and current is not None and previous.isdisjoint(current)
+
+
+def record(element: Element, origin: Origin) -> OutgoingRecord:
+    """Return ``element`` for ``raw``, or with the reason for its dead letter topic."""
+    if element.error is None:
+        return OutgoingRecord(
+            topic=RAW,
+            key=element.identity,
+            value=element.value,
+            timestamp_ms=origin.feed_time_ms,
+            headers=origin.headers,
+        )
+    return OutgoingRecord(
+        topic=dead_letter_topic(RAW),
+        key=None,
+        value=element.value,
+        timestamp_ms=origin.feed_time_ms,
+        headers=(*origin.headers, *wire.error_headers(element.error)),
+    )
+
+
+def ticks(partitions: int, feed_time_ms: int) -> list[OutgoingRecord]:
+    """Return a tick of the feed's clock for each partition of ``raw``."""
+    return [wire.tick(RAW, partition, feed_time_ms) for partition in range(partitions)]
+
+
+def heartbeat_record(heartbeat: Heartbeat) -> OutgoingRecord:
+    """Return ``heartbeat`` for ``feed``."""
+    return OutgoingRecord(
+        topic=FEED,
+        key=heartbeat.poller.encode(),
+        value=wire.encode_heartbeat(heartbeat),
+        timestamp_ms=heartbeat.feed_time_ms,
+    )

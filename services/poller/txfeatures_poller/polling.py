@@ -1,0 +1,214 @@
+"""One poll after another: ask, publish what is new, tick, and say so on ``feed``."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from txfeatures.domain.model import Heartbeat, OutgoingRecord
+from txfeatures.domain.topics import RAW
+from txfeatures.process.logs import get_logger
+from txfeatures.process.runtime import Runtime
+from txfeatures_poller import logic
+from txfeatures_poller.outbox import Outbox
+from txfeatures_poller.pace import Limits, Pace
+from txfeatures_poller.settings import Settings
+from txfeatures_poller.source import Answer, PollFailedError
+
+READY_PARTITIONS = "the partitions of raw"
+READY_POLL = "a poll that was answered and published"
+
+HELD_BACK_S = 1.0
+"""Between two looks at a full spool."""
+
+_OK = "ok"
+
+log = get_logger(__name__)
+
+
+class Source(Protocol):
+    """Where transactions are asked for; ``HttpSource`` is one."""
+
+    @property
+    def name(self) -> str:
+        """What the records' headers call it."""
+        ...
+
+    def fetch(self) -> Answer:
+        """Return the newest transactions; PollFailedError if there is no answer."""
+        ...
+
+
+class Polling:
+    """The polls of one process.
+
+    Args:
+        random: Returns a number from 0 to 1, for the jitter.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        source: Source,
+        outbox: Outbox,
+        runtime: Runtime,
+        random: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._outbox = outbox
+        self._runtime = runtime
+        self._random = random
+        self._published = logic.Recent(settings.remembered_transactions)
+        self._previous: frozenset[bytes] | None = None
+        self._pace = Pace.initial(
+            Limits(
+                interval_s=settings.interval_s,
+                min_interval_s=settings.min_interval_s,
+                backoff_first_s=settings.backoff_first_s,
+                backoff_max_s=settings.backoff_max_s,
+            )
+        )
+        self._poll_id = 0
+        self._due_s = runtime.clock.monotonic()
+        # What the last poll was like: a trouble that lasts is logged when it begins.
+        self._outcome = _OK
+        self._rejected: frozenset[str] = frozenset()
+        self._was_gap = False
+        self._was_held_back = False
+        runtime.health.wait_for(READY_PARTITIONS)
+        runtime.health.wait_for(READY_POLL)
+
+    def step(self) -> None:
+        """Wait until the next poll is due, then poll; while the spool is full, only wait.
+
+        Raises:
+            SpoolError: What the poll brought is lost to this process: neither Kafka nor the
+                disk takes it. It is not marked published, so the next answer repeats it.
+            FatalError: Kafka has no topic raw, or the producer is beyond repair.
+        """
+        clock = self._runtime.clock
+        if clock.wait(self._runtime.stop, self._due_s - clock.monotonic()):
+            return
+        started_s = clock.monotonic()
+        if self._is_held_back():
+            self._due_s = started_s + HELD_BACK_S
+            return
+        self._due_s = started_s + self._pace.interval_s  # should what follows fail
+        retry_after_s = self._poll()
+        elapsed_s = clock.monotonic() - started_s
+        wait_s = self._pace.wait_s(
+            elapsed_s=elapsed_s, draw=self._random(), retry_after_s=retry_after_s
+        )
+        self._due_s = started_s + elapsed_s + wait_s
+        self._runtime.metrics.set("interval_seconds", self._pace.interval_s)
+
+    def _is_held_back(self) -> bool:
+        held_back = self._outbox.size_bytes > self._settings.spool_max_bytes
+        if held_back:
+            self._runtime.metrics.count("spool_refusals_total")
+            if not self._was_held_back:
+                log.error("spool_full", bytes=self._outbox.size_bytes)
+        self._was_held_back = held_back
+        return held_back
+
+    def _poll(self) -> float | None:
+        """Poll once; return the seconds that the source asked to be left alone."""
+        self._poll_id += 1
+        with self._runtime.tracing.span("poll"):
+            return self._ask_and_publish()
+
+    def _ask_and_publish(self) -> float | None:
+        clock, metrics = self._runtime.clock, self._runtime.metrics
+        started_s = clock.monotonic()
+        try:
+            with self._runtime.tracing.span("fetch"):
+                answer = self._source.fetch()
+        except PollFailedError as error:
+            self._finish(error.outcome, clock.monotonic() - started_s, detail=str(error))
+            self._pace = self._pace.failed()
+            if error.feed_time_ms is not None:
+                self._publish([], self._heartbeat(error.feed_time_ms, error.outcome))
+            return error.retry_after_s
+        self._finish(_OK, clock.monotonic() - started_s)
+        metrics.count("response_bytes_total", answer.body_bytes)
+        metrics.count("transactions_seen_total", len(answer.transactions))
+        self._take(answer)
+        return None
+
+    def _take(self, answer: Answer) -> None:
+        selection = logic.select(answer.transactions, self._published)
+        is_full = len(answer.transactions) >= self._settings.full_answer
+        identities = selection.identities if is_full else None
+        gap = logic.is_gap(self._previous, identities)
+        origin = logic.Origin(
+            source=self._source.name,
+            poller=self._settings.name,
+            poll_id=self._poll_id,
+            feed_time_ms=answer.feed_time_ms,
+            fetched_at_ms=answer.fetched_at_ms,
+        )
+        heartbeat = self._heartbeat(
+            answer.feed_time_ms,
+            _OK,
+            seen=len(answer.transactions),
+            new=sum(element.error is None for element in selection.new),
+            gap=gap,
+        )
+        self._publish([logic.record(element, origin) for element in selection.new], heartbeat)
+        # Only now: what neither Kafka nor the spool has taken must be tried again.
+        self._published.update(element.identity for element in selection.new)
+        self._previous = identities
+        self._pace = self._pace.answered(gap=gap)
+        if self._outbox.is_empty:
+            self._runtime.health.has(READY_POLL)
+        self._say_gap(gap)
+        self._say_rejected(selection.new)
+
+    def _heartbeat(
+        self, feed_time_ms: int, outcome: str, *, seen: int = 0, new: int = 0, gap: bool = False
+    ) -> Heartbeat:
+        return Heartbeat(
+            poller=self._settings.name,
+            poll_id=self._poll_id,
+            feed_time_ms=feed_time_ms,
+            outcome=outcome,
+            seen=seen,
+            new=new,
+            gap=gap,
+        )
+
+    def _publish(self, records: Sequence[OutgoingRecord], heartbeat: Heartbeat) -> None:
+        self._runtime.metrics.set("feed_time_seconds", heartbeat.feed_time_ms / 1000)
+        partitions = self._outbox.partitions()
+        if partitions is not None:
+            self._runtime.health.has(READY_PARTITIONS)
+        # Without their number there are no ticks: Kafka is away, and later ticks say more.
+        records = [*records, *logic.ticks(partitions or 0, heartbeat.feed_time_ms)]
+        with self._runtime.tracing.send(RAW, len(records)) as context:
+            self._outbox.put(context.mark(records))
+            self._outbox.put(context.mark([logic.heartbeat_record(heartbeat)]))
+
+    def _finish(self, outcome: str, duration_s: float, *, detail: str = "") -> None:
+        self._runtime.metrics.count("polls_total", outcome=outcome)
+        self._runtime.metrics.observe("poll_duration_seconds", duration_s)
+        if outcome != self._outcome:
+            if outcome == _OK:
+                log.info("poll_recovered", after=self._outcome)
+            else:
+                log.warning("poll_failed", outcome=outcome, error=detail)
+        self._outcome = outcome
+
+    def _say_gap(self, gap: bool) -> None:
+        if gap:
+            self._runtime.metrics.count("gaps_total")
+            if not self._was_gap:
+                log.warning("feed_outran_poll", interval_s=self._pace.interval_s)
+        self._was_gap = gap
+
+    def _say_rejected(self, new: Sequence[logic.Element]) -> None:
+        errors = [element.error for element in new if element.error is not None]
+        reasons = Counter(error.reason for error in errors)
+        if not reasons.keys() <= self._rejected:
+            log.warning("transactions_rejected", error=str(errors[0]), **reasons)
+        self._rejected = frozenset(reasons)

@@ -1,0 +1,79 @@
+"""``txfeatures record``: write what the endpoint says into a recording."""
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from txfeatures.archive.recording import Arrival, RecordingWriter
+from txfeatures.domain.errors import FatalError
+from txfeatures.process.clock import Clock, SystemClock
+from txfeatures.process.runtime import stop_on_signals
+from txfeatures.process.settings import load
+from txfeatures_poller import logic
+from txfeatures_poller.settings import Settings
+from txfeatures_poller.source import HttpSource, PollFailedError
+
+
+def record(
+    out: Annotated[Path, typer.Argument(help="The recording; gzipped if it ends in .gz.")],
+    *,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="How long to record; until Ctrl-C if not given.")
+    ] = None,
+) -> None:
+    """Write what the live endpoint says into a recording, each transaction once."""
+    if not out.absolute().parent.is_dir():
+        raise FatalError(f"there is no folder for {out}; make it first")
+    settings = load(Settings)
+    clock, stop = SystemClock(), threading.Event()
+    stop_on_signals(stop)
+    api_code = settings.api_code.get_secret_value() if settings.api_code else None
+    source = HttpSource(
+        str(settings.url),
+        api_code=api_code,
+        timeout_s=settings.timeout_s,
+        max_body_bytes=settings.max_body_bytes,
+        feed_clock=settings.feed_clock,
+        clock=clock,
+    )
+    with source, RecordingWriter(out) as writer:
+        written = follow(settings, source, writer, clock=clock, stop=stop, seconds=seconds)
+    typer.echo(f"{written} transactions recorded in {out}")
+
+
+def follow(
+    settings: Settings,
+    source: HttpSource,
+    writer: RecordingWriter,
+    *,
+    clock: Clock,
+    stop: threading.Event,
+    seconds: float | None,
+) -> int:
+    """Poll and write until ``stop`` or until ``seconds`` have passed; return how many."""
+    known = logic.Recent(settings.remembered_transactions)
+    end = None if seconds is None else clock.monotonic() + seconds
+    written = 0
+    while not stop.is_set() and (end is None or clock.monotonic() < end):
+        started = clock.monotonic()
+        wait_s = settings.interval_s
+        try:
+            answer = source.fetch()
+        except PollFailedError as error:
+            typer.echo(f"poll failed ({error.outcome}): {error}", err=True)
+            wait_s = max(settings.backoff_first_s, error.retry_after_s or 0.0)
+        else:
+            new = [e for e in logic.select(answer.transactions, known).new if e.value is not None]
+            arrived_at = answer.feed_time_ms / 1000
+            # Oldest first: the endpoint says the newest first.
+            writer.write(
+                Arrival.of(arrived_at=arrived_at, tx=msgspec.Raw(e.value or b""))
+                for e in reversed(new)
+            )
+            known.update(e.identity for e in new)
+            written += len(new)
+        clock.wait(stop, wait_s - (clock.monotonic() - started))
+    return written

@@ -1,0 +1,89 @@
+"""Settings of the poller: ``TXF_POLLER_*``."""
+
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, HttpUrl, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from txfeatures.process.settings import TracedServiceSettings
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(TracedServiceSettings):
+    """What a poller polls, how often, and what it does while Kafka is away."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_POLLER_")
+
+    name: str = Field(
+        default_factory=socket.gethostname,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+        description="Name of this poller, unlike that of any other; the host's name by default.",
+    )
+    url: HttpUrl = Field(
+        default=HttpUrl("https://blockchain.info/unconfirmed-transactions?format=json"),
+        description="Where the newest transactions are asked for.",
+    )
+    api_code: SecretStr | None = Field(
+        default=None,
+        description="The source's API code, sent as the query's api_code; none if unset.",
+    )
+    feed_clock: Literal["poll", "response_date"] = Field(
+        default="poll",
+        description="The feed's time of a poll: poll, the time of day (live sources), or "
+        "response_date, the answer's Date header (replay and simulation).",
+    )
+    interval_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=3600,
+        description="Seconds from the start of a poll to the next; 0 polls without a pause.",
+    )
+    min_interval_s: float = Field(
+        default=0.5,
+        ge=0,
+        le=3600,
+        description="The interval is halved after a gap, but not below this many seconds.",
+    )
+    backoff_first_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=600,
+        description="Longest wait after the first failed poll; doubled with each in a row.",
+    )
+    backoff_max_s: float = Field(
+        default=60.0, ge=0, le=600, description="Longest wait after any number of failed polls."
+    )
+    timeout_s: float = Field(
+        default=10.0, gt=0, le=300, description="How long the source may take for a whole answer."
+    )
+    max_body_bytes: int = Field(
+        default=64 * MEBIBYTE,
+        ge=MEBIBYTE,
+        le=512 * MEBIBYTE,
+        description="Largest answer that is read, in bytes after decompression.",
+    )
+    full_answer: int = Field(
+        default=100,
+        ge=1,
+        le=100_000,
+        description="Transactions in an answer that may have left some out; for telling gaps.",
+    )
+    remembered_transactions: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=10_000_000,
+        description="How many transactions are remembered as published; some 200 bytes each.",
+    )
+    spool_dir: Path = Field(
+        default=Path("/tmp/txfeatures-poller"),  # noqa: S108 - all that a read-only root leaves
+        description="Writable directory of the spool, with room for twice the bound.",
+    )
+    spool_max_bytes: int = Field(
+        default=256 * MEBIBYTE,
+        ge=0,
+        le=2**40,
+        description="Polling stops while this many bytes wait for Kafka; one answer may exceed it.",
+    )

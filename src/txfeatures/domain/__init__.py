@@ -1,0 +1,1 @@
+"""Values, rules and formats of the product; it imports nothing else of this package [pure]."""

@@ -1,0 +1,250 @@
+"""Bytes <-> model.
+
+Schema rule: fields are only ever added; ``v`` rises when a reader must know. The
+values of ``raw`` and ``deduped`` are the source's own JSON and carry no version.
+A tick (see docs/glossary.md) is a record without key and with an empty value, marked by a header;
+its timestamp is all it says.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from txfeatures import __version__
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import FEATURES, INTEGRAL_MAX, REQUIRED
+from txfeatures.domain.model import (
+    EpochSeconds,
+    Headers,
+    Heartbeat,
+    KafkaRecord,
+    OutgoingRecord,
+    Output,
+    PartitionUpdate,
+    Row,
+    Satoshi,
+    Transaction,
+    TransactionHash,
+    Weight,
+    total_value,
+)
+from txfeatures.domain.topics import dead_letter_topic
+
+TICK_HEADER = "txf-tick"
+REASON_HEADER = "txf-reason"
+
+T = TypeVar("T")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Essential(msgspec.Struct):
+    """Without these a transaction can't be counted."""
+
+    hash: TransactionHash
+    time: EpochSeconds
+    fee: Satoshi
+
+
+class _Unchecked(msgspec.Struct):
+    """The rest of a transaction, of any type."""
+
+    size: msgspec.Raw = msgspec.Raw(b"null")
+    weight: msgspec.Raw = msgspec.Raw(b"null")
+    rbf: msgspec.Raw = msgspec.Raw(b"null")
+    out: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_transaction = msgspec.json.Decoder(Transaction)
+_essential = msgspec.json.Decoder(_Essential)
+_unchecked = msgspec.json.Decoder(_Unchecked)
+_weight = msgspec.json.Decoder(Weight)
+_bool = msgspec.json.Decoder(bool)
+_outputs = msgspec.json.Decoder(list[Output])
+_heartbeat = msgspec.json.Decoder(Heartbeat)
+_update = msgspec.json.Decoder(PartitionUpdate)
+_Integral = Annotated[int, msgspec.Meta(ge=-INTEGRAL_MAX - 1, le=INTEGRAL_MAX)]
+_row = msgspec.json.Decoder(dict[str, _Integral | float | str])
+
+_FIELD_PATH = re.compile(r"at `\$\.(\w+)")
+_MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+
+
+def decode_transaction(value: bytes | None) -> Transaction:
+    """Read the source's JSON of one transaction.
+
+    Raises:
+        InvalidMessageError: Reasons ``empty``, ``not_utf8``, ``not_json``, ``too_deep``,
+            ``not_object``, ``missing_<field>``, ``bad_<field>``; the last two of ``hash``,
+            ``time`` and ``fee`` only, other fields are None when they are missing or bad.
+    """
+    if not value:
+        raise InvalidMessageError("empty", "a transaction needs a value")
+    try:
+        return _transaction.decode(value)
+    except (ValueError, RecursionError):
+        return _decode_what_is_possible(value)
+
+
+def possible(decoder: msgspec.json.Decoder[T], value: bytes) -> T | None:
+    """Return what ``value`` says, or None if that is not possible in this place."""
+    try:
+        return decoder.decode(value)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+
+
+def decode_output_value(out: bytes) -> int | None:
+    """Read ``out`` of a transaction's JSON: satoshi of all outputs, None if impossible."""
+    outputs = possible(_outputs, out)
+    return None if outputs is None else total_value(outputs)
+
+
+def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+    """Write a record of ``feed``."""
+    return _encode(heartbeat)
+
+
+def decode_heartbeat(value: bytes | None) -> Heartbeat:
+    """Read a record of ``feed``; raises InvalidMessageError."""
+    return _decode(_heartbeat, value or b"")
+
+
+def encode_update(update: PartitionUpdate) -> bytes:
+    """Write a record of ``partials``."""
+    return _encode(update)
+
+
+def decode_update(value: bytes | None) -> PartitionUpdate:
+    """Read a record of ``partials``; raises InvalidMessageError."""
+    return _decode(_update, value or b"")
+
+
+def encode_row(row: Row) -> bytes:
+    """Write a record of ``aggregated``: a flat object, feature names as keys, ``v`` first."""
+    return _encode({"v": 1, **row})
+
+
+def decode_row(value: bytes | None) -> Row:
+    """Read a record of ``aggregated``.
+
+    Features of a newer release are passed over, those that an older one has not written
+    are left out.
+
+    Raises:
+        InvalidMessageError: Not a flat object, a feature is of another type, or one of
+            ``REQUIRED`` is missing.
+    """
+    found = _decode(_row, value or b"")
+    row: dict[str, int | float | str] = {}
+    for feature in FEATURES:
+        if feature.name not in found:
+            if feature.name not in REQUIRED:
+                continue
+            raise InvalidMessageError(
+                f"missing_{feature.name}", f"a row needs the feature {feature.name}"
+            )
+        item = found[feature.name]
+        if not isinstance(item, _PYTHON_TYPES[feature.type]):
+            raise InvalidMessageError(
+                f"bad_{feature.name}", f"{feature.name} must be {feature.type}, got {item!r}"
+            )
+        row[feature.name] = float(item) if feature.type == "Fractional" else item
+    return row
+
+
+def tick(topic: str, partition: int, timestamp_ms: int) -> OutgoingRecord:
+    """Return the record that tells a partition that the feed's clock reached a time."""
+    return OutgoingRecord(
+        topic=topic,
+        partition=partition,
+        key=None,
+        value=b"",  # not None: aiokafka refuses a record without key and value
+        timestamp_ms=timestamp_ms,
+        headers=((TICK_HEADER, b"1"),),
+    )
+
+
+def is_tick(record: KafkaRecord) -> bool:
+    """Return whether ``record`` is a tick of the feed's clock."""
+    return record.key is None and any(name == TICK_HEADER for name, _ in record.headers)
+
+
+def dead_letter(record: KafkaRecord, error: InvalidMessageError) -> OutgoingRecord:
+    """Return ``record`` byte for byte for its dead letter topic, with where it stood and why.
+
+    Header names follow Kafka Streams (KIP-1034), so that tools which know them work.
+    """
+    return OutgoingRecord(
+        topic=dead_letter_topic(record.topic),
+        partition=record.partition,
+        key=record.key,
+        value=record.value,
+        timestamp_ms=record.timestamp_ms,
+        headers=(
+            *record.headers,
+            *error_headers(error),
+            ("__streams.errors.topic", record.topic.encode()),
+            ("__streams.errors.partition", str(record.partition).encode()),
+            ("__streams.errors.offset", str(record.offset).encode()),
+        ),
+    )
+
+
+def error_headers(error: InvalidMessageError) -> Headers:
+    """Return the headers that say why a record stands in a dead letter topic."""
+    return (
+        (REASON_HEADER, error.reason.encode()),
+        ("__streams.errors.exception", type(error).__name__.encode()),
+        ("__streams.errors.message", error.detail.encode()),
+        ("txf-version", __version__.encode()),
+    )
+
+
+def header(headers: Headers | Sequence[tuple[str, bytes]], name: str) -> bytes | None:
+    """Return the last value of a header, or None."""
+    return next((value for key, value in reversed(list(headers)) if key == name), None)
+
+
+_PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "Integral": int,
+    "Fractional": (float, int),
+    "String": str,
+}
+
+
+def _decode_what_is_possible(value: bytes) -> Transaction:
+    essential = _decode(_essential, value)
+    unchecked = _decode(_unchecked, value)
+    return Transaction(
+        hash=essential.hash,
+        time=essential.time,
+        fee=essential.fee,
+        size=possible(_weight, unchecked.size),
+        weight=possible(_weight, unchecked.weight),
+        rbf=possible(_bool, unchecked.rbf),
+        out=possible(_outputs, unchecked.out),
+    )
+
+
+def _decode(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise InvalidMessageError(_reason(str(error)), str(error)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidMessageError("not_utf8", str(error)) from error
+    except msgspec.DecodeError as error:
+        raise InvalidMessageError("not_json", str(error)) from error
+    except RecursionError as error:
+        raise InvalidMessageError("too_deep", "JSON nested beyond what can be read") from error
+
+
+def _reason(message: str) -> str:
+    if missing := _MISSING_FIELD.search(message):
+        return f"missing_{missing[1]}"
+    if path := _FIELD_PATH.search(message):
+        return f"bad_{path[1]}"
+    return "not_object"

@@ -1,0 +1,1 @@
+"""Kafka: clients, sources, administration, security, streaming, dead letters."""

@@ -1,0 +1,165 @@
+"""Kafka for the services: the connection, and acknowledged sends.
+
+Sends are idempotent and acknowledged by all replicas; keys choose partitions by
+murmur2, as the Java client does, so that any producer agrees.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.model import OutgoingRecord
+from txfeatures.domain.topics import MAX_RECORD_BYTES
+from txfeatures.kafka.security import Trouble, security
+from txfeatures.process.settings import KafkaSettings
+
+PARTITION_BY_KEY = -1
+DELIVERY_TIMEOUT_S = 10.0
+METADATA_TIMEOUT_S = 10.0
+
+Client = TypeVar("Client")
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Return how every librdkafka client reaches the brokers, is trusted by them, and logs.
+
+    It holds passwords: pass it on, never show it.
+
+    Raises:
+        FatalError: AWS signs no token for this process, and the brokers want one.
+    """
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        # Brokers that are down are asked some times a second, not twenty, and our log says so.
+        "reconnect.backoff.ms": 250,
+        "logger": logging.getLogger("librdkafka"),
+        "error_cb": Trouble(settings),
+        **security(settings),
+    }
+
+
+def open_client(kind: Callable[[dict[str, Any]], Client], properties: dict[str, Any]) -> Client:
+    """Return a librdkafka client of ``kind``, its class; ``properties`` hold a `connection`.
+
+    Raises:
+        FatalError: It refuses the properties, or gets no token.
+    """
+    try:
+        return kind(properties)
+    except KafkaException as error:
+        reason: KafkaError = error.args[0]
+        advice = (
+            "see kafka_token_failed in the log"
+            if reason.code() == KafkaError.SASL_AUTHENTICATION_FAILED
+            else "check the files and passwords that TXF_KAFKA_* name"
+        )
+        raise FatalError(f"Kafka's client can't be made ({reason.str()}); {advice}") from error
+
+
+class UndeliveredError(TransientError):
+    """Kafka did not acknowledge some records; ``records`` are those, in order."""
+
+    def __init__(self, records: Sequence[OutgoingRecord], detail: str) -> None:
+        super().__init__(f"{len(records)} records were not acknowledged: {detail}")
+        self.records = records
+
+
+class KafkaSink:
+    """Sends records and returns only when Kafka has acknowledged them."""
+
+    def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
+        properties = {
+            **connection(settings),
+            "client.id": client_id,
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "message.max.bytes": MAX_RECORD_BYTES,
+            "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
+        }
+        self._trouble: Trouble = properties["error_cb"]
+        self._producer = open_client(Producer, properties)
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Send ``records`` and wait for the acknowledgement of each.
+
+        Raises:
+            UndeliveredError: Some were not acknowledged in time; sending those again
+                may double them, never lose them.
+            FatalError: The producer is beyond repair.
+        """
+        errors: dict[int, str] = {}
+
+        def on_delivery(index: int) -> Callable[[KafkaError | None, Message], None]:
+            def report(error: KafkaError | None, _: Message) -> None:
+                if error is None:
+                    del errors[index]
+                else:
+                    errors[index] = error.str()
+
+            return report
+
+        for index, record in enumerate(records):
+            errors[index] = "no answer in time"
+            self._produce(record, on_delivery(index))
+        self._producer.flush(DELIVERY_TIMEOUT_S * 2)
+        if errors:
+            unsent = [records[index] for index in sorted(errors)]
+            raise UndeliveredError(unsent, next(iter(errors.values())))
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions ``topic`` has.
+
+        Raises:
+            TransientError: The brokers don't answer, or refuse us.
+            FatalError: There is no such topic.
+        """
+        return _partition_count(self._producer, topic, self._trouble)
+
+    def close(self) -> None:
+        """Give up what is in flight; callers have their acknowledgements already."""
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+    def _produce(
+        self, record: OutgoingRecord, report: Callable[[KafkaError | None, Message], None]
+    ) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    key=record.key,
+                    value=record.value,
+                    timestamp=record.timestamp_ms,
+                    headers=list(record.headers),
+                    on_delivery=report,
+                    partition=PARTITION_BY_KEY if record.partition is None else record.partition,
+                )
+            except BufferError:  # the local queue is full: let acknowledgements make room
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise FatalError(f"Kafka's producer refused a record: {error}") from error
+            else:
+                self._producer.poll(0)
+                return
+
+
+def topic_partitions(settings: KafkaSettings, topic: str) -> int:
+    """Return how many partitions ``topic`` has; TransientError or FatalError if unknown."""
+    properties = connection(settings)
+    return _partition_count(open_client(Producer, properties), topic, properties["error_cb"])
+
+
+def _partition_count(client: Producer, topic: str, trouble: Trouble) -> int:
+    try:
+        found = client.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
+    except KafkaException as error:
+        raise TransientError(trouble.sentence(error, client.poll)) from error
+    if found.error is not None or not found.partitions:
+        raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
+    return len(found.partitions)

@@ -1,0 +1,226 @@
+"""Faust for dedup and aggregator: the app on `faust_microbatch`, and its worker.
+
+Topics, changelogs included, are made by ``txfeatures bootstrap``, never by Faust.
+Keys and values pass as bytes; the services decode them, so that what can't be read
+reaches the dead letter topic as it came.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Generic, Protocol, TypeVar
+
+import faust
+import faust_microbatch as microbatch
+import msgspec
+
+from txfeatures.domain.errors import TxFeaturesError
+from txfeatures.domain.topics import MAX_RECORD_BYTES
+from txfeatures.kafka.client import connection, topic_partitions
+from txfeatures.process.logs import configure_logging, get_logger
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime, operations_server
+from txfeatures.process.settings import ServiceSettings, StatefulServiceSettings, load
+from txfeatures.process.telemetry import open_tracing
+from txfeatures.process.tracing import Tracing
+
+V = TypeVar("V", bound=msgspec.Struct)
+S = TypeVar("S", bound=StatefulServiceSettings)
+S_contra = TypeVar("S_contra", bound=StatefulServiceSettings, contravariant=True)
+
+log = get_logger(__name__)
+
+
+def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics) -> microbatch.App:
+    """Return a Faust app whose agents get batches, exactly once.
+
+    Args:
+        name: Application id: its consumer group, and the prefix of its changelog topics.
+        settings: Brokers, and this worker's name.
+        metrics: Where to count.
+    """
+    return microbatch.create_app(
+        microbatch.Config(
+            group=name,
+            bootstrap_servers=settings.kafka.bootstrap_servers,
+            instance_id=settings.instance_id,
+            commit_interval_s=settings.commit_interval_s,
+            max_record_bytes=MAX_RECORD_BYTES,
+            librdkafka=connection(settings.kafka),
+        ),
+        sensor=MetricsSensor(metrics),
+    )
+
+
+def table(
+    app: microbatch.App,
+    name: str,
+    *,
+    partitions: int,
+    store: Callable[[], microbatch.Store[Any]] = microbatch.DictStore,
+) -> microbatch.Table:
+    """Return a table of ``app``; ``store`` makes what holds a partition's keys in memory."""
+    found: microbatch.Table = app.Table(name, partitions=partitions, partition_store=store)
+    return found
+
+
+class MetricsSensor(microbatch.Sensor):
+    """Counts what the transport tells."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def on_read(self, topic: str, records: int, size_bytes: int) -> None:
+        """Count a batch that was read."""
+        self._flow("in", topic, records, size_bytes)
+
+    def on_sent(self, topic: str, records: int, size_bytes: int) -> None:
+        """Count records that were committed to a topic."""
+        self._flow("out", topic, records, size_bytes)
+
+    def on_commit(self, batches: int, duration_s: float) -> None:  # noqa: ARG002
+        """Count a transaction and time it."""
+        self._metrics.count("transactions_total", outcome="committed")
+        self._metrics.observe("commit_duration_seconds", duration_s)
+
+    def on_abort(self, reason: str) -> None:  # noqa: ARG002
+        """Count a transaction that was aborted and is tried again."""
+        self._metrics.count("transactions_total", outcome="aborted")
+
+    def on_rebalance(self, partitions: int, pause_s: float) -> None:
+        """Count a rebalance and how long nothing was worked on."""
+        self._metrics.forget_partitions()
+        self._metrics.observe("rebalance_pause_seconds", pause_s)
+        log.info("rebalanced", partitions=partitions, pause_s=round(pause_s, 3))
+
+    def on_recovery(self, records: int, duration_s: float) -> None:
+        """Tell how long the tables took."""
+        self._metrics.set("recovery_seconds", duration_s)
+        log.info("tables_recovered", records=records, duration_s=round(duration_s, 3))
+
+    def on_lag(self, topic: str, partition: int, records: int) -> None:
+        """Tell how many records lie ahead."""
+        self._metrics.set("lag_records", records, topic=topic, partition=str(partition))
+
+    def _flow(self, direction: str, topic: str, records: int, size_bytes: int) -> None:
+        self._metrics.count("records_total", records, direction=direction, topic=topic)
+        self._metrics.count("bytes_total", size_bytes, direction=direction, topic=topic)
+
+
+class StructTable(MutableMapping[int, V], Generic[V]):
+    """A part of a table, read and written as typed values.
+
+    Args:
+        table: A mapping of bytes; ``prefix`` tells this part's keys from the others'.
+        value_type: Type of the values; stored as JSON.
+    """
+
+    def __init__(self, table: MutableMapping[bytes, bytes], value_type: type[V], prefix: str = ""):
+        self._table = table
+        self._prefix = prefix.encode()
+        self._decoder = msgspec.json.Decoder(value_type)
+
+    def __getitem__(self, key: int) -> V:
+        return self._decoder.decode(self._table[self._key(key)])
+
+    def __setitem__(self, key: int, value: V) -> None:
+        self._table[self._key(key)] = msgspec.json.encode(value)
+
+    def __delitem__(self, key: int) -> None:
+        del self._table[self._key(key)]
+
+    def __iter__(self) -> Iterator[int]:
+        size = len(self._prefix)
+        return iter([int(key[size:]) for key in self._table if key.startswith(self._prefix)])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, int) and self._key(key) in self._table
+
+    def _key(self, key: int) -> bytes:
+        return self._prefix + str(key).encode()
+
+
+def apply(state: MutableMapping[int, V], changed: Mapping[int, V], gone: Iterable[int]) -> None:
+    """Write what a decision changed, delete what it forgot."""
+    state.update(changed)
+    for key in gone:
+        state.pop(key, None)
+
+
+class Worker(faust.Worker):
+    """Faust's worker for a service: no spinner, and no second's rest before it ends."""
+
+    def __init__(self, app: faust.App) -> None:
+        super().__init__(app, override_logging=False, redirect_stdouts=False, quiet=True)
+        self.spinner = None
+
+    async def _sentinel_task(self) -> None:
+        """Return at once: everything was stopped and waited for before."""
+
+
+class CreateApp(Protocol[S_contra]):
+    """A service's ``create_app``."""
+
+    def __call__(
+        self, settings: S_contra, *, partitions: int, metrics: Metrics, tracing: Tracing
+    ) -> faust.App:
+        """Return the app, whose tables have as many partitions as the topic they are keyed by."""
+        ...
+
+
+def serve(name: str, settings_type: type[S], create_app: CreateApp[S], *, keyed_by: str) -> int:
+    """Run a Faust service as the environment says; return its exit code.
+
+    Args:
+        name: The service's name.
+        settings_type: Its settings.
+        create_app: Makes its app.
+        keyed_by: The topic that decides how many partitions its tables have.
+    """
+    try:
+        settings = load(settings_type)
+        configure_logging(settings.log, service=name)
+        with open_tracing(settings.tracing, service=name) as tracing:
+            runtime = Runtime(metrics=Metrics(name), tracing=tracing)
+            partitions = topic_partitions(settings.kafka, keyed_by)
+            app = create_app(
+                settings, partitions=partitions, metrics=runtime.metrics, tracing=tracing
+            )
+            return run_worker(
+                app, settings=settings, runtime=runtime, ready=f"partitions of {keyed_by}"
+            )
+    except TxFeaturesError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return 1
+
+
+def run_worker(app: faust.App, *, settings: ServiceSettings, runtime: Runtime, ready: str) -> int:
+    """Run ``app`` until a signal, with the operations endpoints; return the exit code.
+
+    Args:
+        app: The app to run.
+        settings: Where to listen.
+        runtime: Health and metrics.
+        ready: What readiness waits for until partitions are assigned and tables recovered.
+    """
+    runtime.health.wait_for(ready)
+
+    @app.on_rebalance_complete.connect(weak=False)
+    async def on_rebalance_complete(*_: object, **__: object) -> None:
+        runtime.health.has(ready)
+
+    worker = Worker(app)
+    with (
+        TemporaryDirectory(prefix=f"txfeatures-{app.conf.id}-") as directory,
+        operations_server(settings.http_host, settings.http_port, runtime),
+    ):
+        app.conf.datadir = Path(directory)  # Faust makes it, although the tables live in memory
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as stop:
+            return stop.code if isinstance(stop.code, int) else 1
+    return 1

@@ -1,0 +1,1 @@
+"""Parts of every process: settings, logs, metrics, traces, clock, AWS clients, runtime."""

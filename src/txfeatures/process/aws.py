@@ -1,0 +1,84 @@
+"""The only boto3 session: every AWS client is made here, with the same bounds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from txfeatures.domain.errors import SettingsError
+from txfeatures.process.settings import AwsSettings
+
+if TYPE_CHECKING:
+    from types_boto3_athena import AthenaClient
+    from types_boto3_glue import GlueClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sagemaker import SageMakerClient
+    from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
+
+
+def s3(settings: AwsSettings, *, connections: int = 10) -> "S3Client":
+    """Return a client of S3; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("s3", config=_config(settings, connections))
+
+
+def glue(settings: AwsSettings, *, connections: int = 10) -> "GlueClient":
+    """Return a client of Glue's catalog; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("glue", config=_config(settings, connections))
+
+
+def athena(settings: AwsSettings, *, connections: int = 10) -> "AthenaClient":
+    """Return a client of Athena; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("athena", config=_config(settings, connections))
+
+
+def sagemaker(settings: AwsSettings, *, connections: int = 10) -> "SageMakerClient":
+    """Return a client of SageMaker's control plane; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("sagemaker", config=_config(settings, connections))
+
+
+def feature_store(
+    settings: AwsSettings, *, connections: int = 10
+) -> "SageMakerFeatureStoreRuntimeClient":
+    """Return a client of the Feature Store's data plane; safe to share between threads.
+
+    Raises:
+        SettingsError: AWS is not configured.
+    """
+    with _usable_configuration():
+        return _session().client(
+            "sagemaker-featurestore-runtime", config=_config(settings, connections)
+        )
+
+
+@lru_cache(maxsize=1)
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+@contextmanager
+def _usable_configuration() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        raise SettingsError(
+            f"AWS can't be used as configured ({error}); set AWS_DEFAULT_REGION, "
+            "and check AWS_ENDPOINT_URL and AWS_PROFILE if they are set"
+        ) from error
+
+
+def _config(settings: AwsSettings, connections: int) -> Config:
+    return Config(
+        connect_timeout=settings.timeout_s,
+        read_timeout=settings.timeout_s,
+        max_pool_connections=connections,
+        # One try: the services retry themselves, where they can count and pace it.
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )

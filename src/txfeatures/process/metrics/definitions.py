@@ -1,0 +1,307 @@
+"""The closed list of metrics: ``txf_<service>_<noun>_<unit>[_total]``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from txfeatures.domain.features import FEATURES
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric: its full name, kind, label names and meaning.
+
+    Attributes:
+        known: Label -> the values that can be told beforehand. Their series stand at 0 from
+            the start, or a rule on the increase of a counter would miss its first count.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    labels: tuple[str, ...] = ()
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def service(self) -> str:
+        """The service that exposes it."""
+        return next(s for s in _SERVICES if self.name.startswith(f"txf_{s}_"))
+
+
+_SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
+
+_NO_ANSWER = (
+    *("timeout", "connection", "http_429", "http_5xx", "html"),
+    *("not_json", "wrong_shape", "too_large", "bad_encoding", "no_date"),
+)
+_UNREADABLE = ("not_json", "not_utf8", "not_object", "too_deep")
+_STORES = ("feature-store", "s3")
+
+
+def _unreadable(*fields: str) -> tuple[str, ...]:
+    """Return the reasons for which JSON that needs ``fields`` can't be read."""
+    return (*_UNREADABLE, *(f"{how}_{name}" for name in fields for how in ("missing", "bad")))
+
+
+_BAD_TRANSACTION = _unreadable("hash", "time", "fee")
+
+
+def _flow(service: str, *, reasons: tuple[str, ...]) -> tuple[Metric, ...]:
+    """Return what every stage that touches Kafka counts; ``reasons`` are of dead letters."""
+    return (
+        Metric(
+            name=f"txf_{service}_records_total",
+            kind="counter",
+            labels=("direction", "topic"),
+            description="Kafka records read (in) and acknowledged (out).",
+        ),
+        Metric(
+            name=f"txf_{service}_bytes_total",
+            kind="counter",
+            labels=("direction", "topic"),
+            description="Bytes of their keys and values.",
+        ),
+        Metric(
+            name=f"txf_{service}_dlq_records_total",
+            kind="counter",
+            labels=("reason",),
+            known={"reason": reasons},
+            description="Records sent to a dead letter topic.",
+        ),
+    )
+
+
+def _transactions(service: str) -> tuple[Metric, ...]:
+    """Return what every stage on `faust_microbatch` counts."""
+    return (
+        Metric(
+            name=f"txf_{service}_transactions_total",
+            kind="counter",
+            labels=("outcome",),
+            known={"outcome": ("committed", "aborted")},
+            description="Kafka transactions: committed, or aborted and tried again.",
+        ),
+        Metric(
+            name=f"txf_{service}_commit_duration_seconds",
+            kind="histogram",
+            description="One Kafka transaction from its begin, retries included.",
+        ),
+        Metric(
+            name=f"txf_{service}_rebalance_pause_seconds",
+            kind="histogram",
+            description="How long a rebalance kept the worker from its work.",
+        ),
+        Metric(
+            name=f"txf_{service}_recovery_seconds",
+            kind="gauge",
+            description="How long the last recovery of tables took.",
+        ),
+        Metric(
+            name=f"txf_{service}_lag_records",
+            kind="gauge",
+            labels=("topic", "partition"),
+            description="Records of a source topic that lie ahead; a commit marker counts as one.",
+        ),
+        Metric(
+            name=f"txf_{service}_partition_time_seconds",
+            kind="gauge",
+            labels=("partition",),
+            description="The feed's clock that a partition has reached, epoch seconds.",
+        ),
+    )
+
+
+DEFINITIONS: tuple[Metric, ...] = (
+    *_flow("poller", reasons=(*_BAD_TRANSACTION, "too_large")),
+    Metric(
+        name="txf_poller_polls_total",
+        kind="counter",
+        labels=("outcome",),
+        known={"outcome": ("ok", *_NO_ANSWER)},
+        description="Polls by outcome: ok, or why they failed.",
+    ),
+    Metric(
+        name="txf_poller_poll_duration_seconds",
+        kind="histogram",
+        description="From the request to the whole answer.",
+    ),
+    Metric(
+        name="txf_poller_response_bytes_total",
+        kind="counter",
+        description="Bytes of the answers' bodies, decompressed.",
+    ),
+    Metric(
+        name="txf_poller_transactions_seen_total",
+        kind="counter",
+        description="Transactions in the answers, repeats included.",
+    ),
+    Metric(
+        name="txf_poller_transactions_published_total",
+        kind="counter",
+        description="Transactions acknowledged by Kafka.",
+    ),
+    Metric(
+        name="txf_poller_gaps_total",
+        kind="counter",
+        description="Times the feed outran the poll.",
+    ),
+    Metric(
+        name="txf_poller_feed_time_seconds",
+        kind="gauge",
+        description="The feed's clock at the last poll, epoch seconds.",
+    ),
+    Metric(
+        name="txf_poller_interval_seconds",
+        kind="gauge",
+        description="Seconds between two polls at present.",
+    ),
+    Metric(
+        name="txf_poller_spool_bytes",
+        kind="gauge",
+        description="Bytes that wait on disk for Kafka to come back.",
+    ),
+    Metric(
+        name="txf_poller_spool_refusals_total",
+        kind="counter",
+        description="Polls that were held back because the spool was full.",
+    ),
+    *_flow("dedup", reasons=("bad_key",)),
+    *_transactions("dedup"),
+    Metric(
+        name="txf_dedup_duplicates_total",
+        kind="counter",
+        description="Records dropped because their hash had been seen.",
+    ),
+    Metric(
+        name="txf_dedup_remembered_hashes",
+        kind="gauge",
+        labels=("partition",),
+        description="Hashes that a partition remembers.",
+    ),
+    *_flow("aggregator", reasons=(*_BAD_TRANSACTION, "empty", "feature_overflow")),
+    *_transactions("aggregator"),
+    Metric(
+        name="txf_aggregator_folded_transactions_total",
+        kind="counter",
+        description="Transactions folded into their minute.",
+    ),
+    Metric(
+        name="txf_aggregator_ticks_total",
+        kind="counter",
+        description="Ticks of the feed's clock read from deduped.",
+    ),
+    Metric(
+        name="txf_aggregator_late_transactions_total",
+        kind="counter",
+        labels=("outcome",),
+        known={"outcome": ("counted", "late", "future")},
+        description="counted: late but within the lateness allowed; late and future: not counted.",
+    ),
+    Metric(
+        name="txf_aggregator_rows_total",
+        kind="counter",
+        labels=("kind",),
+        known={"kind": ("provisional", "final", "correction")},
+        description="Rows sent: provisional, final or correction.",
+    ),
+    Metric(
+        name="txf_aggregator_overflows_total",
+        kind="counter",
+        description="Rows that were withheld because a total needs more than 64 bits.",
+    ),
+    Metric(
+        name="txf_aggregator_watermark_time_seconds",
+        kind="gauge",
+        description="The merged watermark, epoch seconds.",
+    ),
+    Metric(
+        name="txf_aggregator_feed_time_seconds",
+        kind="gauge",
+        description="The feed's clock this worker has reached, epoch seconds.",
+    ),
+    *_flow("fs_writer", reasons=(*_unreadable(*(f.name for f in FEATURES)), "store_refused")),
+    Metric(
+        name="txf_fs_writer_rows_total",
+        kind="counter",
+        labels=("kind",),
+        known={"kind": ("provisional", "final")},
+        description="Rows the Feature Store acknowledged: provisional or final.",
+    ),
+    Metric(
+        name="txf_fs_writer_superseded_rows_total",
+        kind="counter",
+        description="Provisional rows left out because a newer revision was in the same batch.",
+    ),
+    Metric(
+        name="txf_fs_writer_retries_total",
+        kind="counter",
+        labels=("store", "code"),
+        known={"store": _STORES, "code": ("ThrottlingException", "SlowDown")},
+        description="Calls that a store refused for now and that were made again.",
+    ),
+    Metric(
+        name="txf_fs_writer_put_duration_seconds",
+        kind="histogram",
+        labels=("store",),
+        known={"store": _STORES},
+        description="One call to a store, without its retries.",
+    ),
+    Metric(
+        name="txf_fs_writer_archived_transactions_total",
+        kind="counter",
+        description="Transactions in archive objects that S3 acknowledged.",
+    ),
+    Metric(
+        name="txf_fs_writer_archive_objects_total",
+        kind="counter",
+        description="Archive objects that S3 acknowledged.",
+    ),
+    Metric(
+        name="txf_fs_writer_feed_time_seconds",
+        kind="gauge",
+        labels=("topic",),
+        description="The feed's clock that the reading of a topic has reached, epoch seconds.",
+    ),
+    Metric(
+        name="txf_fs_writer_event_time_seconds",
+        kind="gauge",
+        description="Newest event_time in the online store, epoch seconds.",
+    ),
+    Metric(
+        name="txf_fs_writer_freshness_seconds",
+        kind="gauge",
+        description="Feed clock less the newest event_time in the online store.",
+    ),
+    Metric(
+        name="txf_api_requests_total",
+        kind="counter",
+        labels=("route", "status"),
+        description="Requests answered.",
+    ),
+    Metric(
+        name="txf_api_request_duration_seconds",
+        kind="histogram",
+        labels=("route",),
+        description="From the request to the answer's last byte.",
+    ),
+    Metric(
+        name="txf_api_store_reads_total",
+        kind="counter",
+        labels=("outcome",),
+        known={"outcome": ("ok", "ThrottlingException")},
+        description="Reads of the online store: ok, or the error's code.",
+    ),
+    Metric(
+        name="txf_api_unreadable_records_total",
+        kind="counter",
+        labels=("reason",),
+        description="Records of the online store passed over because they can't be read.",
+    ),
+    Metric(
+        name="txf_api_staleness_seconds",
+        kind="gauge",
+        description="Feed clock less the event_time of the newest row served.",
+    ),
+)

@@ -1,0 +1,163 @@
+"""OpenTelemetry's spans for `txfeatures.process.tracing`, named by its conventions for messaging.
+
+Import it only when traces are on: OpenTelemetry is an extra of its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from opentelemetry.context import Context as OtelContext
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import Link, SpanKind, get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace.span import TraceState
+from opentelemetry.util.types import Attributes
+
+from txfeatures import __version__
+from txfeatures.domain.model import Headers, KafkaRecord
+from txfeatures.domain.wire import header
+from txfeatures.process.tracing import Context, Tracing
+
+TRACEPARENT = "traceparent"
+
+MAX_LINKS = 32
+"""Records of a batch that are asked where they come from: the cost of a batch is bounded."""
+
+EXPORT_TIMEOUT_S = 3.0
+MAX_WAITING = 512
+"""Spans that wait for the collector, as many as go in one request: a service that is told to
+stop while the collector is away must not be held up by more than two tries."""
+
+_w3c = TraceContextTextMapPropagator()
+
+
+class Followed(Sampler):
+    """Samples what is linked to something sampled; what has no links, by ratio."""
+
+    def __init__(self, ratio: float) -> None:
+        self._by_ratio = TraceIdRatioBased(ratio)
+
+    def should_sample(
+        self,
+        parent_context: OtelContext | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Decide as the poll has decided from which the records came."""
+        sampler: Sampler = self._by_ratio
+        if links:
+            is_sampled = any(link.context.trace_flags.sampled for link in links)
+            sampler = ALWAYS_ON if is_sampled else ALWAYS_OFF
+        return sampler.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+
+    def get_description(self) -> str:
+        """Return how it decides."""
+        return f"Followed{{{self._by_ratio.get_description()}}}"
+
+
+class Spans(Tracing):
+    """The spans of one service."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("txfeatures", __version__)
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Open a span around work of our own."""
+        with self._tracer.start_as_current_span(name):
+            yield
+
+    @contextmanager
+    def send(self, topic: str, records: int) -> Iterator[Context]:
+        """Open a span around sending."""
+        attributes = _attributes("send", topic, records)
+        with self._tracer.start_as_current_span(
+            f"send {topic}", kind=SpanKind.PRODUCER, attributes=attributes
+        ):
+            yield _context()
+
+    @contextmanager
+    def process(self, records: Sequence[KafkaRecord], *, group: str) -> Iterator[Context]:
+        """Open a span around the work on a batch."""
+        topic = records[0].topic
+        attributes = _attributes("process", topic, len(records))
+        with self._tracer.start_as_current_span(
+            f"process {topic}",
+            context=OtelContext(),  # a trace of its own, whatever else is open
+            kind=SpanKind.CONSUMER,
+            attributes={**attributes, "messaging.consumer.group.name": group},
+            links=_links(records),
+        ):
+            yield _context()
+
+
+def provider(service: str, *, ratio: float) -> TracerProvider:
+    """Return a provider without an exporter yet; ``ratio`` of what begins here is sampled."""
+    resource = Resource.create(
+        {
+            "service.name": service,
+            "service.namespace": "txfeatures",
+            "service.version": __version__,
+        }
+    )
+    return TracerProvider(resource=resource, sampler=ParentBased(Followed(ratio)))
+
+
+@contextmanager
+def exported(endpoint: str, *, ratio: float, service: str) -> Iterator[Tracing]:
+    """Export a service's spans to ``endpoint`` (OTLP over HTTP) while the context lasts."""
+    made = provider(service, ratio=ratio)
+    exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S)
+    made.add_span_processor(
+        BatchSpanProcessor(exporter, max_queue_size=MAX_WAITING, max_export_batch_size=MAX_WAITING)
+    )
+    try:
+        yield Spans(made)
+    finally:
+        made.shutdown()
+
+
+def _attributes(operation: str, topic: str, records: int) -> dict[str, str | int]:
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.batch.message_count": records,
+    }
+
+
+def _context() -> Context:
+    carrier: dict[str, str] = {}
+    _w3c.inject(carrier)
+    headers: Headers = tuple((name, value.encode()) for name, value in carrier.items())
+    return Context(headers=headers)
+
+
+def _links(records: Sequence[KafkaRecord]) -> list[Link]:
+    step = -(-len(records) // MAX_LINKS)
+    parents = (header(record.headers, TRACEPARENT) for record in records[::step])
+    found = (_w3c.extract({TRACEPARENT: _text(p)}) for p in dict.fromkeys(parents) if p)
+    contexts = (get_current_span(context).get_span_context() for context in found)
+    return [Link(context) for context in contexts if context.is_valid]
+
+
+def _text(value: bytes) -> str:
+    return value.decode("ascii", "replace")

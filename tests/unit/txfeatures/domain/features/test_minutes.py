@@ -1,0 +1,31 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features.minutes import minute_name, minute_start_s
+
+minutes_s = st.integers(0, 4_000_000_000 // 60).map(lambda minute: minute * 60)
+
+
+@given(minute_s=minutes_s)
+def test_a_minutes_name_is_read_back(minute_s: int) -> None:
+    assert minute_start_s(minute_name(minute_s)) == minute_s
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("2024-10-19 10:49", "YYYY-MM-DD HH:MM:SS"),
+        ("2024-10-19T10:49:00Z", "YYYY-MM-DD HH:MM:SS"),
+        ("2024-13-19 10:49:00", "YYYY-MM-DD HH:MM:SS"),
+        ("", "YYYY-MM-DD HH:MM:SS"),
+        ("2024-10-19 10:49:01", "not the start of a minute"),
+        ("2024-10-19 1:49:00", "not the start of a minute"),
+    ],
+)
+def test_what_is_not_a_minute_is_refused_in_a_sentence(name: str, why: str) -> None:
+    with pytest.raises(InvalidMessageError, match=why) as caught:
+        minute_start_s(name)
+    assert caught.value.reason == "bad_minute"
+    assert repr(name) in caught.value.detail

@@ -1,0 +1,344 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txfeatures import __version__
+from txfeatures.domain import features, wire
+from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import EMPTY, FEATURES, REQUIRED
+from txfeatures.domain.model import (
+    MAX_MONEY_SAT,
+    Heartbeat,
+    OutgoingRecord,
+    Output,
+    Partial,
+    PartitionUpdate,
+    Record,
+    Row,
+    Transaction,
+)
+
+HASH = "ab" * 32
+TRANSACTION = {"hash": HASH, "time": 1, "fee": 2}
+ROW = features.row(
+    EMPTY, minute_s=1_729_334_940, event_time_ms=1_729_334_999_123, revision=1, is_final=True,
+    gaps=0,
+)  # fmt: skip
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def reason(value: bytes | None) -> str:
+    with pytest.raises(InvalidMessageError) as caught:
+        wire.decode_transaction(value)
+    return caught.value.reason
+
+
+def incoming(sent: OutgoingRecord, *, offset: int = 0) -> Record:
+    return Record(
+        topic=sent.topic,
+        partition=sent.partition or 0,
+        offset=offset,
+        key=sent.key,
+        value=sent.value,
+        timestamp_ms=sent.timestamp_ms,
+        headers=sent.headers,
+    )
+
+
+def test_a_transaction_is_read_and_what_the_features_do_not_need_is_passed_over() -> None:
+    rest = {"size": 110, "weight": 437, "rbf": True, "out": [{"value": 7, "n": 0}, {"value": 9}]}
+    value = encoded(TRANSACTION | rest | {"inputs": [{"prev_out": None}], "ver": "2"})
+    assert wire.decode_transaction(value) == Transaction(
+        hash=HASH,
+        time=1,
+        fee=2,
+        size=110,
+        weight=437,
+        rbf=True,
+        out=[Output(value=7), Output(value=9)],
+    )
+
+
+def test_a_transaction_needs_no_more_than_its_hash_time_and_fee() -> None:
+    assert wire.decode_transaction(encoded(TRANSACTION)) == Transaction(hash=HASH, time=1, fee=2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("size", 0),
+        ("size", "110"),
+        ("size", 4_000_001),
+        ("weight", -1),
+        ("weight", 437.0),
+        ("weight", {"a": 1}),
+        ("rbf", 1),
+        ("rbf", "true"),
+        ("out", {}),
+        ("out", [7]),
+        ("out", [{"value": 7}, {}]),
+        ("out", [{"value": None}]),
+        ("out", [{"value": -1}]),
+        ("out", [{"value": MAX_MONEY_SAT + 1}]),
+        ("out", [{"value": 10**30}]),
+    ],
+)
+def test_a_field_of_an_impossible_value_is_unknown_and_the_others_stay(
+    field: str, value: object
+) -> None:
+    rest: dict[str, Any] = {"size": 110, "weight": 437, "rbf": True, "out": [{"value": 7}]}
+    known = wire.decode_transaction(encoded(TRANSACTION | rest))
+    found = wire.decode_transaction(encoded(TRANSACTION | rest | {field: value}))
+    assert found == msgspec.structs.replace(known, **{field: None})
+
+
+def test_text_that_is_not_utf_8_in_an_impossible_field_does_no_harm() -> None:
+    value = b'{"hash":"%s","time":1,"fee":2,"weight":{"a":"\xff"}}' % HASH.encode()
+    assert wire.decode_transaction(value) == Transaction(hash=HASH, time=1, fee=2)
+
+
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        (b'[{"value":7},{"value":9,"n":1}]', 16),
+        (b"[]", 0),
+        (b"null", None),
+        (b"", None),
+        (b"[" * 100_000, None),
+        (b'[{"value":"7"}]', None),
+        (encoded([{"value": MAX_MONEY_SAT}]), MAX_MONEY_SAT),
+        (encoded([{"value": MAX_MONEY_SAT}, {"value": 1}]), None),
+    ],
+)
+def test_the_value_of_outputs_is_their_sum_unless_that_is_impossible(
+    out: bytes, expected: int | None
+) -> None:
+    assert wire.decode_output_value(out) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "empty"),
+        (b"", "empty"),
+        (b"<html>429</html>", "not_json"),
+        (b"{", "not_json"),
+        (b'{"hash":"\xff"}', "not_utf8"),
+        (b"null", "not_object"),
+        (b"[]", "not_object"),
+        (b'{"a":' + b"[" * 100_000, "too_deep"),
+        (encoded({"time": 1, "fee": 2}), "missing_hash"),
+        (encoded({"hash": HASH, "fee": 2}), "missing_time"),
+        (encoded({"hash": HASH, "time": 1}), "missing_fee"),
+        (encoded(TRANSACTION | {"hash": "xyz"}), "bad_hash"),
+        (encoded(TRANSACTION | {"hash": HASH + "\n"}), "bad_hash"),
+        (encoded(TRANSACTION | {"time": 1.5}), "bad_time"),
+        (encoded(TRANSACTION | {"time": "1"}), "bad_time"),
+        (encoded(TRANSACTION | {"time": -1}), "bad_time"),
+        (encoded(TRANSACTION | {"time": 2**63}), "bad_time"),
+        (encoded(TRANSACTION | {"fee": -1}), "bad_fee"),
+        (encoded(TRANSACTION | {"fee": None}), "bad_fee"),
+        (encoded(TRANSACTION | {"fee": MAX_MONEY_SAT + 1}), "bad_fee"),
+        (b'{"hash":"%s","time":1,"fee":%s}' % (HASH.encode(), b"9" * 5000), "bad_fee"),
+    ],
+)
+def test_a_hostile_transaction_is_refused_with_a_fixed_reason(
+    value: bytes | None, expected: str
+) -> None:
+    assert reason(value) == expected
+
+
+@given(value=st.binary() | anything.map(encoded))
+def test_bytes_of_any_kind_are_read_or_refused_and_never_crash(value: bytes) -> None:
+    for decode in (
+        wire.decode_transaction, wire.decode_heartbeat, wire.decode_update, wire.decode_row,
+    ):  # fmt: skip
+        with pytest.raises(InvalidMessageError) as caught:
+            decode(value)
+        assert caught.value.detail
+
+
+@given(
+    beat=st.builds(
+        Heartbeat,
+        poller=st.text(),
+        poll_id=st.integers(1, 2**53),
+        feed_time_ms=st.integers(0, 2**53),
+        outcome=st.text(),
+        seen=st.integers(0, 100),
+        new=st.integers(0, 100),
+        gap=st.booleans(),
+    )
+)
+def test_a_heartbeat_is_read_back(beat: Heartbeat) -> None:
+    assert wire.decode_heartbeat(wire.encode_heartbeat(beat)) == beat
+
+
+def test_a_heartbeat_of_a_newer_release_is_read_without_what_it_adds() -> None:
+    value = b'{"v":2,"poller":"a","poll_id":1,"feed_time_ms":5,"outcome":"ok","new_field":1}'
+    found = wire.decode_heartbeat(value)
+    assert (found.v, found.poll_id, found.gap) == (2, 1, False)
+
+
+@given(
+    minutes=st.dictionaries(
+        st.integers(0, 2**40),
+        st.builds(
+            Partial,
+            states=st.fixed_dictionaries({name: st.integers(0, 2**63) for name in "ab"}),
+            late=st.integers(0, 9),
+            sketches=st.just({"c": {0: 1, 2047: 2**40}}),
+        ),
+    )
+)
+def test_an_update_is_read_back_with_its_minutes(minutes: dict[int, Partial]) -> None:
+    update = PartitionUpdate(
+        partition=1, partitions=4, feed_time_ms=7, watermark_s=-80, minutes=minutes
+    )
+    assert wire.decode_update(wire.encode_update(update)) == update
+
+
+def test_an_update_of_a_release_without_sketches_is_read() -> None:
+    value = (
+        b'{"partition":1,"partitions":4,"feed_time_ms":7,"watermark_s":0,'
+        b'"minutes":{"60":{"states":{"total_nb_trx_1min":1},"late":0}},"v":1}'
+    )
+    assert wire.decode_update(value).minutes == {60: Partial(states={"total_nb_trx_1min": 1})}
+
+
+def test_an_empty_heartbeat_or_update_is_refused() -> None:
+    with pytest.raises(InvalidMessageError, match="not_json"):
+        wire.decode_heartbeat(None)
+    with pytest.raises(InvalidMessageError, match="not_json"):
+        wire.decode_update(None)
+
+
+@given(
+    count=st.integers(0, 2**63 - 1),
+    fees=st.integers(0, 2**63 - 1),
+    event_time_ms=st.integers(0, 253_402_300_799_999),
+)
+def test_a_row_is_read_back_exactly(count: int, fees: int, event_time_ms: int) -> None:
+    row = features.row(
+        Partial(states={"total_nb_trx_1min": count, "total_fee_1min": fees}, late=count),
+        minute_s=60,
+        event_time_ms=event_time_ms,
+        revision=1,
+        is_final=False,
+        gaps=0,
+    )
+    assert wire.decode_row(wire.encode_row(row)) == row
+
+
+def test_a_row_says_its_version_first_and_keeps_the_declared_order() -> None:
+    assert list(json.loads(wire.encode_row(ROW))) == ["v", *(f.name for f in FEATURES)]
+
+
+def test_a_feature_of_a_newer_release_is_passed_over() -> None:
+    assert wire.decode_row(wire.encode_row(dict(ROW) | {"fee_rate_p50": 1.5})) == ROW
+
+
+def test_a_whole_number_is_read_as_the_fractional_it_stands_for() -> None:
+    found = wire.decode_row(encoded(dict(ROW) | {"avg_fee_1min": 3}))
+    assert type(found["avg_fee_1min"]) is float
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"revision": "1"}, "bad_revision"),
+        ({"revision": 1.5}, "bad_revision"),
+        ({"tx_minute": 1}, "bad_tx_minute"),
+        ({"event_time": "now"}, "bad_event_time"),
+        ({"revision": True}, "not_object"),
+        ({"total_fee_1min": 2**63}, "not_object"),
+        ({"avg_fee_1min": 10**400}, "not_object"),
+    ],
+)
+def test_a_row_with_a_wrong_value_is_refused(change: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InvalidMessageError) as caught:
+        wire.decode_row(encoded(dict(ROW) | change))
+    assert caught.value.reason == expected
+
+
+@pytest.mark.parametrize("name", sorted({feature.name for feature in FEATURES} - REQUIRED))
+def test_a_row_that_is_older_than_a_feature_is_read_without_it(name: str) -> None:
+    row: Row = {key: value for key, value in ROW.items() if key != name}
+    assert wire.decode_row(wire.encode_row(row)) == row
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_row_that_lacks_a_feature_of_every_release_is_refused_and_the_feature_named(
+    name: str,
+) -> None:
+    row: Row = {key: value for key, value in ROW.items() if key != name}
+    with pytest.raises(InvalidMessageError, match=f"a row needs the feature {name}") as caught:
+        wire.decode_row(wire.encode_row(row))
+    assert caught.value.reason == f"missing_{name}"
+
+
+def test_a_tick_carries_nothing_but_the_feeds_clock() -> None:
+    sent = wire.tick("raw", 3, 1_729_334_999_123)
+    assert (sent.topic, sent.partition, sent.timestamp_ms) == ("raw", 3, 1_729_334_999_123)
+    assert sent.size_bytes == 0
+    assert wire.is_tick(incoming(sent))
+
+
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [(None, ()), (None, (("other", b"1"),)), (b"key", ((wire.TICK_HEADER, b"1"),))],
+)
+def test_what_has_a_key_or_lacks_the_header_is_no_tick(
+    key: bytes | None, headers: tuple[tuple[str, bytes], ...]
+) -> None:
+    sent = OutgoingRecord(topic="raw", key=key, value=b"", timestamp_ms=0, headers=headers)
+    assert not wire.is_tick(incoming(sent))
+
+
+def test_a_dead_letter_keeps_every_byte_and_says_where_it_stood_and_why() -> None:
+    record = Record(
+        topic="raw",
+        partition=2,
+        offset=41,
+        key=b"\xff\x00",
+        value=b"\xfe{",
+        timestamp_ms=5,
+        headers=(("traceparent", b"00-1"),),
+    )
+    sent = wire.dead_letter(record, InvalidMessageError("bad_key", "the key must be a hash"))
+    assert sent == OutgoingRecord(
+        topic="raw.dlq",
+        partition=2,
+        key=b"\xff\x00",
+        value=b"\xfe{",
+        timestamp_ms=5,
+        headers=(
+            ("traceparent", b"00-1"),
+            ("txf-reason", b"bad_key"),
+            ("__streams.errors.exception", b"InvalidMessageError"),
+            ("__streams.errors.message", b"the key must be a hash"),
+            ("txf-version", __version__.encode()),
+            ("__streams.errors.topic", b"raw"),
+            ("__streams.errors.partition", b"2"),
+            ("__streams.errors.offset", b"41"),
+        ),
+    )
+
+
+def test_of_several_headers_with_one_name_the_last_counts() -> None:
+    headers = (("a", b"1"), ("b", b"2"), ("a", b"3"))
+    assert wire.header(headers, "a") == b"3"
+    assert wire.header(headers, "c") is None

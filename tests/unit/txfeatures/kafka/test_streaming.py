@@ -1,0 +1,266 @@
+import asyncio
+from typing import Any
+
+import faust
+import faust_microbatch as microbatch
+import pytest
+from faust_microbatch import Config, DictStore
+from pydantic_settings import SettingsConfigDict
+from structlog.testing import capture_logs
+
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.model import Partial, Record
+from txfeatures.domain.topics import MAX_RECORD_BYTES
+from txfeatures.kafka import streaming
+from txfeatures.kafka.streaming import MetricsSensor, StructTable
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import (
+    KafkaSettings,
+    ServiceSettings,
+    StatefulServiceSettings,
+    environment_names,
+    load,
+)
+from txfeatures.process.tracing import OFF, Tracing
+
+ONE = Partial(states={"a": 1})
+TWO = Partial(states={"a": 2**63 - 1}, late=2)
+
+
+class AService(StatefulServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in environment_names(AService):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("dedup")
+
+
+@pytest.fixture
+def app(metrics: Metrics) -> microbatch.App:
+    return streaming.create_app("dedup", load(AService), metrics=metrics)
+
+
+def record(offset: int, value: bytes = b"v") -> Record:
+    return Record(
+        topic="raw",
+        partition=3,
+        offset=offset,
+        key=b"k",
+        value=value,
+        timestamp_ms=5,
+        headers=(("traceparent", b"00"),),
+    )
+
+
+def counted(metrics: Metrics, noun: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"txf_dedup_{noun}", labels)
+
+
+def test_a_part_of_a_table_reads_back_what_was_written() -> None:
+    table = StructTable[Partial]({}, Partial, "3/")
+    table[60] = ONE
+    table[60] = TWO
+    table[-120] = ONE
+    assert dict(table) == {60: TWO, -120: ONE}
+    assert (len(table), 60 in table, 61 in table) == (2, True, False)
+    del table[60]
+    assert list(table) == [-120]
+    with pytest.raises(KeyError):
+        table[60]
+
+
+def test_the_parts_of_one_table_do_not_see_each_other() -> None:
+    store: dict[bytes, bytes] = {}
+    first, eleventh = StructTable(store, Partial, "1/"), StructTable(store, Partial, "11/")
+    first[60], eleventh[120] = ONE, TWO
+    assert (dict(first), dict(eleventh)) == ({60: ONE}, {120: TWO})
+    assert len(store) == 2
+
+
+def test_a_key_that_is_no_number_is_not_in_a_table() -> None:
+    table = StructTable[Partial]({b"60": b"{}"}, Partial)
+    assert "60" not in table  # type: ignore[comparison-overlap]
+    assert 60 in table
+
+
+def test_applying_a_decision_writes_what_changed_and_deletes_what_it_forgot() -> None:
+    state = {1: ONE, 2: ONE}
+    streaming.apply(state, {2: TWO, 3: TWO}, [1, 9])
+    assert state == {2: TWO, 3: TWO}
+
+
+def test_what_the_transport_tells_is_counted(metrics: Metrics) -> None:
+    sensor = MetricsSensor(metrics)
+    for _ in range(2):
+        sensor.on_read("raw", 3, 100)
+        sensor.on_sent("deduped", 2, 60)
+        sensor.on_commit(1, 0.25)
+        sensor.on_abort("fenced")
+        sensor.on_lag("raw", 1, 40)
+    flow = [
+        counted(metrics, f"{noun}_total", direction=direction, topic=topic)
+        for direction, topic in (("in", "raw"), ("out", "deduped"))
+        for noun in ("records", "bytes")
+    ]
+    assert flow == [6, 200, 4, 120]
+    outcomes = [counted(metrics, "transactions_total", outcome=o) for o in ("committed", "aborted")]
+    assert outcomes == [2, 2]
+    assert counted(metrics, "commit_duration_seconds_sum") == 0.5
+    assert counted(metrics, "lag_records", topic="raw", partition="1") == 40
+
+
+def test_rebalances_and_recoveries_are_counted_and_told(metrics: Metrics) -> None:
+    sensor = MetricsSensor(metrics)
+    with capture_logs() as logs:
+        sensor.on_rebalance(4, 0.5)
+        sensor.on_recovery(1000, 2.5)
+    assert counted(metrics, "rebalance_pause_seconds_sum") == 0.5
+    assert counted(metrics, "recovery_seconds") == 2.5
+    assert [(log["event"], log.get("partitions"), log.get("records")) for log in logs] == [
+        ("rebalanced", 4, None),
+        ("tables_recovered", None, 1000),
+    ]
+
+
+def test_every_hook_of_the_transport_is_counted() -> None:
+    hooks = [name for name in vars(microbatch.Sensor) if name.startswith("on_")]
+    assert hooks
+    assert [name for name in hooks if name not in vars(MetricsSensor)] == []
+
+
+def test_an_app_is_told_what_the_service_was(
+    monkeypatch: pytest.MonkeyPatch, metrics: Metrics
+) -> None:
+    monkeypatch.setenv("TXF_KAFKA_BOOTSTRAP_SERVERS", "a:1,b:2")
+    monkeypatch.setenv("TXF_DEDUP_INSTANCE_ID", "dedup-0")
+    monkeypatch.setenv("TXF_DEDUP_COMMIT_INTERVAL_S", "0.5")
+    app = streaming.create_app("dedup", load(AService), metrics=metrics)
+    assert app.microbatch == Config(
+        group="dedup",
+        bootstrap_servers="a:1,b:2",
+        instance_id="dedup-0",
+        commit_interval_s=0.5,
+        max_record_bytes=MAX_RECORD_BYTES,
+        librdkafka=app.microbatch.librdkafka,  # its own test is in test_kafka_security.py
+    )
+
+
+def test_an_app_counts_and_leaves_making_topics_to_bootstrap(app: microbatch.App) -> None:
+    assert isinstance(app.sensor, MetricsSensor)
+    assert app.conf.id == "dedup"
+    assert not app.conf.topic_allow_declare
+    assert not app.conf.web_enabled
+
+
+def test_a_table_is_as_wide_as_told_with_a_store_for_each_partition(app: microbatch.App) -> None:
+    class Small(DictStore):
+        pass
+
+    table = streaming.table(app, "seen", partitions=4, store=Small)
+    assert table.changelog_topic.get_topic_name() == "dedup-seen-changelog"
+    assert table.partitions == 4
+    stores = [restoration.store for restoration in table.renew(range(9))]
+    assert [type(store) for store in stores] == [Small] * 4
+    assert len({id(store) for store in stores}) == 4
+
+
+def test_a_table_holds_bytes_unless_told_otherwise(app: microbatch.App) -> None:
+    [restoration] = streaming.table(app, "seen", partitions=1).renew([0])
+    assert type(restoration.store) is DictStore
+
+
+@pytest.mark.parametrize(("stop", "expected"), [(0, 0), (3, 3), (None, 1), ("no", 1)])
+def test_a_worker_ends_with_the_exit_code_of_faust(
+    app: microbatch.App, monkeypatch: pytest.MonkeyPatch, stop: object, expected: int
+) -> None:
+    runtime = Runtime(metrics=Metrics("dedup"))
+    waiting: list[list[str]] = []
+
+    class Worker:
+        def __init__(self, app: faust.App, **_: Any) -> None:
+            self.app = app
+
+        def execute_from_commandline(self) -> None:
+            waiting.append(runtime.health.missing())
+            asyncio.run(self.app.on_rebalance_complete.send())
+            waiting.append(runtime.health.missing())
+            raise SystemExit(stop)
+
+    monkeypatch.setattr(streaming, "Worker", Worker)
+    settings = ServiceSettings(http_host="127.0.0.1", http_port=0)
+    code = streaming.run_worker(app, settings=settings, runtime=runtime, ready="partitions")
+    assert code == expected
+    assert waiting == [["partitions"], []]
+
+
+def test_a_worker_that_just_returns_has_failed(
+    app: microbatch.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Worker:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def execute_from_commandline(self) -> None: ...
+
+    monkeypatch.setattr(streaming, "Worker", Worker)
+    settings = ServiceSettings(http_host="127.0.0.1", http_port=0)
+    runtime = Runtime(metrics=Metrics("dedup"))
+    assert streaming.run_worker(app, settings=settings, runtime=runtime, ready="x") == 1
+
+
+def an_app(settings: AService, *, partitions: int, metrics: Metrics, tracing: Tracing) -> faust.App:
+    assert tracing is OFF
+    app = streaming.create_app("dedup", settings, metrics=metrics)
+    streaming.table(app, "seen", partitions=partitions)
+    return app
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "configure_logging", lambda *_, **__: None)
+
+
+def test_a_worker_runs_as_wide_as_its_topic_and_its_exit_code_is_told(
+    monkeypatch: pytest.MonkeyPatch, quiet: None
+) -> None:
+    def topic_partitions(_: KafkaSettings, topic: str) -> int:
+        assert topic == "raw"
+        return 7
+
+    def run_worker(app: faust.App, *, runtime: Runtime, ready: str, **_: Any) -> int:
+        assert app.tables["seen"].partitions == 7
+        assert runtime.metrics.collectors()
+        assert ready == "partitions of raw"
+        return 42
+
+    monkeypatch.setattr(streaming, "topic_partitions", topic_partitions)
+    monkeypatch.setattr(streaming, "run_worker", run_worker)
+    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 42
+
+
+def test_a_wrong_setting_is_one_sentence_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TXF_DEDUP_HTTP_PORT", "-1")
+    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 1
+    assert capsys.readouterr().err == (
+        "dedup: TXF_DEDUP_HTTP_PORT='-1': Input should be greater than or equal to 0\n"
+    )
+
+
+def test_a_missing_topic_is_one_sentence_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quiet: None
+) -> None:
+    def no_topic(*_: object) -> int:
+        raise FatalError("Kafka has no topic; run bootstrap first")
+
+    monkeypatch.setattr(streaming, "topic_partitions", no_topic)
+    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 1
+    assert capsys.readouterr().err == "dedup: Kafka has no topic; run bootstrap first\n"
