@@ -70,7 +70,7 @@ def test_an_extra_that_names_extras_is_followed() -> None:
 def test_the_real_lock_says_of_every_package_who_asked_for_it() -> None:
     lock = (REPOSITORY / "requirements.lock").read_text()
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert locked.part(lock, locked.direct(project, ["dev"])) == lock.partition("\n# ")[0] + "\n"
+    assert locked.part(lock, locked.direct(project, ["dev"])) == lock.partition("\n\n# ")[0] + "\n"
 
 
 def test_a_service_gets_no_other_services_packages() -> None:
