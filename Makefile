@@ -10,6 +10,9 @@ FROM_CHECKOUT := --quiet --disable-pip-version-check --no-deps --no-build-isolat
 DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset port pollers errors error_rate,\
 	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
 
+# A worker for each core; tests of one module share a worker, hence the brokers they have started.
+PARALLEL := -q --numprocesses=auto --dist=loadscope
+
 .PHONY: help demo check test faults bench static setup lock clean images compose-test chart chart-check cluster-test dashboards notebooks
 
 help: ## this list
@@ -19,10 +22,10 @@ demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
 	@$(BIN)/txfeatures demo $(DEMO_OPTIONS)
 
 check: static ## the quick gate, without network: static checks, then the tests that need nothing
-	$(BIN)/pytest -q -m "not integration"
+	$(BIN)/pytest $(PARALLEL) -m "not integration"
 
 test: static .venv-notebooks/installed ## set-up, static checks, then all tests, on a real Kafka and a local AWS
-	$(BIN)/pytest -q
+	$(BIN)/pytest $(PARALLEL) --durations=20
 
 faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
 	FAULT_TRANSACTIONS=200000 FAULT_KILLS=50 $(BIN)/pytest -q tests/integration/test_faults.py
