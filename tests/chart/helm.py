@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from deploy.helm.generate import CHART
+from tests.support.shared_data import REPOSITORY
 
 Object = dict[str, Any]
 
@@ -28,11 +29,16 @@ CASES = {path.stem: path for path in sorted((CHART / "ci").glob("*-values.yaml")
 """Every values file that the chart ships; all of them must render, and to sound objects."""
 
 
+def find(name: str) -> str | None:
+    """Return the path of a program, installed on PATH or fetched by `make` into .tools."""
+    return shutil.which(name) or shutil.which(name, path=str(REPOSITORY / ".tools"))
+
+
 def binary(name: str) -> str:
-    """Return where a program is; skip the test, saying why, where it is absent."""
-    found = shutil.which(name)
+    """Return the path of a program; skip the test, saying why, where it is absent."""
+    found = find(name)
     if not found:
-        pytest.skip(f"no {name} on PATH: the chart is not rendered")
+        pytest.skip(f"no {name} on PATH, nor by `make .tools/{name}`: the chart is not rendered")
     return found
 
 

@@ -6,7 +6,6 @@ It works on the cluster of the current kubeconfig, so it runs only when it is as
 
 import os
 import random
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import binary, run
+from tests.chart.helm import binary, find, run
 from tests.cluster import images
 from tests.cluster.namespace import FOLDER, Namespace
 from txfeatures import __version__
@@ -39,7 +38,7 @@ def no_cluster() -> str | None:
     """Return why no cluster can be used, None where one can."""
     if os.environ.get("CLUSTER_TEST") != "1":
         return "the current kubeconfig's cluster is used by `make cluster-test` only"
-    if absent := [name for name in ("helm", "kubectl") if not shutil.which(name)]:
+    if absent := [name for name in ("helm", "kubectl") if not find(name)]:
         return f"no {' and no '.join(absent)} on PATH: no cluster can be asked"
     if run([binary("kubectl"), "get", "--raw", "/readyz", "--request-timeout=10s"]).returncode:
         return (
