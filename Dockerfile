@@ -23,7 +23,7 @@ FROM code AS local-code
 COPY packages packages
 COPY src/txfeatures_local src/txfeatures_local
 RUN pip install --quiet --no-deps --no-build-isolation --upgrade --target /opt/txfeatures \
-    ./packages/featurestore-local .
+    ./packages/featurestore-local ./src/txfeatures_local
 
 FROM build AS common-packages
 RUN --mount=type=cache,target=/root/.cache/pip \

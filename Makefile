@@ -5,7 +5,8 @@ BIN := .venv/bin
 HELM := $(or $(shell command -v helm),.tools/helm)
 PACKAGES := faust-microbatch featurestore-local kafka-local
 FROM_CHECKOUT := --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-	$(foreach package,$(PACKAGES),-e packages/$(package)) -e .
+	$(foreach package,$(PACKAGES),-e packages/$(package)) -e . -e src/txfeatures_local
+PROJECTS := pyproject.toml src/txfeatures_local/pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
 
 # make demo SOURCE=replay FILE=recording.ndjson.gz CLOCK=poll UNTIL=drained EXPORT=rows.ndjson
 DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset port pollers errors error_rate,\
@@ -14,7 +15,7 @@ DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset po
 # A worker for each core; tests of one module share a worker, hence the brokers they have started.
 PARALLEL := -q --numprocesses=auto --dist=loadscope
 
-.PHONY: help demo check test faults bench static setup lock clean images compose-test chart chart-check cluster-test dashboards notebooks
+.PHONY: help demo check test faults bench static setup lock clean images compose-test chart chart-check cluster-test release dashboards notebooks
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +54,9 @@ cluster-test: setup $(HELM) ## a release's whole life on the current kubeconfig'
 notebooks: setup .venv-notebooks/installed ## run the notebooks on a replay, in an environment of their own
 	$(BIN)/pytest -q tests/notebooks
 
+release: setup $(HELM) ## a release, checked and built as VERSION=x.y.z; nothing is published or changed
+	@$(BIN)/python -m deploy.release "$(VERSION)" --helm "$(HELM)"
+
 dashboards: setup ## write Grafana's dashboards from deploy/observability
 	$(BIN)/python deploy/observability/dashboards.py
 
@@ -67,7 +71,7 @@ static: setup ## format, lint, types, imports
 
 setup: .venv/installed
 
-.venv/installed: requirements.lock pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
+.venv/installed: requirements.lock $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "txfeatures needs Python 3.11 or newer; set PYTHON=python3.12 or so"; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -80,7 +84,7 @@ setup: .venv/installed
 	@$(BIN)/python -m deploy.helm.fetch_helm $< $@ || true
 
 # Most of its 1.1 GB are never imported, so nothing is compiled in advance.
-.venv-notebooks/installed: requirements-notebooks.lock pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
+.venv-notebooks/installed: requirements-notebooks.lock $(PROJECTS)
 	$(PYTHON) -m venv .venv-notebooks
 	.venv-notebooks/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-notebooks.lock
 	.venv-notebooks/bin/pip install $(FROM_CHECKOUT)

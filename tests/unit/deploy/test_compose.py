@@ -1,7 +1,6 @@
 """What docker-compose.yml tells the containers, without any container."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from kafka_local.properties import broker_properties
 
 from docs.generate import READERS
 from tests.support.shared_data import REPOSITORY
+from txfeatures import __version__
 from txfeatures.process.settings import PREFIX, SERVICES, environment_names, load
 
 FILES = ("docker-compose.yml", "deploy/compose/replay.yml")
@@ -98,11 +98,10 @@ def test_a_service_starts_after_bootstrap_and_is_waited_for_until_ready(service:
 
 
 def test_images_bear_the_version_of_the_project() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     for container in BASE.values():
         if image := OWN_IMAGE.fullmatch(container["image"]):
-            assert image["version"] == project["version"]
-            assert container["build"]["args"]["VERSION"] == project["version"]
+            assert image["version"] == __version__
+            assert container["build"]["args"]["VERSION"] == __version__
 
 
 def test_the_brokers_take_what_the_embedded_one_takes() -> None:
