@@ -1,7 +1,7 @@
-"""The product beside its peers: the same records, the same broker, the same machine.
+"""Benchmark of the product against its peers: same records, same broker, same machine.
 
-The parts, from the bottom: ``load`` makes the records, ``cluster`` keeps them on a broker,
-``environments`` and ``systems`` know how each system is started, ``measure`` runs one and looks
-at it from outside, ``stages`` says what is compared, ``contest`` runs all in turn, and
-``report`` says what came of it.
+The parts, from the bottom: ``load`` generates the records, ``cluster`` keeps them on a broker,
+``environments`` and ``systems`` start each system, ``measure`` samples one from outside,
+``stages`` declares the comparisons, ``contest`` runs all systems in turn, and ``report`` formats
+the results.
 """

@@ -1,4 +1,4 @@
-"""The benchmark's command: ``python -m bench``."""
+"""The command of the benchmark: ``python -m bench``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ LATENCY, RECOVERY, DAY, REBALANCE = "latency", "recovery", "day", "rebalance"
 WRITER = "fs_writer"
 _OTHERS = (LATENCY, RECOVERY, DAY, REBALANCE, WRITER)
 TABLE_WIDTH = 120
-"""Columns of a terminal that the widest table needs."""
+"""Width of the widest table, in columns of the terminal."""
 
 _STAGES = {stage.name: stage for stage in stages()}
 _SYSTEMS = list(dict.fromkeys(s.name for stage in stages() for s in stage.systems))
@@ -34,26 +34,26 @@ _SYSTEMS = list(dict.fromkeys(s.name for stage in stages() for s in stage.system
 def bench(
     *,
     stage: Annotated[
-        list[str] | None, typer.Option(help=f"What to measure: {', '.join([*_STAGES, *_OTHERS])}.")
+        list[str] | None, typer.Option(help=f"Stages to run: {', '.join([*_STAGES, *_OTHERS])}.")
     ] = None,
     system: Annotated[
-        list[str] | None, typer.Option(help=f"Who takes part: {', '.join(_SYSTEMS)}.")
+        list[str] | None, typer.Option(help=f"Systems to run: {', '.join(_SYSTEMS)}.")
     ] = None,
     records: Annotated[
         int, typer.Option(min=1000, help="Input records; the chain gets five times as many.")
     ] = 200_000,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each system is run.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each system.")] = 3,
     hashes: Annotated[
-        int, typer.Option(min=1000, help="What recovery has to recover; rebalance a tenth of it.")
+        int, typer.Option(min=1000, help="Hashes to recover; rebalance uses a tenth of them.")
     ] = 10_000_000,
-    hours: Annotated[int, typer.Option(min=1, help="How much of the feed a day has.")] = DAY_H,
-    seconds: Annotated[int, typer.Option(min=2, help="How long latency is looked at.")] = 120,
-    json: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("build/bench.json"),
-    page: Annotated[Path | None, typer.Option(help="Where a page of Markdown goes.")] = None,
+    hours: Annotated[int, typer.Option(min=1, help="Hours of the feed in the stage day.")] = DAY_H,
+    seconds: Annotated[int, typer.Option(min=2, help="Duration of the stage latency.")] = 120,
+    json: Annotated[Path, typer.Option(help="File for the results.")] = Path("build/bench.json"),
+    page: Annotated[Path | None, typer.Option(help="File for a page of Markdown.")] = None,
 ) -> None:
-    """Measure this product beside its peers; needs nothing but this machine and, once, the net.
+    """Measure this product and its peers on this machine; downloads the peers once.
 
-    The exit code says whether txfeatures was measured and kept its promise, never how fast it was.
+    The exit code is 0 if txfeatures ran and kept its guarantee, however fast it was.
     """
     console = Console()
     console.width = max(console.width, TABLE_WIDTH)

@@ -1,4 +1,4 @@
-"""The broker of a stage: filled once, cleaned between two runs, looked at from outside."""
+"""The broker of a stage: filled once, cleaned between runs, observed from outside."""
 
 import itertools
 import threading
@@ -26,19 +26,19 @@ from txfeatures.process.settings import KafkaSettings
 
 PARTITIONS = 4
 GROUPS = ("dedup", "aggregator")
-"""The consumer groups whose progress is asked for."""
+"""The consumer groups whose committed offsets are read."""
 
 _CHUNK = 5000
-_PATIENCE_S = 90.0  # a member that left without a word is missed after its session's 45 s
-_LOOK_S = 0.1
+_PATIENCE_S = 90.0  # the session of a killed member expires after 45 s
+_POLL_S = 0.1
 
 
 class Cluster:
-    """A broker, as the benchmark uses it.
+    """The broker of the benchmark.
 
     Args:
         bootstrap_servers: ``host:port`` of the broker.
-        clock: Paces the waiting.
+        clock: Paces the waits.
     """
 
     def __init__(self, bootstrap_servers: str, clock: Clock) -> None:
@@ -49,7 +49,7 @@ class Cluster:
         self._client = AdminClient(connection(self._settings))
 
     def fill(self, topic: str, records: Iterable[OutgoingRecord]) -> None:
-        """Send ``records`` to ``topic``, made if missing; return when all are acknowledged."""
+        """Send ``records`` to ``topic``, created if missing, and wait for all acknowledgements."""
         if topic not in self._topics.partitions():
             self._create([_topic(topic)])
         with closing(KafkaSink(self._settings, client_id="bench")) as sink:
@@ -58,18 +58,18 @@ class Cluster:
                 sink.publish(chunk)
 
     def clean(self, keep: Collection[str]) -> None:
-        """Delete every topic but ``keep`` and every group; make the product's topics anew."""
+        """Delete all groups and all topics but ``keep``; recreate the topics of the product."""
         found = {name for name in self._topics.partitions() if not name.startswith("__")}
         if gone := found.difference(keep):
             for future in self._client.delete_topics([*gone]).values():
                 future.result()
-        self._wait("topics are not gone", lambda: gone.isdisjoint(self._topics.partitions()))
-        self._wait("groups are not gone", self._delete_groups)
+        self._wait("topics are not deleted", lambda: gone.isdisjoint(self._topics.partitions()))
+        self._wait("groups are not deleted", self._delete_groups)
         self._create(TOPICS)
         self._wait("topics and groups have no leader", self._is_ready)
 
     def end(self, topic: str) -> int:
-        """Return up to which offset ``topic`` can be read at read committed, partitions added."""
+        """Return the read-committed end offset of ``topic``, summed over its partitions."""
         count = self._topics.partitions()[topic]
         ends = self._client.list_offsets(
             {TopicPartition(topic, number): OffsetSpec.latest() for number in range(count)},
@@ -78,21 +78,21 @@ class Cluster:
         return sum(end.result().offset for end in ends.values())
 
     def committed(self, group: str, topic: str) -> int:
-        """Return up to which offset ``group`` has done ``topic``, partitions added."""
+        """Return the committed offset of ``group`` in ``topic``, summed over its partitions."""
         return sum(self._topics.committed(group, topic).values())
 
     @contextmanager
     def reader(self, *topics: str, from_end: bool = False) -> Iterator[Consumer]:
-        """Open a consumer, of no group, that reads ``topics``, committed.
+        """Open a read-committed consumer of ``topics`` that is in no group.
 
         Args:
-            topics: Read from their beginning.
-            from_end: Read only what comes from now on.
+            topics: Names of the topics.
+            from_end: Read from the present end instead of the beginning.
         """
         consumer = Consumer(
             {
                 **connection(self._settings),
-                "group.id": "bench",  # never joined; the client insists on a name
+                "group.id": "bench",  # never joined; the client requires a name
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
@@ -122,12 +122,12 @@ class Cluster:
                 self.end(topic.name)
             for group in GROUPS:
                 self.committed(group, RAW)
-        except (KeyError, KafkaException, TransientError):  # not known to the broker yet
+        except (KeyError, KafkaException, TransientError):  # the broker has no metadata yet
             return False
         return True
 
     def _delete_groups(self) -> bool:
-        """Delete the groups that nobody is in any more; return whether there are none."""
+        """Delete the groups without members; return whether there was no group."""
         groups = self._client.list_consumer_groups().result().valid
         empty = [group.group_id for group in groups if group.state == ConsumerGroupState.EMPTY]
         if empty:
@@ -140,11 +140,11 @@ class Cluster:
         while not is_true():
             if self._clock.monotonic() > deadline:
                 raise FatalError(f"{what} after {_PATIENCE_S:.0f} s; run the benchmark again")
-            self._clock.wait(threading.Event(), _LOOK_S)
+            self._clock.wait(threading.Event(), _POLL_S)
 
 
 def read(consumer: Consumer, timeout_s: float) -> tuple[list[Message], set[int]]:
-    """Return what can be read, and the partitions whose end was reached.
+    """Return the records available within ``timeout_s``, and the partitions read to their end.
 
     Raises:
         FatalError: The broker refused.
@@ -154,7 +154,7 @@ def read(consumer: Consumer, timeout_s: float) -> tuple[list[Message], set[int]]
         error = message.error()
         if error is None:
             records.append(message)
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the documented name
             ended.add(message.partition() or 0)
         else:
             raise FatalError(f"the output can't be read: {error.str()}")

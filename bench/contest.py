@@ -1,7 +1,7 @@
-"""All systems of a stage in turn, several rounds, on one broker.
+"""Runs of all systems of a stage in turn, in several rounds on one broker.
 
-Rounds are interleaved (A B C, A B C, ...), so that whatever else the machine does meets them
-all alike. A run begins on a broker that holds the input and nothing else.
+Rounds are interleaved (A B C, A B C, ...), so that other load on the machine affects all
+systems alike. Each run begins on a broker that holds only the input.
 """
 
 import os
@@ -30,12 +30,12 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """How a system did in a stage.
+    """The result of a system in a stage.
 
     Attributes:
         records: Input records of each run.
         rounds: Figures of each run.
-        skipped: Why it did not run, or not to the end; empty if it did.
+        skipped: Reason why it did not run to the end; empty if it did.
     """
 
     stage: str
@@ -49,15 +49,15 @@ class Result:
 def contest(
     stage: Stage, systems: Sequence[System], *, count: int, rounds: int, clock: Clock, say: Say
 ) -> list[Result]:
-    """Measure ``systems`` in ``stage``; one that fails is skipped from there on.
+    """Measure ``systems`` in ``stage``; a system that fails is skipped in later rounds.
 
     Args:
-        stage: What they are to do.
-        systems: Those of the stage's that take part.
+        stage: The stage.
+        systems: The systems of the stage to run.
         count: Input records; slow systems get a tenth.
-        rounds: How often each is run.
-        clock: What it is measured by.
-        say: Tells people what happens.
+        rounds: Runs of each system.
+        clock: Clock of the measurement.
+        say: Prints a line of progress.
     """
     entries = [_enter(stage, system, count, say) for system in systems]
     with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
@@ -73,7 +73,7 @@ def contest(
                     cluster.clean(keep=inputs)
                     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
                         _run(stage, entry, cluster, Path(directory), clock)
-                    say(f"round {number}: {_said(entry.result)}")
+                    say(f"round {number}: {_summary(entry.result)}")
     return [entry.result for entry in entries]
 
 
@@ -96,7 +96,7 @@ def _enter(stage: Stage, system: System, count: int, say: Say) -> _Entry:
         commands = system.prepare(cache_dir())
     except SkippedError as error:
         result.skipped = str(error)
-        say(_said(result))
+        say(_summary(result))
     return _Entry(system=system, commands=commands, result=result)
 
 
@@ -119,19 +119,19 @@ def _run(stage: Stage, entry: _Entry, cluster: Cluster, directory: Path, clock: 
         try:
             found = measure(pids, output, records=entry.result.records, clock=clock)
         except TxFeaturesError as error:
-            entry.result.skipped = f"{error}; it said: {_last_words(log)}"
+            entry.result.skipped = f"{error}; last line of its log: {_last_line(log)}"
         else:
             entry.result.rounds.append(found)
 
 
-def _last_words(log: Path) -> str:
+def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "nothing"
+    return lines[-1] if lines else "none"
 
 
-def _said(result: Result) -> str:
-    who = f"{result.stage}, {result.system} {result.guarantee}"
+def _summary(result: Result) -> str:
+    title = f"{result.stage}, {result.system} {result.guarantee}"
     if result.skipped:
-        return f"{who}: skipped: {result.skipped}"
+        return f"{title}: skipped: {result.skipped}"
     last = result.rounds[-1]
-    return f"{who}: {last.records_per_s:,.0f} records/s, {last.cpu_us_per_record:.1f} us each"
+    return f"{title}: {last.records_per_s:,.0f} records/s, {last.cpu_us_per_record:.1f} us each"

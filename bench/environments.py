@@ -1,4 +1,4 @@
-"""An environment of its own for each peer, made once and kept in the user's cache."""
+"""Separate environments of the peers, created once and kept in the user's cache."""
 
 import os
 import shutil
@@ -16,16 +16,16 @@ PEERS = Path(__file__).with_name("peers")
 
 
 class SkippedError(FatalError):
-    """A peer can't take part on this machine; the sentence says what it lacks."""
+    """A peer that can't run on this machine; the message names the missing part."""
 
 
 def cache_dir() -> Path:
-    """Return where the peers' environments are kept."""
+    """Return the directory of the environments."""
     return default_cache_dir().parent / "bench"
 
 
 def python_of(peer: str, cache: Path) -> Path:
-    """Return the interpreter of an environment that holds exactly ``peers/<peer>.txt``.
+    """Return the interpreter of an environment with exactly the packages of ``peers/<peer>.txt``.
 
     Raises:
         SkippedError: The packages can't be installed.
@@ -65,8 +65,8 @@ def _run(command: Sequence[str], peer: str) -> None:
         command, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip() or f"nothing, exit code {done.returncode}"
+        output = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
         raise SkippedError(
-            f"{peer} has no environment: `{Path(command[0]).name}` said"
-            f" {said.splitlines()[-1]}; mend that and run again"
+            f"{peer} has no environment: `{Path(command[0]).name}` failed with"
+            f" {output.splitlines()[-1]}; fix that and run again"
         )

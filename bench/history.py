@@ -1,8 +1,8 @@
-"""How fast minutes are recomputed from the archive: ``python -m bench.history``.
+"""Speed of the recomputation of minutes from the archive: ``python -m bench.history``.
 
-Both read the same Parquet files in one run: the plain query drops repeats by hash and
-counts and sums per minute; the product also judges lateness, closes minutes and computes
-every declared feature. The promise is half the speed of the plain query.
+A plain DuckDB query and the product read the same Parquet files in one run. The query drops
+repeats by hash and counts and sums per minute; the product also judges lateness, closes
+minutes and computes every declared feature. The promise is half the speed of the query.
 """
 
 import json
@@ -36,7 +36,7 @@ GROUP BY minute_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """What a run came to; transactions a second are the median of the rounds."""
+    """The result of a run; transactions per second are the median of the rounds."""
 
     transactions: int
     plain_per_s: float
@@ -44,14 +44,14 @@ class Speed:
 
     @property
     def ratio(self) -> float:
-        """The product's speed by the plain query's."""
+        """The speed of the product divided by that of the plain query."""
         return self.product_per_s / self.plain_per_s
 
 
 def make_archive(directory: Path, rows: int, *, per_s: int) -> tuple[list[Path], Span]:
-    """Write ``rows`` transactions as the archive holds them, without their JSON.
+    """Write ``rows`` transactions in the schema of the archive, without their JSON.
 
-    Each hash comes once, as dedup has forwarded it; one in ten thousand is up to ten minutes old.
+    Each hash occurs once, as after dedup; one transaction in ten thousand is up to ten minutes old.
     """
     files = []
     with engine(directory) as connection:
@@ -87,7 +87,7 @@ COPY (
 
 
 def measure(files: list[Path], span: Span, *, rounds: int, clock: Clock) -> Speed:
-    """Run both in turn, ``rounds`` times."""
+    """Run the query and the product in turn, ``rounds`` times each."""
     plain, product = [], []
     names = [str(file) for file in files]
     with tempfile.TemporaryDirectory() as directory:
@@ -114,11 +114,11 @@ def measure(files: list[Path], span: Span, *, rounds: int, clock: Clock) -> Spee
 def bench(
     *,
     rows: Annotated[int, typer.Option(min=10_000, help="Transactions in the archive.")] = 5_000_000,
-    per_s: Annotated[int, typer.Option(min=1, help="Transactions a second of feed time.")] = 10,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 3,
-    out: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+    per_s: Annotated[int, typer.Option(min=1, help="Transactions per second of feed time.")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 3,
+    out: Annotated[Path | None, typer.Option("--json", help="File for the results.")] = None,
 ) -> None:
-    """Measure backfill's engine beside a plain DuckDB query, in one run."""
+    """Measure the engine of backfill against a plain DuckDB query."""
     with tempfile.TemporaryDirectory() as directory:
         files, span = make_archive(Path(directory), rows, per_s=per_s)
         speed = measure(files, span, rounds=rounds, clock=SystemClock())

@@ -1,7 +1,7 @@
-"""How long a transaction takes through the whole stack at the live rate.
+"""Latency of a transaction through the whole stack at the live rate.
 
-From the moment the poller had the answer of the source to the moment a row of the open minute
-that counts it can be read: in ``aggregated``, and in the online store.
+It is the time from the answer of the source at the poller until a row of the open minute that
+counts the transaction can be read: from ``aggregated``, and from the online store.
 """
 
 import tempfile
@@ -24,21 +24,21 @@ from txfeatures.process.settings import AwsSettings
 from txfeatures_local.demo.plan import REGION, Plan, Source
 from txfeatures_local.demo.stack import Stack
 
-LOOK_S = 0.01
+POLL_S = 0.01
 WARM_UP_S = 5.0
-"""Polls of the first seconds don't count: caches are cold and groups are forming."""
+"""Time before the first poll that counts: caches are cold and groups are forming."""
 
 Arrivals = list[tuple[float, int]]
-"""When something could be read, and up to which time of the feed it knew (ms)."""
+"""Time at which a row was read (s), and the feed time that it covers (ms)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long it took.
+    """The latency of rows.
 
     Attributes:
-        to: Where the row was seen.
-        polls: Polls that found something new.
+        to: Place from which the row was read.
+        polls: Polls that found new transactions.
     """
 
     to: str
@@ -49,12 +49,12 @@ class Latency:
 
 @dataclass(slots=True)
 class Sightings:
-    """What was seen of a stack; all times are of this machine.
+    """The observations of a stack; all times are of this machine.
 
     Attributes:
-        polls_ms: When the answers came that held something new.
-        rows: In ``aggregated``.
-        online: In the online store.
+        polls_ms: Times of the answers with new transactions.
+        rows: Rows read from ``aggregated``.
+        online: Rows read from the online store.
     """
 
     polls_ms: list[int] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Sightings:
 
 
 def measure_latency(seconds: int, *, clock: Clock, say: Callable[[str], None]) -> list[Latency]:
-    """Run the whole stack on the simulation, at its rate, for ``seconds``; look all the time."""
+    """Measure the latency of the whole stack on the simulation, at its rate, for ``seconds``."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         stack = Stack(
             plan=Plan(source=Source.SIMULATION, port=free_port()),
@@ -75,10 +75,10 @@ def measure_latency(seconds: int, *, clock: Clock, say: Callable[[str], None]) -
         with stack:
             poller = stack.parts["poller"]
             poller.stop()
-            # Answers are dated in whole seconds; the poller's own clock tells milliseconds.
+            # Answers are dated in whole seconds; the poller's own clock has milliseconds.
             poller.env = {**poller.env, "TXF_POLLER_FEED_CLOCK": "poll"}
             poller.start()
-            say(f"latency: looking for {seconds} s")
+            say(f"latency: measuring for {seconds} s")
             sightings = _watch(stack, seconds, clock)
     return [
         summary(to, delays_s(sightings.polls_ms, arrivals))
@@ -87,9 +87,9 @@ def measure_latency(seconds: int, *, clock: Clock, say: Callable[[str], None]) -
 
 
 def delays_s(polls_ms: Sequence[int], arrivals: Arrivals) -> list[float]:
-    """Return how long after each poll the first arrival came that knew of it.
+    """Return the delay from each poll to the first arrival that covers it.
 
-    A poll without one is left out: it came too shortly before the end.
+    A poll without one is left out, because it was too close to the end.
     """
     firsts = (
         (poll_ms, min((at_s for at_s, known_ms in arrivals if known_ms >= poll_ms), default=None))
@@ -112,14 +112,14 @@ def _watch(stack: Stack, seconds: int, clock: Clock) -> Sightings:
         endpoint_url=stack.addresses.aws,
         region_name=REGION,
         aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106 - the local AWS takes any
+        aws_secret_access_key="local",  # noqa: S106 - the local AWS accepts any
     )
     group = AwsSettings().feature_group
     start_s = clock.now() + WARM_UP_S
     with Cluster(stack.addresses.kafka, clock).reader(FEED, AGGREGATED) as consumer:
         while (now_s := clock.now()) < start_s + seconds:
             stack.check()
-            messages, _ = read(consumer, LOOK_S)
+            messages, _ = read(consumer, POLL_S)
             for message in messages:
                 value = message.value()
                 if message.topic() == FEED:

@@ -1,4 +1,4 @@
-"""The records that every system is given: simulated transactions, some of them twice."""
+"""The input of every system: simulated transactions, some of them twice."""
 
 import itertools
 import random
@@ -12,10 +12,10 @@ from txfeatures.domain.topics import FEED
 from txfeatures_local.source.simulated_tx import payment
 
 DOUBLE_EVERY = 10
-"""Each tenth record is a double of an earlier one, as two pollers side by side make them."""
+"""Every tenth record repeats an earlier one, as with two pollers side by side."""
 
 LIVE_PER_S = 10
-"""Transactions a second of the live feed."""
+"""Transactions per second of the live feed."""
 
 _SEED = 20_240_119
 _DOUBLE_WITHIN = 1000  # records: a second poller is seconds behind the first, not hours
@@ -28,8 +28,8 @@ def transactions(
 ) -> Iterator[OutgoingRecord]:
     """Yield ``count`` transactions for ``topic``, the same ones each time.
 
-    Keys are hashes, values the endpoint's JSON (1.4 KB on average); timestamps are those
-    of polls, one a second, that each find ``per_s`` transactions.
+    Keys are hashes, values are JSON like the endpoint's (1.4 KB on average); timestamps are
+    those of polls, one per second, that find ``per_s`` transactions each.
     """
     rng = random.Random(_SEED)  # noqa: S311 - noise, not secrets
     recent: list[tuple[bytes, bytes]] = []
@@ -54,12 +54,12 @@ def hashes(count: int, *, seed: int = _SEED) -> Iterator[bytes]:
 
 
 def uniques(count: int) -> int:
-    """Return how many different ones are among the first ``count`` transactions with doubles."""
+    """Return the number of different hashes in the first ``count`` transactions with doubles."""
     return count - count // DOUBLE_EVERY
 
 
 def with_ticks(records: Iterable[OutgoingRecord], *, partitions: int) -> Iterator[OutgoingRecord]:
-    """Yield ``records`` with what a poller sends after those of each poll: a tick a partition."""
+    """Yield ``records``, with a tick per partition after those of each poll."""
     for (topic, feed_time_ms), poll in itertools.groupby(
         records, key=lambda record: (record.topic, record.timestamp_ms)
     ):

@@ -1,4 +1,4 @@
-"""What the stages make, as the measuring needs it."""
+"""The outputs of the stages, as `measure` reads them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,22 +13,22 @@ from txfeatures.domain import wire
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.topics import AGGREGATED, DEDUPED
 
-_READ_S = 0.5  # the client waits that long to fill a batch, even at the end of the topic
-_PATIENCE = 60  # reads in a row that find nothing
+_READ_S = 0.5  # the client's wait to fill a batch, even at the end of the topic
+_PATIENCE = 60  # consecutive reads without a record
 
 
 @contextmanager
 def deduped(cluster: Cluster, expected: int) -> Iterator[Output]:
-    """Open ``deduped``, which is to hold ``expected`` different keys."""
+    """Open ``deduped``, which must hold ``expected`` different keys."""
     yield _Deduped(cluster=cluster, expected=expected)
 
 
 @contextmanager
 def aggregated(cluster: Cluster, expected: int, *, group: str, source: str) -> Iterator[Output]:
-    """Open ``aggregated``, whose rows are to count ``expected`` transactions in all.
+    """Open ``aggregated``, whose rows must count ``expected`` transactions in all.
 
-    Rows wait until every partition has come as far, so the first of them is late; how far
-    ``group`` has read ``source`` tells when the work begins.
+    Rows wait for the slowest partition, so the first one is late; the start of the work is
+    taken from the committed offset of ``group`` in ``source`` instead.
     """
     with cluster.reader(AGGREGATED) as consumer:
         yield _Aggregated(
@@ -38,7 +38,7 @@ def aggregated(cluster: Cluster, expected: int, *, group: str, source: str) -> I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deduped:
-    """``visible`` counts offsets: transaction markers have some too."""
+    """The output ``deduped``; ``visible`` counts offsets, also those of transaction markers."""
 
     cluster: Cluster
     expected: int
@@ -66,7 +66,7 @@ class _Deduped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Aggregated:
-    """``visible`` counts transactions in the last revisions of all minutes."""
+    """The output ``aggregated``; ``visible`` counts transactions in the last rows of minutes."""
 
     cluster: Cluster
     group: str

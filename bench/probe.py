@@ -1,4 +1,4 @@
-"""How long a record waits: sent at a steady rate, seen at read committed."""
+"""Delay of records through dedup: sent at a steady rate, read at read committed."""
 
 import threading
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from txfeatures.process.clock import Clock
 from txfeatures.process.settings import KafkaSettings
 
 INTERVAL_S = 0.05
-"""Between two records of a partition."""
+"""Time between two records of a partition."""
 
 PATIENCE_S = 60.0
 
 
 class Probe:
-    """Sends a fresh hash to each partition of ``raw`` and looks when it is in ``deduped``.
+    """A context manager that sends new hashes to ``raw`` and waits for them in ``deduped``.
 
-    A context manager: it sends from its start to its end. A record's own timestamp is the
-    time it was sent, so what is measured starts before dedup hears of it.
+    It sends from its start to its end, to each partition. Delays are measured from the time
+    of sending, before dedup receives the record.
     """
 
     def __init__(self, cluster: Cluster, clock: Clock) -> None:
@@ -47,9 +47,9 @@ class Probe:
         self._reader.join()
 
     def worst_s(self, settle_s: float) -> float:
-        """Go on for ``settle_s``, then return the longest wait since the last call.
+        """Wait for ``settle_s``, then return the longest delay since the last call.
 
-        What is still waiting counts with the time that it has waited so far.
+        A record that has not arrived counts with its delay so far.
         """
         self._clock.wait(threading.Event(), settle_s)
         with self._lock:

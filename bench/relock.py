@@ -1,6 +1,6 @@
-"""Rewrites the lock of the Java peer: ``python -m bench.relock``.
+"""Generator of the lock of the Java peer: ``python -m bench.relock``.
 
-Kafka Streams is of the broker's version; `kafka_local.relock` moves that.
+Kafka Streams has the version of the broker, which `kafka_local.relock` changes.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ _HEADER = "# The jars of Kafka Streams. Written by `python -m bench.relock`; do 
 
 
 def main() -> None:
-    """Resolve, download and digest every jar that Kafka Streams needs."""
+    """Resolve, download and hash every jar that Kafka Streams needs."""
     with tempfile.TemporaryDirectory() as directory:
         context = maven(Path(directory))
         streams = context.create_dependency(f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}")

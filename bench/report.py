@@ -1,4 +1,4 @@
-"""What a run of the benchmark says: a document for programs, a table for people, a page."""
+"""Report of a benchmark: a JSON document, tables for the terminal, and a page of Markdown."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ from bench.systems import PRODUCT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A table, whoever shows it; numbers stand to the right of the words."""
+    """A table, with columns of words to the left of columns of numbers."""
 
     title: str
     words: Sequence[str]
@@ -31,7 +31,7 @@ class Section:
 
 
 def machine(now_s: float) -> dict[str, str | int]:
-    """Return what the figures depend on, and when they were made."""
+    """Return the date and the machine of the figures."""
     return {
         "date": datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "cpu": _cpu_model(),
@@ -49,7 +49,7 @@ def document(
     state: Sequence[Measured],
     about: Mapping[str, str | int],
 ) -> dict[str, Any]:
-    """Return the results as JSON has them; medians over the rounds."""
+    """Return the results as a JSON document, with medians over the rounds."""
     return {
         "machine": dict(about),
         "results": [_entry(result) for result in results if result.rounds],
@@ -88,7 +88,7 @@ def write(path: Path, found: Mapping[str, Any]) -> None:
 
 
 def sections(found: Mapping[str, Any]) -> list[Section]:
-    """Return a document's tables: one a stage, the latencies, and who was skipped."""
+    """Return the tables of a document: one per stage, latencies, figures, and skipped systems."""
     entries: list[dict[str, Any]] = found["results"]
     shown = [
         _stage(name, [entry for entry in entries if entry["stage"] == name])
@@ -131,7 +131,7 @@ def sections(found: Mapping[str, Any]) -> list[Section]:
 
 
 def table(section: Section) -> Table:
-    """Return a section for the terminal."""
+    """Return a section as a table for the terminal."""
     shown = Table(title=section.title, box=box.SIMPLE_HEAD)
     for column in section.words:
         shown.add_column(column)
@@ -147,8 +147,8 @@ def page(found: Mapping[str, Any]) -> str:
     parts = [
         "# Benchmarks",
         "<!-- Written by `python -m bench --page docs/benchmarks.md`; do not edit. -->",
-        "Medians over the rounds, of runs that took turns on one machine. What is measured, and"
-        " how each system is set up, is told in [bench/README.md](../bench/README.md).",
+        "Medians over the rounds, of runs that took turns on one machine. The measurements and the"
+        " set-up of each system are described in [bench/README.md](../bench/README.md).",
         "\n".join(f"- {name}: {value}" for name, value in found["machine"].items()),
     ]
     for section in sections(found):
@@ -205,7 +205,7 @@ def _stage(name: str, entries: Sequence[Mapping[str, Any]]) -> Section:
 
 
 def _ratio(entry: Mapping[str, Any], ours: int | None) -> str:
-    """Return how many times as fast as this one the product is."""
+    """Return the speed of the product divided by that of ``entry``."""
     if ours is None or entry["system"] == PRODUCT:
         return ""
     return f"{ours / entry['records_per_s']:.2f}"

@@ -1,4 +1,4 @@
-"""The stages that are measured: what goes in, who does the work, what comes out."""
+"""The stages of the benchmark: their inputs, systems and outputs."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -18,8 +18,8 @@ FEW = "raw-few"
 SLOW_SHARE = 10
 
 BUSY_PER_S = 1000
-"""Transactions a second of the feed in the aggregating stages: a hundred times the live rate,
-so that its ticks and rows come as seldom, to the transactions, as a busy feed's would."""
+"""Transactions per second of the feed in the aggregating stages: a hundred times the live rate,
+so that ticks and rows are as rare per transaction as on a busy feed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +27,11 @@ class Stage:
     """One comparison.
 
     Attributes:
-        name: Its name in the results.
-        systems: Who takes part, in the order of a round.
-        scale: How many times the asked number of records it takes.
-        inputs: Number of records -> topic -> what stands in it when a run begins.
-        output: Opens what is made of a number of records.
+        name: Name in the results.
+        systems: The systems, in the order of a round.
+        scale: Factor of the number of records.
+        inputs: Number of records -> topic -> its records at the start of a run.
+        output: Opens the output for a number of records.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Stage:
 
 
 def stages() -> tuple[Stage, ...]:
-    """Return every stage, in the order they are run."""
+    """Return all stages, in the order of their runs."""
     return (
         Stage(
             name="dedup",

@@ -1,4 +1,4 @@
-"""What dedup's memory costs: bytes a hash, recovery, a day of it, workers that come and go."""
+"""Costs of dedup's state: bytes per hash, recovery, memory over a day, and rebalances."""
 
 import tempfile
 import threading
@@ -22,24 +22,24 @@ from txfeatures.process.settings import KafkaSettings
 DAY_H = 24
 HOUR_S = 3600
 REMEMBER_S = HOUR_S
-"""What dedup is told to remember in the stage ``day``: the day then holds 24 times as much."""
+"""Seconds that dedup remembers in the stage ``day``, a 24th of the day."""
 
 SETTLE_S = 3.0
-"""That long work goes on, undisturbed, between one disturbance and the next."""
+"""Undisturbed work between two disturbances."""
 
 MIB = 2**20
-_LOOK_S = 0.1
+_POLL_S = 0.1
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One figure of a stage that compares nothing.
+    """One figure of a stage without peers.
 
     Attributes:
-        stage: Which stage made it.
-        what: What it is, in words.
+        stage: Name of the stage.
+        what: Name of the figure.
         value: The figure, in ``unit``.
     """
 
@@ -50,30 +50,30 @@ class Measured:
 
 
 def measure_recovery(count: int, *, clock: Clock, say: Say) -> list[Measured]:
-    """Let dedup remember ``count`` hashes, kill it, and look how it comes back."""
+    """Measure the recovery of dedup after SIGKILL, with ``count`` hashes remembered."""
     with broker(clock) as (cluster, directory):
         say(f"recovery: loading {count:,} records")
         _load_hashes(cluster, count, clock)
         with Worker(cluster.bootstrap_servers, directory, clock) as worker:
             worker.wait_ready()
-            say("recovery: dedup reads them")
+            say("recovery: dedup is reading them")
             _wait_until_read(cluster, clock)
             worker.kill()
         changelog = sum(
             file.stat().st_size for file in directory.rglob("dedup-seen-changelog-*/*.log")
         )
         with Worker(cluster.bootstrap_servers, directory, clock) as worker:
-            # Its own session has to end before the group is rid of its former life.
+            # The group waits until the session of the killed worker has expired.
             recovered_s = worker.wait_ready()
             memory = worker.memory_bytes
             worker.stop()
         empty = _memory_when_empty(cluster, directory, clock)
     found = [
         ("hashes remembered", count, "hashes"),
-        ("changelog a hash, as the broker keeps it", changelog / count, "bytes"),
-        ("memory a hash, after recovery", (memory - empty) / count, "bytes"),
+        ("changelog per hash on the broker", changelog / count, "bytes"),
+        ("memory per hash, after recovery", (memory - empty) / count, "bytes"),
         ("memory of an empty worker", empty / MIB, "MiB"),
-        ("from the start of the process, after SIGKILL, to ready", recovered_s, "s"),
+        ("from the start of the process to ready, after SIGKILL", recovered_s, "s"),
     ]
     return [
         Measured(stage="recovery", what=what, value=value, unit=unit) for what, value, unit in found
@@ -81,7 +81,7 @@ def measure_recovery(count: int, *, clock: Clock, say: Say) -> list[Measured]:
 
 
 def measure_day(hours: int, *, clock: Clock, say: Say) -> list[Measured]:
-    """Replay ``hours`` of the feed at its live rate, remembering an hour of it."""
+    """Measure the memory of dedup over ``hours`` of the feed, with an hour remembered."""
     with broker(clock) as (cluster, directory):
         count = hours * HOUR_S * LIVE_PER_S
         say(f"day: loading {count:,} records")
@@ -91,12 +91,12 @@ def measure_day(hours: int, *, clock: Clock, say: Say) -> list[Measured]:
         memory: list[tuple[float, int]] = []
         with Worker(cluster.bootstrap_servers, directory, clock, settings=settings) as worker:
             worker.wait_ready()
-            say("day: dedup reads it")
+            say("day: dedup is reading it")
             done = 0
             while done < end:
                 done = cluster.committed("dedup", RAW)
                 memory.append((done / end, worker.memory_bytes))
-                clock.wait(threading.Event(), _LOOK_S)
+                clock.wait(threading.Event(), _POLL_S)
             worker.stop()
     quarters = [
         max((size for share, size in memory if low < share <= low + 0.25), default=0)
@@ -107,7 +107,7 @@ def measure_day(hours: int, *, clock: Clock, say: Say) -> list[Measured]:
         *(
             Measured(
                 stage="day",
-                what=f"most memory in its {name} quarter",
+                what=f"largest memory in its {name} quarter",
                 value=size / MIB,
                 unit="MiB",
             )
@@ -117,7 +117,7 @@ def measure_day(hours: int, *, clock: Clock, say: Say) -> list[Measured]:
 
 
 def measure_rebalance(count: int, *, clock: Clock, say: Say) -> list[Measured]:
-    """Let workers come and go with ``count`` hashes remembered: the longest wait of a record."""
+    """Measure the longest delay of a record in rebalances, with ``count`` hashes remembered."""
     found: list[tuple[str, float]] = []
     with broker(clock) as (cluster, directory):
         say(f"rebalance: loading {count:,} records")
@@ -162,7 +162,7 @@ def measure_rebalance(count: int, *, clock: Clock, say: Say) -> list[Measured]:
 
 @contextmanager
 def broker(clock: Clock) -> Iterator[tuple[Cluster, Path]]:
-    """Start a broker with the product's topics; yield it and a folder."""
+    """Start a broker with the topics of the product; yield it and a directory."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         with EmbeddedKafka(directory / "kafka") as kafka:
@@ -181,7 +181,7 @@ def _memory_when_empty(cluster: Cluster, directory: Path, clock: Clock) -> int:
 
 
 def _load_hashes(cluster: Cluster, count: int, clock: Clock) -> None:
-    """Send ``count`` different hashes, up to now: dedup looks at nothing but key and time."""
+    """Send ``count`` different hashes, dated up to now; dedup reads only key and time."""
     first_ms = round(clock.now() * 1000) - count
     producer = Producer(
         {
@@ -210,4 +210,4 @@ def _load_hashes(cluster: Cluster, count: int, clock: Clock) -> None:
 def _wait_until_read(cluster: Cluster, clock: Clock) -> None:
     end = cluster.end(RAW)
     while cluster.committed("dedup", RAW) < end:
-        clock.wait(threading.Event(), _LOOK_S)
+        clock.wait(threading.Event(), _POLL_S)

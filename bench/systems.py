@@ -1,4 +1,4 @@
-"""The systems of the contest, and how each is started."""
+"""The systems of the benchmark, with the commands that start them."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,12 @@ PRODUCT = "txfeatures"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one run of a system is given.
+    """The input of one run of a system.
 
     Attributes:
         bootstrap_servers: The broker.
         source: The topic to read from its beginning.
-        directory: Empty; for whatever the system keeps on disk.
+        directory: An empty directory for the system's own files.
     """
 
     bootstrap_servers: str
@@ -35,25 +35,25 @@ class Run:
 
 
 class System(Protocol):
-    """Something that does the work of a stage."""
+    """A system that does the work of a stage."""
 
     @property
     def name(self) -> str:
-        """Its name in the results."""
+        """Name in the results."""
         ...
 
     @property
     def guarantee(self) -> Guarantee:
-        """What it promises in this set-up."""
+        """Guarantee of the system in this set-up."""
         ...
 
     @property
     def is_slow(self) -> bool:
-        """Whether it is given a tenth of the records, lest it take minutes."""
+        """True if it gets only a tenth of the records, because more take minutes."""
         ...
 
     def prepare(self, cache: Path) -> Sequence[Sequence[str]]:
-        """Make what it needs below ``cache``; return the command of each of its processes.
+        """Install the system below ``cache``; return the command of each of its processes.
 
         Raises:
             SkippedError: It can't run on this machine.
@@ -61,7 +61,7 @@ class System(Protocol):
         ...
 
     def environment(self, run: Run) -> Mapping[str, str]:
-        """Return the variables that tell the processes what to do."""
+        """Return the environment variables that configure the processes."""
         ...
 
 
@@ -70,7 +70,7 @@ class Product:
     """Services of this repository, started as in production.
 
     Attributes:
-        services: Their names, one process each.
+        services: Names of the services, one process each.
     """
 
     services: tuple[str, ...]
@@ -83,7 +83,7 @@ class Product:
         return [[sys.executable, "-m", f"txfeatures_{service}"] for service in self.services]
 
     def environment(self, run: Run) -> Mapping[str, str]:
-        """Return the services' settings."""
+        """Return the settings of the services."""
         return {
             "TXF_KAFKA_BOOTSTRAP_SERVERS": run.bootstrap_servers,
             "TXF_LOG_LEVEL": "warning",
@@ -97,8 +97,8 @@ class Peer:
     """Another system: a script in ``peers/`` that reads ``BENCH_*``.
 
     Attributes:
-        script: Its file name.
-        environment_name: Whose packages it runs with; empty: this project's own.
+        script: Name of the file.
+        environment_name: Name of its environment; empty for that of this project.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Peer:
     is_slow: bool = False
 
     def prepare(self, cache: Path) -> Sequence[Sequence[str]]:
-        """Make the peer's environment; return the command in it."""
+        """Create the environment of the peer; return the command in it."""
         if self.script.endswith(".java"):
             return [java_of(self.environment_name, self.script, cache)]
         python = (
@@ -117,7 +117,7 @@ class Peer:
         return [[str(python), str(PEERS / self.script)]]
 
     def environment(self, run: Run) -> Mapping[str, str]:
-        """Return what every peer is told."""
+        """Return the environment variables of every peer."""
         return {
             "BENCH_BOOTSTRAP": run.bootstrap_servers,
             "BENCH_GUARANTEE": self.guarantee,
@@ -129,7 +129,7 @@ class Peer:
 
 
 def peers() -> tuple[System, ...]:
-    """Return every other system that can remove doubles, with both guarantees each."""
+    """Return all peers that can remove doubles, each with both guarantees."""
     return tuple(
         Peer(name=name, guarantee=guarantee, script=script, environment_name=home, is_slow=is_slow)
         for name, script, home, is_slow in (

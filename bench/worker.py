@@ -1,4 +1,4 @@
-"""A service in a process of its own, as the benchmark starts, watches and ends it."""
+"""A worker of a service: its process, from the start to the end."""
 
 import os
 import threading
@@ -17,18 +17,19 @@ from txfeatures.process.clock import Clock
 
 READY_WITHIN_S = 300.0
 STOP_GRACE_S = 30.0
-_LOOK_S = 0.02
+_POLL_S = 0.02
 
 
 class Worker:
-    """One worker of a service; a context manager that ends it.
+    """A context manager that starts one worker of a service and ends it.
 
     Args:
         bootstrap_servers: The broker.
-        directory: Where its log goes.
-        service: Which one.
-        name: Of the log file.
-        settings: Variables besides the broker's and the listening port's.
+        directory: Directory of its log.
+        clock: Clock of the measurement.
+        service: Name of the service.
+        name: Name of the log file.
+        settings: Environment variables besides those of the broker and the port.
     """
 
     def __init__(
@@ -65,17 +66,17 @@ class Worker:
 
     @property
     def cpu_s(self) -> float:
-        """CPU time it has used, user and system."""
+        """CPU time of the process, user and system."""
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
 
     @property
     def memory_bytes(self) -> int:
-        """Its resident memory."""
+        """Resident memory of the process."""
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def wait_ready(self) -> float:
-        """Return how many seconds after its start it was ready: tables recovered.
+        """Wait until the worker is ready, and return the seconds since its start.
 
         Raises:
             FatalError: It ended, or was not ready in time.
@@ -90,14 +91,14 @@ class Worker:
                         return self._clock.monotonic() - self._started_s
                 except httpx.TransportError:
                     pass
-                self._clock.wait(threading.Event(), _LOOK_S)
-        said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise FatalError(f"{self._service} did not become ready: {said[-1] if said else 'no word'}")
+                self._clock.wait(threading.Event(), _POLL_S)
+        log = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise FatalError(f"{self._service} did not become ready: {log[-1] if log else 'empty log'}")
 
     def stop(self) -> None:
-        """Stop it as Kubernetes does."""
+        """Stop the process as Kubernetes does."""
         self._process.stop(STOP_GRACE_S)
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
+        """Kill the process."""
         self._process.kill()

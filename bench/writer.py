@@ -1,7 +1,7 @@
-"""What putting rows costs: a backlog of final rows through fs_writer into the local AWS.
+"""Cost of putting rows: a backlog of final rows through fs_writer into the local AWS.
 
-The local AWS answers in the measuring process, on the same cores: rows a second say how
-fast *it* is. CPU a row is fs_writer's own.
+The local AWS runs in the measuring process, on the same cores, so rows per second show *its*
+speed. CPU per row is fs_writer's own.
 """
 
 import itertools
@@ -24,14 +24,14 @@ from txfeatures_fs_writer.features_step import GROUP
 from txfeatures_fs_writer.logic import values
 
 WRITE_UNIT_BYTES = 1024
-"""A write unit of Feature Store takes a record of up to 1 KB (AWS documentation)."""
+"""Size of a record that one write unit of Feature Store pays for (AWS documentation)."""
 
 _FIRST_MINUTE_S = 1_729_334_940
-_LOOK_S = 0.05
+_POLL_S = 0.05
 
 
 def measure_writer(count: int, *, clock: Clock, say: Callable[[str], None]) -> list[Measured]:
-    """Put ``count`` final rows, two or more, each of another minute, into both stores."""
+    """Measure fs_writer with ``count`` final rows, two or more, of different minutes."""
     with broker(clock) as (cluster, directory), LocalAws(clock=clock) as aws:
         env = {
             "TXF_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
@@ -40,7 +40,7 @@ def measure_writer(count: int, *, clock: Clock, say: Callable[[str], None]) -> l
             "AWS_DEFAULT_REGION": aws.region,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_CONFIG_FILE": "/dev/null",  # nothing of the user's account may be reached
+            "AWS_CONFIG_FILE": "/dev/null",  # keeps the user's account out of reach
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         }
         made = subprocess.run(
@@ -57,15 +57,15 @@ def measure_writer(count: int, *, clock: Clock, say: Callable[[str], None]) -> l
         with Worker(
             cluster.bootstrap_servers, directory, clock, service="fs_writer", settings=env
         ) as worker:
-            # Once the first row is put, the worker has joined and its clients are warm.
+            # After the first put the worker has joined its group and its clients are warm.
             while not (first := cluster.committed(GROUP, AGGREGATED)):
-                clock.wait(threading.Event(), _LOOK_S)
+                clock.wait(threading.Event(), _POLL_S)
             started_s, cpu_s = clock.monotonic(), worker.cpu_s
             say(f"fs_writer: loading {count - first:,} rows")
             cluster.fill(AGGREGATED, records)
             end = cluster.end(AGGREGATED)
             while cluster.committed(GROUP, AGGREGATED) < end:
-                clock.wait(threading.Event(), _LOOK_S)
+                clock.wait(threading.Event(), _POLL_S)
             rows = end - first
             taken_s, used_s = clock.monotonic() - started_s, worker.cpu_s - cpu_s
             worker.stop()
@@ -78,7 +78,7 @@ def measure_writer(count: int, *, clock: Clock, say: Callable[[str], None]) -> l
             value=rows / taken_s,
             unit="rows/s",
         ),
-        Measured(stage="fs_writer", what="CPU a row", value=used_s / rows * 1e6, unit="us"),
+        Measured(stage="fs_writer", what="CPU per row", value=used_s / rows * 1e6, unit="us"),
         Measured(stage="fs_writer", what="size of a row", value=size, unit="bytes"),
         Measured(
             stage="fs_writer",

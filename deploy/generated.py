@@ -1,4 +1,4 @@
-"""Files that repeat the code: one command that writes them, or tells which lag behind."""
+"""Files generated from the code: one command that writes them, or checks that none is stale."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ import typer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """What one command writes.
+    """The files that one command generates.
 
     Attributes:
-        command: How people run it.
-        directory: Where the files lie.
-        files: Makes them anew: name in the directory -> text.
-        owned: What else in the directory should not be there: a pattern of names.
+        command: The command line.
+        directory: The directory of the files.
+        files: Returns name in the directory -> text.
+        owned: Pattern of names in the directory; a file that matches and isn't generated is stale.
     """
 
     command: str
@@ -25,7 +25,7 @@ class Generated:
     owned: str | None = None
 
     def stale(self, directory: Path | None = None) -> list[str]:
-        """Return the names of what is missing, differs, or should not be there."""
+        """Return the names of the files that are missing, differ, or should not exist."""
         directory = directory or self.directory
         wanted = self.files()
         lagging = {name for name, text in wanted.items() if _text(directory / name) != text}
@@ -35,12 +35,14 @@ class Generated:
     def main(
         self,
         *,
-        check: Annotated[bool, typer.Option(help="Change nothing; fail if a file lags.")] = False,
+        check: Annotated[
+            bool, typer.Option(help="Change nothing; fail if a file is stale.")
+        ] = False,
         directory: Annotated[
-            Path | None, typer.Option(help="Where the files lie, if elsewhere.")
+            Path | None, typer.Option(help="Directory of the files, instead of the default.")
         ] = None,
     ) -> None:
-        """Write the files that repeat the code, or tell whether they lag behind it."""
+        """Write the files generated from the code, or check that none is stale."""
         directory = directory or self.directory
         stale = self.stale(directory)
         if check and stale:

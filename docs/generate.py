@@ -1,7 +1,7 @@
-"""The pages of docs/ that repeat the code: ``python docs/generate.py [--check]``.
+"""Generator of the reference pages of docs/: ``python docs/generate.py [--check]``.
 
-Settings, metrics, topics and features are declared once, in the code. These pages are
-written from there, and a test fails when they lag behind.
+Settings, metrics, topics and features are declared once, in the code. The pages are generated
+from the declarations, and a test fails if one is stale.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -196,7 +196,7 @@ def features() -> Iterator[str]:
 
 
 def default_of(field: FieldInfo) -> str:
-    """Return a setting's default for people; never what a secret holds."""
+    """Return the default of a setting in Markdown; never the value of a secret."""
     default = field.default
     if default is PydanticUndefined:
         return "computed" if field.default_factory else "required"
@@ -208,7 +208,7 @@ def default_of(field: FieldInfo) -> str:
 
 
 def bounds_of(field: FieldInfo) -> str:
-    """Return what a setting's value must keep to; empty if anything of its type will do."""
+    """Return the bounds of a setting in Markdown; empty if any value of its type is valid."""
     schema = _schema(field)
     if "enum" in schema:
         return " or ".join(f"`{choice}`" for choice in schema["enum"])
@@ -226,7 +226,7 @@ def bounds_of(field: FieldInfo) -> str:
 
 
 def type_of(field: FieldInfo) -> str:
-    """Return a setting's type for people."""
+    """Return the type of a setting in words."""
     schema = _schema(field)
     return {"password": "secret", "uri": "URL", "path": "path"}.get(
         str(schema.get("format")), str(schema["type"])

@@ -1,7 +1,7 @@
-"""The limit: a loop on confluent-kafka with a set and nothing else.
+"""The limit: a loop on confluent-kafka with only a set.
 
-It keeps no state: after a restart it has forgotten what it saw. So it is no dedup that
-anyone could run, but what the client library costs on its own.
+Its state is lost with the process, so it is no usable dedup; it shows the cost of the client
+library alone.
 """
 
 import os
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def loop(consumer: Consumer, producer: Producer, target: str, *, transactional: bool) -> None:
-    """Read, look up, send; every ``COMMIT_S`` make it durable and visible."""
+    """Read records, send the new ones, and commit every ``COMMIT_S``."""
     clock = SystemClock()
     seen: set[Any] = set()
     while True:

@@ -8,7 +8,7 @@ COMMIT_S = 0.1
 
 
 def is_first(_value: object, state: State) -> bool:
-    """Return whether the record's key is new, and remember it."""
+    """Remember the key of the record and return whether it was new."""
     if state.exists("seen"):
         return False
     state.set("seen", 1)

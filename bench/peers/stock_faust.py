@@ -1,4 +1,4 @@
-"""Stock Faust: a Table in memory with its changelog, one send per new key, as its manual has it."""
+"""Stock Faust, used as in its manual: a Table in memory with a changelog, one send per new key."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from faust.types import ProcessingGuarantee
 
 
 def create_app() -> faust.App:
-    """Return the app that the environment describes."""
+    """Return the app configured by the environment."""
     app = faust.App(
         "stock-faust",
         broker=f"aiokafka://{os.environ['BENCH_BOOTSTRAP']}",

@@ -1,11 +1,11 @@
-"""Install what a service needs, and only that, every file checked against requirements.lock.
+"""Install only the packages that a service needs, each file checked against requirements.lock.
 
     python locked.py /opt/venv/bin/python '.[dedup,tracing]'
     python locked.py /usr/local/bin/python hatchling
 
-The lock says for each package who asked for it. Read backwards that leads from an extra of
-pyproject.toml, or from a package, to all it needs, markers included; pip then takes that part
-of the lock with `--require-hashes`, and refuses it if anything were missing.
+The lock lists for each package the packages that require it. Read backwards, it leads from an
+extra of pyproject.toml, or from a package, to all that it needs, markers included. pip installs
+that part of the lock with `--require-hashes`, and refuses it if a package is missing.
 """
 
 import re
@@ -22,16 +22,16 @@ _ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==.*\n(?:[ \t]+.*\n?)*", re.MULTILINE)
 _ASKER = re.compile(r"^ +# (?:via|  )(?: +|)([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 FROM_CHECKOUT = {"faust-microbatch", "featurestore-local", "kafka-local"}
-"""Packages of this repository: the lock has what they need, not themselves."""
+"""Packages of this repository: the lock has their dependencies, but not themselves."""
 
 _EXTRAS = re.compile(r"\[(.*)\]")
 
 
 def part(lock: str, names: Iterable[str]) -> str:
-    """Return the entries of the named packages and of all that they need.
+    """Return the entries of the named packages and of all their dependencies.
 
     Raises:
-        LookupError: A package is not in the lock; the message says what to do.
+        LookupError: A package is not in the lock.
     """
     entries: dict[str, str] = defaultdict(str)
     needs: dict[str, set[str]] = defaultdict(set)
@@ -51,7 +51,7 @@ def part(lock: str, names: Iterable[str]) -> str:
 
 
 def direct(project: Mapping[str, Any], extras: Iterable[str]) -> Iterator[str]:
-    """Yield the packages that the project itself asks for, with these extras."""
+    """Yield the direct dependencies of the project with these extras."""
     requirements = [*project["dependencies"]]
     for extra in extras:
         requirements += project["optional-dependencies"][extra]
@@ -64,7 +64,7 @@ def direct(project: Mapping[str, Any], extras: Iterable[str]) -> Iterator[str]:
 
 
 def normalised(name: str) -> str:
-    """Return a package's name as PEP 503 compares it."""
+    """Return the name of a package normalised by PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

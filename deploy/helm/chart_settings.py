@@ -1,9 +1,9 @@
-"""The services' settings, as the chart knows them.
+"""The settings of the services as values of the chart.
 
-The settings classes are the one source: from them come the schema of the chart's
-values and the list of groups that each process reads. The chart turns
-``settings.kafka.bootstrap_servers`` into ``TXF_KAFKA_BOOTSTRAP_SERVERS`` by name alone,
-so a setting that is new in the code is new in the chart.
+The settings classes are the only source: the schema of the chart's values and the list of
+groups that each process reads are derived from them. The chart derives the name
+``TXF_KAFKA_BOOTSTRAP_SERVERS`` from ``settings.kafka.bootstrap_servers``, so it has every new
+setting at once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ PROCESSES: Mapping[str, type[Group]] = {
     **{name: READERS[name] for name in (*SERVICES, "bootstrap")},
     "compact": CompactSettings,
 }
-"""What the chart runs, and the settings that each reads."""
+"""Processes that the chart runs -> their settings."""
 
 CHART_OWNED: Mapping[str, frozenset[str]] = {
     "kafka": frozenset({"ca_file", "client_certificate_file", "client_key_file"}),
@@ -32,10 +32,10 @@ CHART_OWNED: Mapping[str, frozenset[str]] = {
     "fs_writer": frozenset({"http_host", "http_port"}),
     "api": frozenset({"http_host", "http_port"}),
 }
-"""What follows from the pod (its name, its port, its volumes), so can't be a value."""
+"""Settings that follow from the pod (its name, its port, its volumes), so can't be values."""
 
 PLAIN = frozenset({"TXF_AWS_ROLE_ARN"})
-"""Hidden in logs, but no secret: a role's name stands in every manifest that uses it."""
+"""Settings hidden in logs that are no secrets: the ARN of a role is in every manifest."""
 
 
 def readers() -> dict[str, list[str]]:
@@ -52,12 +52,12 @@ def shared() -> dict[str, Json]:
 
 
 def own(reader: str) -> dict[str, Json]:
-    """Return the JSON schema of each setting that only ``reader`` has and a value may give."""
+    """Return the JSON schema of each setting of ``reader`` alone that may be a value."""
     return _properties(PROCESSES[reader])
 
 
 def secret_names() -> list[str]:
-    """Return the environment names that only a Secret may carry."""
+    """Return the environment names that only a Secret may hold."""
     every = {
         name: field for cls in PROCESSES.values() for name, field in environment_names(cls).items()
     }
@@ -76,7 +76,7 @@ def _properties(cls: type[Group]) -> dict[str, Json]:
 
 
 def property_of(field: FieldInfo) -> Json:
-    """Return the JSON schema of one setting, with its bounds, its default and what it means."""
+    """Return the JSON schema of one setting, with its bounds, default and description."""
     annotation: Any = field.annotation
     model = create_model("Setting", value=(annotation, field))
     found: Json = model.model_json_schema()["properties"]["value"]

@@ -1,7 +1,7 @@
-"""The chart's files that repeat others: ``python -m deploy.helm.generate [--check]``.
+"""Generator of the chart's derived files: ``python -m deploy.helm.generate [--check]``.
 
-Written are the schema of the values, the groups of settings that each process reads, and
-copies of the alert rules and dashboards, since a chart can't read outside its folder.
+It writes the schema of the values, the groups of settings that each process reads, and copies
+of the alert rules and dashboards, because a chart can't read files outside its folder.
 """
 
 import json

@@ -15,7 +15,7 @@ _STRINGS: Json = {"type": "object", "additionalProperties": _STRING}
 
 
 def schema() -> Json:
-    """Return the whole schema (draft 7, which helm 3 and 4 read)."""
+    """Return the whole schema (draft 7, which Helm 3 and 4 read)."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Values of the chart txfeatures",
@@ -90,7 +90,7 @@ def _resources() -> Json:
 
 
 def _pod() -> dict[str, Json]:
-    """Return what every pod has, a command's as well as a service's."""
+    """Return the values of every pod, whether of a command or a service."""
     return {
         "resources": _resources(),
         "extraEnv": _STRINGS | {"propertyNames": {"not": {"pattern": "^TXF_"}}},
@@ -114,7 +114,7 @@ def _pod() -> dict[str, Json]:
 
 
 def _workload() -> dict[str, Json]:
-    """Return what the services have besides: they run for ever, several at a time."""
+    """Return the further values of services, which run for ever in several replicas."""
     spread = _one_of("", "ScheduleAnyway", "DoNotSchedule")
     probe = _closed(
         {
@@ -145,7 +145,7 @@ def _workload() -> dict[str, Json]:
 def _service(name: str) -> Json:
     found = {"settings": _closed(chart_settings.own(name)), **_pod(), **_workload()}
     if name == "poller":
-        del found["autoscaling"]  # one source, one rate: more pollers see no more of it
+        del found["autoscaling"]  # more pollers don't see more of one source
         found["spool"] = _closed({"size": _QUANTITY, "storageClassName": _STRING})
     if name == "api":
         found["service"] = _closed(

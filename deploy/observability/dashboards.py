@@ -1,7 +1,7 @@
-"""Grafana's dashboards: ``python deploy/observability/dashboards.py [--check]``.
+"""Generator of the Grafana dashboards: ``python deploy/observability/dashboards.py [--check]``.
 
-What they show is declared in `pipeline` and `workers`; the JSON that Grafana reads is written
-from there, and a test fails when it lags behind.
+The dashboards are declared in `pipeline` and `workers`; Grafana reads the generated JSON, and
+a test fails if it is stale.
 """
 
 import json
@@ -63,7 +63,7 @@ def _dashboard(board: Board) -> dashboard.Dashboard:
             .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
             .multi(True)
             .include_all(True)
-            .all_value(".*")  # also where Prometheus gives no namespace
+            .all_value(".*")  # also matches series without a namespace
             .current(everything)
         )
     )

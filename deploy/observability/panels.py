@@ -1,15 +1,15 @@
-"""What a dashboard is made of, and how its queries are put together."""
+"""The parts of a dashboard, and builders of its queries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 NAMESPACES = 'namespace=~"$namespace"'
-"""All of them, or no such label at all, unless some are chosen."""
+"""Matcher of the chosen namespaces; by default of all, and of series without the label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One or several curves: PromQL, and what the legend calls them."""
+    """One or several curves: their PromQL and their legend."""
 
     expr: str
     legend: str
@@ -20,8 +20,8 @@ class Panel:
     """One chart.
 
     Attributes:
-        unit: Of its axis, by Grafana's name: ``s``, ``Bps``, ``cps`` and ``cpm`` (counts a
-            second, a minute), ``short`` (plain numbers).
+        unit: Grafana's name of the unit of its axis: ``s``, ``Bps``, ``cps`` and ``cpm`` (counts
+            per second and per minute), ``short`` (plain numbers).
     """
 
     title: str
@@ -32,7 +32,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Panels side by side, three at most."""
+    """At most three panels side by side."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -49,7 +49,7 @@ class Board:
 
     @property
     def panels(self) -> Iterator[Panel]:
-        """All its panels."""
+        """The panels of all rows."""
         return (panel for row in self.rows for panel in row.panels)
 
 
@@ -68,12 +68,12 @@ def per_second(metric: str, *where: str, by: str = "") -> str:
 
 
 def per_minute(metric: str, *where: str, by: str = "") -> str:
-    """Return the rate of a counter in counts a minute, summed by labels."""
+    """Return the rate of a counter per minute, summed by labels."""
     return f"60 * {per_second(metric, *where, by=by)}"
 
 
 def last_hour(metric: str, *where: str) -> str:
-    """Return by how much a counter rose within an hour."""
+    """Return the increase of a counter within an hour."""
     return f"sum(increase({series(metric, *where)}[1h]))"
 
 
@@ -84,6 +84,6 @@ def slowest(histogram: str, *, by: str = "") -> str:
 
 
 def behind(gauge: str, *where: str, of: str = "max") -> str:
-    """Return how far a gauge of the feed's clock is behind the poller's, in seconds."""
+    """Return the seconds by which a gauge of the feed clock is behind that of the poller."""
     feed = f"max({series('txf_poller_feed_time_seconds')})"
     return f"{feed} - {of}({series(gauge, *where)})"

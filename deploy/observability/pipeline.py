@@ -1,4 +1,4 @@
-"""The dashboard of the pipeline: what comes in, what goes out, how far behind it is."""
+"""The dashboard of the pipeline: input, output and lag."""
 
 from deploy.observability.panels import (
     Board,
@@ -17,8 +17,8 @@ _FLOW = Row(
     panels=(
         Panel(
             title="Bytes polled, in, archived",
-            description="Bodies of the source's answers, which repeat themselves; records that "
-            "Kafka took on raw; Parquet objects in S3.",
+            description="Bodies of the source's answers, which overlap; records acknowledged on "
+            "raw; Parquet objects in S3.",
             unit="Bps",
             queries=(
                 Query(expr=per_second("txf_poller_response_bytes_total"), legend="polled"),
@@ -34,8 +34,8 @@ _FLOW = Row(
         ),
         Panel(
             title="Rows to the Feature Store",
-            description="Rows that it acknowledged: provisional ones of open minutes; final ones "
-            "and their corrections.",
+            description="Acknowledged rows: provisional rows of open minutes; final rows and "
+            "their corrections.",
             unit="cpm",
             queries=(
                 Query(expr=per_minute("txf_fs_writer_rows_total", by="kind"), legend="{{kind}}"),
@@ -43,7 +43,7 @@ _FLOW = Row(
         ),
         Panel(
             title="Transactions",
-            description="What becomes of them, stage by stage.",
+            description="Transactions handled by each stage.",
             unit="cps",
             queries=(
                 Query(
@@ -64,8 +64,8 @@ _FRESHNESS = Row(
     panels=(
         Panel(
             title="Freshness",
-            description="The feed's clock less the time of the newest row: in the online store, "
-            "and as the api last served it.",
+            description="Feed clock minus the event_time of the newest row: in the online store, "
+            "and as last served by the api.",
             unit="s",
             queries=(
                 Query(expr=behind("txf_fs_writer_event_time_seconds"), legend="online store"),
@@ -74,7 +74,7 @@ _FRESHNESS = Row(
         ),
         Panel(
             title="Lag in time",
-            description="The poller's clock less that of each stage's slowest partition.",
+            description="Feed clock of the poller minus that of each stage's slowest partition.",
             unit="s",
             queries=(
                 Query(expr=behind("txf_dedup_partition_time_seconds", of="min"), legend="dedup"),
@@ -94,7 +94,7 @@ _FRESHNESS = Row(
         ),
         Panel(
             title="Lag in records",
-            description="Records ahead of the workers; a commit marker counts as one.",
+            description="Records not yet read by the workers; a commit marker counts as one.",
             unit="short",
             queries=(
                 Query(
@@ -114,7 +114,7 @@ _WATERMARK = Row(
     panels=(
         Panel(
             title="Watermark behind the feed",
-            description="A minute becomes final that long after its end; 60 to 80 s are usual.",
+            description="Delay after which a minute becomes final; usually 60 to 80 s.",
             unit="s",
             queries=(
                 Query(expr=behind("txf_aggregator_watermark_time_seconds"), legend="watermark"),
@@ -122,7 +122,7 @@ _WATERMARK = Row(
         ),
         Panel(
             title="Late transactions",
-            description="counted: after their minute was final; late and future: never.",
+            description="counted: after their minute was final; late and future: not counted.",
             unit="cpm",
             queries=(
                 Query(
@@ -132,8 +132,8 @@ _WATERMARK = Row(
             ),
         ),
         Panel(
-            title="Rows sent by the aggregator",
-            description="Provisional, final, and corrections of final ones.",
+            title="Rows published by the aggregator",
+            description="Provisional rows, final rows, and corrections of final rows.",
             unit="cpm",
             queries=(
                 Query(expr=per_minute("txf_aggregator_rows_total", by="kind"), legend="{{kind}}"),
@@ -147,13 +147,13 @@ _SOURCE = Row(
     panels=(
         Panel(
             title="Gaps",
-            description="Times the feed outran the poll, in the last hour.",
+            description="Gaps in the last hour, in which the feed outran the poll.",
             unit="short",
             queries=(Query(expr=last_hour("txf_poller_gaps_total"), legend="gaps"),),
         ),
         Panel(
             title="Polls",
-            description="By outcome.",
+            description="Polls by outcome.",
             unit="cpm",
             queries=(
                 Query(
@@ -163,7 +163,7 @@ _SOURCE = Row(
         ),
         Panel(
             title="Interval between polls",
-            description="Halved after a gap, longer after failures.",
+            description="Half after a gap, longer after failures.",
             unit="s",
             queries=(
                 Query(expr=f"max({series('txf_poller_interval_seconds')})", legend="interval"),
@@ -177,7 +177,7 @@ _RECORDS_LOST = Row(
     panels=(
         Panel(
             title="Dead letters",
-            description="In the last hour.",
+            description="Dead letters in the last hour.",
             unit="short",
             queries=tuple(
                 Query(expr=last_hour(f"txf_{service}_dlq_records_total"), legend=service)
@@ -186,8 +186,8 @@ _RECORDS_LOST = Row(
         ),
         Panel(
             title="Records not accounted for",
-            description="Read, and neither sent on, duplicate, late nor dead: what is in flight. "
-            "It must not drift.",
+            description="Records read that were not published, duplicate, late or dead letters: "
+            "those in flight. Must not drift.",
             unit="short",
             queries=(
                 Query(
@@ -198,7 +198,7 @@ _RECORDS_LOST = Row(
         ),
         Panel(
             title="Totals overflowed",
-            description="Rows withheld in the last hour.",
+            description="Rows not published in the last hour.",
             unit="short",
             queries=(Query(expr=last_hour("txf_aggregator_overflows_total"), legend="rows"),),
         ),
@@ -210,7 +210,7 @@ _REFUSALS = Row(
     panels=(
         Panel(
             title="Calls refused by the stores",
-            description="They are made again; nothing is lost.",
+            description="Refused calls are retried; nothing is lost.",
             unit="cpm",
             queries=(
                 Query(
@@ -221,7 +221,7 @@ _REFUSALS = Row(
         ),
         Panel(
             title="Answers of the api",
-            description="By status.",
+            description="Answers by status.",
             unit="cps",
             queries=(
                 Query(expr=per_second("txf_api_requests_total", by="status"), legend="{{status}}"),
@@ -229,7 +229,7 @@ _REFUSALS = Row(
         ),
         Panel(
             title="Spool",
-            description="What the pollers keep on disk because Kafka does not take it.",
+            description="Bytes on the disks of pollers that Kafka has not acknowledged.",
             unit="bytes",
             queries=(Query(expr=f"sum({series('txf_poller_spool_bytes')})", legend="waiting"),),
         ),
@@ -239,6 +239,6 @@ _REFUSALS = Row(
 PIPELINE = Board(
     uid="txfeatures-pipeline",
     title="txfeatures: pipeline",
-    description="What comes in, what goes out, and how far behind the feed it is.",
+    description="Input, output and lag of the pipeline.",
     rows=(_FLOW, _FRESHNESS, _WATERMARK, _SOURCE, _RECORDS_LOST, _REFUSALS),
 )

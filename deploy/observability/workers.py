@@ -1,4 +1,4 @@
-"""The dashboard of the workers: how hard they work, and how long their steps take."""
+"""The dashboard of the workers: their load, and the durations of their steps."""
 
 from deploy.observability.panels import (
     Board,
@@ -18,7 +18,7 @@ _KAFKA = Row(
     panels=(
         Panel(
             title="Committed",
-            description="Kafka transactions a second.",
+            description="Kafka transactions per second.",
             unit="cps",
             queries=tuple(
                 Query(
@@ -30,7 +30,7 @@ _KAFKA = Row(
         ),
         Panel(
             title="Aborted",
-            description="In the last hour; their batches follow in other ones.",
+            description="Aborted in the last hour; their batches were processed again.",
             unit="short",
             queries=tuple(
                 Query(
@@ -42,7 +42,7 @@ _KAFKA = Row(
         ),
         Panel(
             title="Duration of a commit",
-            description="From the begin of the Kafka transaction, retries included; 95 %.",
+            description="95th percentile, from the start of the Kafka transaction, with retries.",
             unit="s",
             queries=tuple(
                 Query(expr=slowest(f"txf_{service}_commit_duration_seconds"), legend=service)
@@ -57,13 +57,13 @@ _STATE = Row(
     panels=(
         Panel(
             title="Hashes remembered",
-            description="By dedup; up to 120 bytes each.",
+            description="Hashes in the memory of dedup, up to 120 bytes each.",
             unit="short",
             queries=(Query(expr=f"sum({series('txf_dedup_remembered_hashes')})", legend="hashes"),),
         ),
         Panel(
             title="Recovery",
-            description="How long the last recovery of tables took.",
+            description="Duration of the last recovery of tables.",
             unit="s",
             queries=tuple(
                 Query(expr=f"max({series(f'txf_{service}_recovery_seconds')})", legend=service)
@@ -72,7 +72,7 @@ _STATE = Row(
         ),
         Panel(
             title="Lost to rebalances",
-            description="Seconds in the last hour in which workers stood still.",
+            description="Seconds in the last hour for which rebalances paused the workers.",
             unit="s",
             queries=tuple(
                 Query(expr=last_hour(f"txf_{service}_rebalance_pause_seconds_sum"), legend=service)
@@ -87,13 +87,13 @@ _CALLS = Row(
     panels=(
         Panel(
             title="Duration of a poll",
-            description="From the request to the whole answer; 95 %.",
+            description="95th percentile, from the request to the whole answer.",
             unit="s",
             queries=(Query(expr=slowest("txf_poller_poll_duration_seconds"), legend="poll"),),
         ),
         Panel(
             title="Duration of a put",
-            description="One call to a store without its retries; 95 %.",
+            description="95th percentile of a call to a store, without retries.",
             unit="s",
             queries=(
                 Query(
@@ -104,7 +104,7 @@ _CALLS = Row(
         ),
         Panel(
             title="Duration of a request",
-            description="From the request to the last byte of the api's answer; 95 %.",
+            description="95th percentile, from the request to the last byte of the answer.",
             unit="s",
             queries=(
                 Query(
@@ -117,11 +117,11 @@ _CALLS = Row(
 )
 
 _READS = Row(
-    title="The online store as the api reads it",
+    title="Reads of the online store by the api",
     panels=(
         Panel(
             title="Reads",
-            description="By outcome.",
+            description="Reads by outcome.",
             unit="cps",
             queries=(
                 Query(
@@ -136,6 +136,6 @@ _READS = Row(
 WORKERS = Board(
     uid="txfeatures-workers",
     title="txfeatures: workers",
-    description="How hard the services work, and how long their steps take.",
+    description="Load of the services, and durations of their steps.",
     rows=(_KAFKA, _STATE, _CALLS, _READS),
 )

@@ -1,7 +1,7 @@
-"""A namespace with Kafka, the local AWS and a source, for the chart to be installed in.
+"""A namespace with Kafka, the local AWS and a source, in which the chart is installed.
 
-It works on the cluster of the current kubeconfig, so it runs only when it is asked for:
-``make cluster-test``. The images must be known to the cluster's nodes.
+It uses the cluster of the current kubeconfig, so it runs only by ``make cluster-test``. The
+nodes of the cluster must have the images.
 """
 
 import os
@@ -23,11 +23,11 @@ LOCAL_PACKAGE = FOLDER.parents[1] / "src" / "txfeatures_local"
 REGISTRY = os.environ.get("CLUSTER_TEST_REGISTRY", "")
 TAG = os.environ.get("CLUSTER_TEST_TAG", __version__)
 POLLER = {"interval_s": 0.5, "min_interval_s": 0, "backoff_first_s": 0.05, "backoff_max_s": 1}
-"""A second of the recording each 0.5 s: it lasts some seven minutes, stops not counted."""
+"""A second of the recording every 0.5 s: it lasts about seven minutes, pauses not counted."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is in this folder, saying why, unless there is a cluster that may be used."""
+    """Skip the tests of this folder, with the reason, unless a cluster may be used."""
     ours = [item for item in items if item.path.is_relative_to(FOLDER)]
     if ours and (reason := no_cluster()):
         for item in ours:
@@ -35,22 +35,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def no_cluster() -> str | None:
-    """Return why no cluster can be used, None where one can."""
+    """Return the reason why no cluster can be used, None if one can."""
     if os.environ.get("CLUSTER_TEST") != "1":
         return "the current kubeconfig's cluster is used by `make cluster-test` only"
     if absent := [name for name in ("helm", "kubectl") if not find(name)]:
-        return f"no {' and no '.join(absent)} on PATH: no cluster can be asked"
+        return f"no {' and no '.join(absent)} on PATH: no cluster can be used"
     if run([binary("kubectl"), "get", "--raw", "/readyz", "--request-timeout=10s"]).returncode:
         return (
             "no cluster: the current kubeconfig's API server does not answer; start one and "
-            f"give its nodes {images.KAFKA} and what `make images` makes: {images.HOW}"
+            f"give its nodes {images.KAFKA} and the images of `make images`: {images.HOW}"
         )
     return None
 
 
 @pytest.fixture(scope="package")
 def namespace() -> Iterator[Namespace]:
-    """Make a namespace of the tests' own; it is deleted after them."""
+    """Create a namespace for the tests; it is deleted after them."""
     name = f"txfeatures-test-{random.randrange(16**6):06x}"
     kubectl = binary("kubectl")
     assert run([kubectl, "create", "namespace", name]).returncode == 0
@@ -67,11 +67,11 @@ def namespace() -> Iterator[Namespace]:
 
 @pytest.fixture(scope="package")
 def backends(namespace: Namespace) -> Namespace:
-    """Start what the pipeline needs; the source waits for its recording."""
+    """Start the dependencies of the pipeline; the source waits for its recording."""
     registry = f"{REGISTRY.rstrip('/')}/" if REGISTRY else ""
     if absent := images.missing(namespace, registry=registry, tag=TAG):
         pytest.fail(
-            f"the cluster's nodes have no {', no '.join(absent)}; `make images` makes ours, "
+            f"the cluster's nodes have no {', no '.join(absent)}; `make images` builds ours, "
             f"give them to the nodes: {images.HOW}",
             pytrace=False,
         )
@@ -90,7 +90,7 @@ def backends(namespace: Namespace) -> Namespace:
 
 
 def give_recording(namespace: Namespace, recording: Path) -> None:
-    """Hand the source its recording."""
+    """Copy the recording to the source."""
     running = "--for=jsonpath={.status.phase}=Running"
     namespace.kubectl("wait", "pod", "-l", "app=source", running, "--timeout=120s")
     take = "cat > /recording/part && mv /recording/part /recording/whole.ndjson.gz"
@@ -101,7 +101,7 @@ def give_recording(namespace: Namespace, recording: Path) -> None:
 
 
 def values(namespace: Namespace, **more: Any) -> dict[str, Any]:
-    """Return what the tests say besides values-local.yaml."""
+    """Return the values of the tests in addition to values-local.yaml."""
     (service,) = namespace.get("service", "aws")
     return {
         "image": {"registry": REGISTRY, "tag": TAG},

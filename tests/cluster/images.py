@@ -1,4 +1,4 @@
-"""Whether the cluster has the images, found out before anything waits for them."""
+"""A check that the cluster has the images, before a test waits for them."""
 
 import json
 from typing import Any
@@ -15,9 +15,9 @@ REFUSALS = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidIma
 
 
 def missing(namespace: Namespace, *, registry: str, tag: str) -> list[str]:
-    """Return the images of which the cluster can start no container."""
+    """Return the images that the cluster can't start."""
     ours = [f"{registry}txfeatures-{name}:{tag}" for name in (*COMPONENTS, "tools", "local")]
-    # Without a registry the name says nothing of where they could be pulled from.
+    # Without a registry in its name an image can't be pulled.
     policies = dict.fromkeys(ours, "IfNotPresent" if registry else "Never")
     pod = pod_of({**policies, KAFKA: "IfNotPresent"})
     namespace.kubectl("apply", "-f", "-", text=json.dumps(pod))
@@ -28,7 +28,7 @@ def missing(namespace: Namespace, *, registry: str, tag: str) -> list[str]:
 
 
 def pod_of(policies: dict[str, str]) -> dict[str, Any]:
-    """Return a pod with a container of each image, which ends at once."""
+    """Return a pod with a container per image, each of which ends at once."""
     containers = [
         {"name": f"image-{number}", "image": image, "imagePullPolicy": policy, "command": ["true"]}
         for number, (image, policy) in enumerate(policies.items())
@@ -38,17 +38,17 @@ def pod_of(policies: dict[str, str]) -> dict[str, Any]:
 
 
 def statuses(namespace: Namespace) -> list[dict[str, Any]]:
-    """Return the status of each container; one without any while the pod is not on a node."""
+    """Return the status of each container; an empty one until the pod is on a node."""
     (pod,) = namespace.get("pod", POD)
     found: list[dict[str, Any]] = pod["status"].get("containerStatuses", [{"state": {}}])
     return found
 
 
 def is_refused(status: dict[str, Any]) -> bool:
-    """Whether the node has no such image and can't get it."""
+    """Return whether the node lacks the image and can't pull it."""
     return status["state"].get("waiting", {}).get("reason") in REFUSALS
 
 
 def is_decided(status: dict[str, Any]) -> bool:
-    """Whether a container has been started, or can't be."""
+    """Return whether a container has started, or can't start."""
     return bool({"running", "terminated"} & status["state"].keys()) or is_refused(status)

@@ -1,4 +1,4 @@
-"""A namespace of the cluster, and how the tests act and look in it."""
+"""A namespace of the cluster, with the actions and observations of the tests."""
 
 import json
 import subprocess
@@ -19,14 +19,14 @@ Object = dict[str, Any]
 
 
 class Namespace:
-    """A namespace of the cluster, and helm and kubectl in it."""
+    """A namespace of the cluster, with helm and kubectl."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._clock = SystemClock()
 
     def kubectl(self, *arguments: str, text: str | bytes | None = None) -> str:
-        """Run kubectl; fail with what the cluster says when it does."""
+        """Run kubectl and return its output; fail with its errors."""
         return self._call([binary("kubectl"), "-n", self.name, *arguments], text)
 
     def helm(self, command: str, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
@@ -43,7 +43,7 @@ class Namespace:
         return items
 
     def pods(self, *components: str) -> list[Object]:
-        """Return the pods of these services, or of all, without those that are being stopped."""
+        """Return the pods of these services, or of all, except pods that are being stopped."""
         chosen = ",".join(components or COMPONENTS)
         instance = "app.kubernetes.io/instance=txfeatures"
         found = self.get("pods", "-l", f"{instance},app.kubernetes.io/component in ({chosen})")
@@ -55,18 +55,18 @@ class Namespace:
         return self.kubectl("exec", "-i", pod, "--", "python", "-", *arguments, text=text)
 
     def probe(self, question: str) -> Any:
-        """Ask ``probe.py``, which runs beside the pipeline."""
+        """Return the answer of ``probe.py``, which runs beside the pipeline."""
         return json.loads(self.python("pod/probe", "probe.py", question).splitlines()[-1])
 
     def sigkill(self, pod: Object) -> None:
-        """End the pod's process with SIGKILL, by ``sigkill.py`` on the pod's node."""
+        """Kill the process of a pod with SIGKILL, by ``sigkill.py`` on its node."""
         node = f"spec.nodeName={pod['spec']['nodeName']}"
         (neighbour,) = self.get("pods", "-l", "app=sigkill", "--field-selector", node)
         identity = container(pod)["containerID"].rpartition("/")[2]
         self.python(neighbour["metadata"]["name"], "sigkill.py", identity)
 
     def run_job(self, name: str, manifest: str) -> str:
-        """Run a Job to its end; return what it printed, fail unless it completed."""
+        """Run a Job to its end and return its output; fail unless it completed."""
         self.kubectl("apply", "-f", "-", text=manifest)
         self.wait_until(lambda: self._has_ended(name))
         printed = self.kubectl("logs", f"job/{name}")
@@ -75,7 +75,7 @@ class Namespace:
         return printed
 
     def wait_until(self, is_so: Callable[[], bool], *, timeout_s: float = 300) -> None:
-        """Look until ``is_so``."""
+        """Wait until ``is_so``."""
         deadline = self._clock.monotonic() + timeout_s
         while not is_so():
             assert self._clock.monotonic() < deadline, f"took too long\n{self._scene()}"
@@ -88,12 +88,12 @@ class Namespace:
     def _call(self, line: Sequence[str], text: str | bytes | None) -> str:
         given = text.encode() if isinstance(text, str) else text
         result = subprocess.run(line, input=given, capture_output=True, check=False, timeout=590)
-        said = result.stderr.decode(errors="replace")
-        assert result.returncode == 0, f"{' '.join(line)}: {said}\n{self._scene()}"
+        errors = result.stderr.decode(errors="replace")
+        assert result.returncode == 0, f"{' '.join(line)}: {errors}\n{self._scene()}"
         return result.stdout.decode()
 
     def _scene(self) -> str:
-        """Return what a person would look at next."""
+        """Return pods, events and logs, for the message of a failure."""
         kubectl = [binary("kubectl"), "-n", self.name]
         pods = run([*kubectl, "get", "pods,jobs,pvc", "-o", "wide"]).stdout
         events = run([*kubectl, "get", "events", "--sort-by=.lastTimestamp"]).stdout
@@ -102,13 +102,13 @@ class Namespace:
 
 
 def is_true(found: Object, condition: str) -> bool:
-    """Whether a condition of an object's status is met."""
+    """Return whether a condition in the status of an object is true."""
     conditions = {each["type"]: each["status"] for each in found["status"].get("conditions", [])}
     return conditions.get(condition) == "True"
 
 
 def are_ready(pods: Sequence[Object]) -> bool:
-    """Whether every pod is ready."""
+    """Return whether every pod is ready."""
     return all(is_true(pod, "Ready") for pod in pods)
 
 

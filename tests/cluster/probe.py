@@ -1,6 +1,6 @@
-"""Questions about the pipeline, answered from inside of the cluster: ``python - rows``.
+"""Queries of the pipeline from inside the cluster: ``python - rows``.
 
-Runs in a pod of the image with the command, to which the tests copy `txfeatures_local`.
+It runs in a pod of the image with the command, to which the tests copy `txfeatures_local`.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-sys.path.insert(0, "/tmp")  # where the tests have put it
+sys.path.insert(0, "/tmp")  # to which the tests copy it
 
 import boto3
 import httpx
@@ -38,19 +38,19 @@ DRAIN_TIMEOUT_S = 480.0
 
 
 def status() -> Status:
-    """Ask the source how far it has been shown."""
+    """Return the progress of the source in its recording."""
     with httpx.Client(timeout=10.0) as client:
         return read_status(SOURCE, client)
 
 
 def shown() -> int:
-    """Return how many transactions the source has shown; -1 when it has shown all."""
+    """Return the number of transactions that the source has shown; -1 after the last."""
     found = status()
     return -1 if found.exhausted else found.transactions
 
 
 def drain() -> bool:
-    """Wait until everything has arrived; return whether it has."""
+    """Wait until the replay is drained; return whether it is."""
     clock = SystemClock()
     deadline = clock.monotonic() + DRAIN_TIMEOUT_S
     with closing(Drain(load(KafkaSettings), status=status, pollers=1)) as drained:
@@ -60,7 +60,7 @@ def drain() -> bool:
 
 
 def rows() -> dict[str, tuple[int, int]]:
-    """Return minute -> (transactions, sum of fees) of the online store's final rows."""
+    """Return minute -> (transactions, sum of fees) of the final rows in the online store."""
     found = status()
     store = boto3.client("sagemaker-featurestore-runtime")
     final = read_rows(
@@ -73,12 +73,12 @@ def rows() -> dict[str, tuple[int, int]]:
 
 
 def bucket_client() -> Any:
-    """Return a client of S3 that looks for no host of the bucket's name."""
+    """Return a client of S3 that addresses buckets by path, not by host name."""
     return boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 
 
 def archive() -> dict[str, Any]:
-    """Return what the archive has: its rows by hash and as a digest, and its objects."""
+    """Return the contents of the archive: hashes and a digest of its rows, and its objects."""
     bucket = S3Bucket(bucket_client(), AwsSettings().bucket)
     live = [name.key for name in live_objects(bucket)]
     tables = [pq.read_table(io.BytesIO(bucket.get(key).body)) for key in live]
@@ -93,7 +93,7 @@ def archive() -> dict[str, Any]:
 
 
 def served() -> dict[str, tuple[int, int]]:
-    """Ask the api for the minutes that ``rows`` returns, in the same form."""
+    """Return the minutes of ``rows`` in the same form, read from the api."""
     minutes = sorted(rows())
     query: dict[str, str | int] = {"from": minutes[0], "to": minutes[-1], "limit": 1000}
     with httpx.Client(timeout=10.0) as client:
@@ -102,12 +102,12 @@ def served() -> dict[str, tuple[int, int]]:
 
 
 def totals(row: Mapping[str, Any]) -> tuple[int, int]:
-    """Return a row's number of transactions and sum of fees."""
+    """Return the number of transactions and the sum of fees of a row."""
     return int(row["total_nb_trx_1min"]), int(row["total_fee_1min"])
 
 
 def leftovers() -> dict[str, Any]:
-    """Return what is there of topics, bucket and feature group."""
+    """Return the existing topics, bucket and feature group."""
     aws = AwsSettings()
     there = AdminClient(connection(load(KafkaSettings))).list_topics(timeout=10).topics
     group = boto3.client("sagemaker").describe_feature_group(FeatureGroupName=aws.feature_group)

@@ -1,8 +1,8 @@
-"""SIGKILL for process 1 of a container: ``python - <container's id>``.
+"""SIGKILL for process 1 of a container: ``python - <id of the container>``.
 
-Inside of its own namespace of processes, process 1 is safe from every signal that it does
-not handle. So this runs in a pod that sees its node's processes (``hostPID``), as the user
-that the services run as, which is all that kill(2) asks for.
+Within its own PID namespace, process 1 receives no signal that it does not handle. This runs
+in a pod with the processes of its node (``hostPID``), as the user of the services, which is
+all that kill(2) requires.
 """
 
 import os
@@ -13,17 +13,17 @@ from pathlib import Path
 
 
 def processes(container: str) -> Iterator[int]:
-    """Yield the processes of a container, whose id is in the names of their cgroups."""
+    """Yield the processes of a container, found by its id in the names of their cgroups."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if container in (folder / "cgroup").read_text():
                 yield int(folder.name)
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
 
 
 def is_first(process: int) -> bool:
-    """Whether a process is process 1 in its own namespace."""
+    """Return whether a process is process 1 in its own PID namespace."""
     status = Path(f"/proc/{process}/status").read_text().splitlines()
     (numbers,) = [line for line in status if line.startswith("NSpid:")]
     return numbers.split()[-1] == "1"

@@ -1,4 +1,4 @@
-"""Which code is here: ``python -`` prints a digest of the sources of each package of ours."""
+"""Digests of the installed code: ``python -`` prints one for each package of ours."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ PACKAGES = ("services", "txfeatures", "txfeatures_local")
 
 
 def digests() -> dict[str, str]:
-    """Return package -> digest, for those that can be imported here."""
+    """Return package -> digest of its sources, for the packages that can be imported."""
     specs = {name: find_spec(name) for name in PACKAGES}
     return {
         name: digest(Path(folder))
@@ -21,7 +21,7 @@ def digests() -> dict[str, str]:
 
 
 def digest(folder: Path) -> str:
-    """Return a digest of every source file below a folder, and of its name."""
+    """Return a digest of the names and contents of all source files in a folder."""
     found = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         found.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())

@@ -1,4 +1,4 @@
-"""A real API server takes everything that the chart's values files make."""
+"""Acceptance of the chart's manifests, with all its values files, by a real API server."""
 
 from pathlib import Path
 

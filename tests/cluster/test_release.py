@@ -1,5 +1,5 @@
 """The life of a release on a real cluster, in order: install, test, upgrade, rollback, crashes,
-compaction, the end of the replay, uninstall. One replay of a block runs through all of it.
+compaction, the end of the replay, uninstall. One replay of a block lasts through all of them.
 """
 
 import json
@@ -30,20 +30,20 @@ def identities(pods: list[Object]) -> set[str]:
 
 
 def shown(namespace: Namespace) -> int:
-    """How many transactions the source has shown; the recording must not be over."""
+    """Return the number of transactions that the source has shown; fail after the last."""
     transactions: int = namespace.probe("shown")
-    assert transactions >= 0, "the recording was over before it was wanted to be"
+    assert transactions >= 0, "the recording ended too early"
     return transactions
 
 
 def show_more(namespace: Namespace, transactions: int) -> None:
-    """Let the replay go on for a while."""
+    """Wait until the source has shown that many more transactions."""
     before = shown(namespace)
     namespace.wait_until(lambda: shown(namespace) >= before + transactions)
 
 
 def has_come_back(namespace: Namespace, component: str, killed: list[Object]) -> bool:
-    """Whether every container of a service was started anew in its pod, and is ready."""
+    """Return whether every container of a service has restarted in its pod and is ready."""
     pods = namespace.pods(component)
     before = {container(pod)["containerID"] for pod in killed}
     now = {container(pod).get("containerID") for pod in pods}
@@ -51,7 +51,7 @@ def has_come_back(namespace: Namespace, component: str, killed: list[Object]) ->
 
 
 def how_it_ended(pod: Object) -> tuple[int, str]:
-    """Return the exit code and the reason of a pod's only crash."""
+    """Return the exit code and the reason of the only crash of a pod."""
     status = container(pod)
     assert status["restartCount"] == 1
     ended = status["lastState"]["terminated"]
@@ -59,7 +59,7 @@ def how_it_ended(pod: Object) -> tuple[int, str]:
 
 
 def compaction(namespace: Namespace, name: str, *options: str) -> str:
-    """Return the CronJob's Job, as ``kubectl create job --from`` makes it, with more options."""
+    """Return the Job of ``kubectl create job --from`` the CronJob, with further options."""
     made = namespace.kubectl(
         *("create", "job", name, "--from", COMPACT, "--dry-run=client", "-o", "json")
     )
@@ -176,7 +176,7 @@ def test_the_compaction_of_the_cronjob_makes_fewer_objects_of_the_same_rows(
     assert f"archive: {len(merged)} objects" in printed
     assert f"made into {len(made)}; 0 dead ones deleted, {len(dead)} kept" in printed
 
-    # The dead are kept for their readers, an hour by default.
+    # Dead objects are kept for their readers, for an hour by default.
     again = compaction(release, "compact-again", "--grace-s", "0")
     assert f"made into 0; {len(dead)} dead ones deleted" in release.run_job("compact-again", again)
     cleared = release.probe("archive")

@@ -1,4 +1,4 @@
-"""Images once, a stack per test that wants one."""
+"""Fixtures for Docker Compose: images built once, and a stack per test that uses one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.compose.stack import BASE, BUILD_TIMEOUT_S, Compose, docker, no_engin
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """All images, built; skips where there is no engine."""
+    """Build all images; skip the test if there is no engine."""
     if reason := no_engine(compose=True):
         pytest.skip(reason)
     docker("compose", "-f", str(BASE), "build", "--quiet", timeout_s=BUILD_TIMEOUT_S)

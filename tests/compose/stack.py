@@ -1,4 +1,4 @@
-"""docker-compose.yml as the tests drive it: under a name and on ports of their own."""
+"""A stack of docker-compose.yml for a test, with a name and ports of its own."""
 
 import io
 import json
@@ -38,7 +38,7 @@ LOOK_S = 0.2
 
 
 def no_engine(*, compose: bool = False) -> str | None:
-    """Return why containers can't be had here, None where they can."""
+    """Return the reason why containers can't run here, None if they can."""
     if shutil.which("docker") is None:
         return "no Docker engine: the command docker is not installed"
     for command in (["docker", "info"], *([["docker", "compose", "version"]] if compose else [])):
@@ -48,7 +48,7 @@ def no_engine(*, compose: bool = False) -> str | None:
 
 
 def docker(*arguments: str, timeout_s: float = 120.0) -> str:
-    """Run docker; return its output, fail with what it complained of."""
+    """Run docker and return its output; fail with its errors."""
     done = subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, timeout=timeout_s, cwd=REPOSITORY
     )
@@ -60,10 +60,10 @@ class Compose:
     """A project of Docker Compose.
 
     Args:
-        name: Of the project.
+        name: Name of the project.
         files: Its Compose files.
-        env_file: Variables for them.
-        recording: What the source shows; None leaves it to the files.
+        env_file: File of variables for them.
+        recording: Recording for the source; None for that of the files.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class Compose:
         return done.stdout
 
     def up(self) -> None:
-        """Start everything and wait until all of it is healthy."""
+        """Start all containers and wait until they are healthy."""
         self.run("up", "--wait", "--no-build", timeout_s=START_TIMEOUT_S)
 
     def down(self) -> None:
-        """Remove everything."""
+        """Remove all containers and volumes."""
         self._client.close()
         self.run("down", "--volumes", "--timeout", "20")
 
@@ -117,13 +117,13 @@ class Compose:
         )
 
     def container(self, service: str) -> dict[str, Any]:
-        """Return what the engine knows of a service's container."""
+        """Return the engine's description of the container of a service."""
         name = self.run("ps", "-aq", service).strip()
         [found] = json.loads(docker("inspect", name))
         return dict(found)
 
     def crash(self, service: str) -> None:
-        """End a service with SIGKILL and start it again."""
+        """Kill a service with SIGKILL and start it again."""
         name = self.run("ps", "-q", service).strip()
         docker("kill", "--signal", "KILL", name)
         docker("start", name)
@@ -133,22 +133,22 @@ class Compose:
         return f"http://{HOST}:{self._ports[part]}{path}"
 
     def get(self, path: str) -> httpx.Response:
-        """Ask the api."""
+        """Send a request to the api."""
         return self._client.get(self.url("api", path))
 
     def status(self) -> Status:
-        """Return how far the source has shown its recording; it may just be starting."""
+        """Return the progress of the source in its recording; fails while it is starting."""
         return read_status(self.url("source", "/_local/status"), self._client)
 
     def wait_until(self, is_true: Callable[[], bool]) -> None:
-        """Look until ``is_true``; a container that just restarts may not answer."""
+        """Wait until ``is_true``; a container that is restarting may not answer."""
         deadline = self._clock.monotonic() + PATIENCE_S
         while not self._answers(is_true):
             assert self._clock.monotonic() < deadline, f"took too long\n{self.logs()}"
             self._clock.wait(threading.Event(), LOOK_S)
 
     def replicas(self) -> dict[str, set[int]]:
-        """Topic -> how many brokers have its partitions."""
+        """Return topic -> numbers of replicas of its partitions."""
         topics = AdminClient({"bootstrap.servers": self._brokers}).list_topics(timeout=PATIENCE_S)
         return {
             name: {len(partition.replicas) for partition in topic.partitions.values()}
@@ -156,13 +156,13 @@ class Compose:
         }
 
     def drain(self) -> None:
-        """Wait until everything has arrived."""
+        """Wait until the replay is drained."""
         kafka = KafkaSettings(bootstrap_servers=self._brokers)
         with closing(Drain(kafka, status=self.status, pollers=1)) as drain:
             self.wait_until(drain.is_done)
 
     def totals(self) -> dict[str, tuple[int, int]]:
-        """Minute -> (transactions, sum of fees), from the online store."""
+        """Return minute -> (transactions, sum of fees), from the online store."""
         status = self.status()
         rows = read_rows(
             self._aws("sagemaker-featurestore-runtime"),
@@ -176,7 +176,7 @@ class Compose:
         }
 
     def archived_hashes(self) -> Counter[str]:
-        """Return how often each hash stands in the archive."""
+        """Return the number of occurrences of each hash in the archive."""
         s3, bucket = self._aws("s3"), AwsSettings().bucket
         hashes: Counter[str] = Counter()
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX):

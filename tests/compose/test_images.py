@@ -1,4 +1,4 @@
-"""What is in the images, and what is not."""
+"""The contents of the images."""
 
 import json
 
@@ -11,7 +11,7 @@ from txfeatures.process.settings import SERVICES
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.compose,
-    pytest.mark.timeout(1800),  # the first one waits for all images
+    pytest.mark.timeout(1800),  # the first test waits for the build of all images
     pytest.mark.usefixtures("images"),
 ]
 

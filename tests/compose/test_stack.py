@@ -1,4 +1,4 @@
-"""`docker compose up --wait`, as a user runs it."""
+"""The stack of `docker compose up --wait`, as a user starts it."""
 
 import os
 from collections import Counter
@@ -51,7 +51,7 @@ def test_sigkill_of_each_container_in_turn_changes_no_row_and_archives_nothing_t
     recording = shared_data(BLOCK)
     stack = start("replay", REPLAY, recording=recording)
     for number, victim in enumerate(VICTIMS, start=1):
-        # The source forgets how far it was, and shows the recording again from its beginning.
+        # The source has no memory of its progress and replays the recording from its beginning.
         stack.wait_until(partial(has_shown, stack, 300 * number))
         stack.crash(victim)
     for container in VICTIMS:

@@ -1,4 +1,4 @@
-"""What the committed rules and dashboards say, and the programs that judge them."""
+"""The committed rules and dashboards, and the programs that check them."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ _METRIC = re.compile(r"\b(txf_[a-z0-9_]+|txf:[a-z0-9_:]+)(?:\{([^}]*)\})?")
 
 
 def program(name: str) -> str:
-    """Return where ``name`` is installed; skip the test, saying why, where it is not."""
+    """Return the path of a program; skip the test, with the reason, if it is not installed."""
     found = shutil.which(name)
     if found is None:
         pytest.skip(f"there is no {name} here; Debian's package prometheus has it")
@@ -27,25 +27,25 @@ def program(name: str) -> str:
 
 
 def rules() -> list[dict[str, Any]]:
-    """Every rule that Prometheus is given."""
+    """Return all rules of Prometheus."""
     groups = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def alerts() -> dict[str, dict[str, Any]]:
-    """Name -> rule of every alert."""
+    """Return name -> rule of every alert."""
     return {rule["alert"]: rule for rule in rules() if "alert" in rule}
 
 
 def queries() -> Iterator[str]:
-    """All PromQL there is: of the rules and of the panels."""
+    """Yield the PromQL of all rules and panels."""
     yield from (rule["expr"] for rule in rules())
     for board in BOARDS:
         yield from (query.expr for panel in board.panels for query in panel.queries)
 
 
 def selectors() -> set[tuple[str, str]]:
-    """Each metric in a query, with the labels that it is selected by."""
+    """Return (metric, label of its selector) for every metric in a query."""
     return {
         (metric, label)
         for expr in queries()

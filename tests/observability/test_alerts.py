@@ -22,7 +22,7 @@ each_alert = pytest.mark.parametrize("name", alerts())
 
 
 def declared() -> dict[str, set[str]]:
-    """Name -> labels of every series that there may be."""
+    """Return name -> labels of every series that can exist."""
     found: dict[str, set[str]] = {rule["record"]: {"stage"} for rule in rules() if "record" in rule}
     for metric in DEFINITIONS:
         suffixes = HISTOGRAM if metric.kind == "histogram" else ("",)

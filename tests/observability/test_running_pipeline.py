@@ -1,4 +1,4 @@
-"""The running pipeline, as a Prometheus with our rules and a collector of traces see it."""
+"""A running pipeline observed by Prometheus, with our rules, and by a collector of traces."""
 
 import math
 import threading
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.integration
 TIMEOUT_S = 200.0
 
 CHOICES = {"$__rate_interval": "10s", "$namespace": ".*"}
-"""What Grafana puts into a query, for a scrape each second."""
+"""Grafana's variables of a query -> their values for a scrape every second."""
 
 
 class WatchedStack(Stack):
-    """The stack with traces, and archive objects that don't take a minute."""
+    """A stack with traces, and with archive objects that take less than a minute."""
 
     endpoint = ""
 
@@ -43,7 +43,7 @@ class WatchedStack(Stack):
 
 
 class Watched:
-    """A running pipeline and what watches it."""
+    """A running pipeline with its Prometheus and its collector."""
 
     def __init__(self, stack: Stack, url: str, collector: Collector) -> None:
         self.collector = collector
@@ -52,7 +52,7 @@ class Watched:
         self._clock = SystemClock()
 
     def ask(self, expr: str) -> list[dict[str, Any]]:
-        """Return the series of an instant query that have a number."""
+        """Return the series of an instant query with a number as value."""
         for name, value in CHOICES.items():
             expr = expr.replace(name, value)
         answer = self._client.get("/api/v1/query", params={"query": expr})
@@ -61,11 +61,11 @@ class Watched:
         return [one for one in series if not math.isnan(float(one["value"][1]))]
 
     def use_api(self) -> None:
-        """Ask for the latest row, as a user would."""
+        """Request the latest row, as a user does."""
         self._client.get(f"{self._stack.addresses.api}/features/latest")
 
     def wait_until(self, is_true: Callable[[], bool]) -> bool:
-        """Look until ``is_true`` or it takes too long; return whether it became true."""
+        """Wait until ``is_true``; return False if it takes too long."""
         deadline = self._clock.monotonic() + TIMEOUT_S
         while not is_true():
             self._stack.check()
@@ -87,7 +87,7 @@ class Watched:
 
 
 def config(stack: Stack) -> dict[str, Any]:
-    """The committed configuration, with this stack's addresses and a scrape each second."""
+    """Return the committed configuration with the addresses of ``stack`` and a scrape a second."""
     committed: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     [job] = committed["scrape_configs"]
     targets = [
@@ -187,13 +187,13 @@ def test_nothing_in_flight_is_unaccounted_for_long(watched: Watched) -> None:
 
 def test_a_healthy_pipeline_raises_no_alert(watched: Watched) -> None:
     raised = {one["metric"]["alertname"] for one in watched.ask("ALERTS")}
-    # A busy machine polls late, and the api has nothing to serve in its first seconds.
+    # A busy machine polls late, and the api has no row in its first seconds.
     assert raised <= {"TxfFeedGap", "TxfApiErrors"}
 
 
 def test_a_row_in_the_store_can_be_traced_back_to_its_poll(watched: Watched) -> None:
     def is_traced() -> bool:
-        """Whether links lead from a put of rows through the aggregator to a poll."""
+        """Return whether links lead from a put of rows through the aggregator to a poll."""
         spans = watched.collector.spans()
         names = {span.span_id: f"{service}: {span.name}" for service, span in spans}
         links = {span.span_id: {link.span_id for link in span.links} for _, span in spans}

@@ -1,4 +1,4 @@
-"""One transaction's way through all services, as its spans tell it."""
+"""The spans of one transaction on its way through all services."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +56,7 @@ def runtime(service: str, recorder: Recorder) -> Runtime:
 
 
 def read(topic: str, records: Iterable[Sendable]) -> list[Record]:
-    """Return what was sent to a topic, as the reader of its only partition gets it."""
+    """Return the records sent to a topic, as read from its only partition."""
     return [
         Record(
             topic=topic,
@@ -72,14 +72,14 @@ def read(topic: str, records: Iterable[Sendable]) -> list[Record]:
 
 
 def sent(batch: Batch, topic: str) -> list[Record]:
-    """Return what a batch has sent to a topic."""
+    """Return the records that a batch has sent to a topic."""
     return read(topic, [r for to, _, records in batch.outbox.sends if to == topic for r in records])
 
 
 def poll(
     recorder: Recorder, folder: Path, *, error: PollFailedError | None = None
 ) -> tuple[list[Record], list[Record]]:
-    """Poll once; return what reaches raw and feed."""
+    """Poll once; return the records of raw and feed."""
     sink = MemorySink(partitions=1)
     with Spool(folder / "spool.sqlite") as spool:
         steps = build_poller(

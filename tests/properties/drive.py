@@ -1,4 +1,4 @@
-"""Drives the product's two stages as the services do, in batches of any size."""
+"""Drivers of the two stages of the aggregator, as the service calls them, with any batches."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def batches(items: Sequence[T], random: Random) -> Iterator[Sequence[T]]:
 
 @dataclass(slots=True)
 class Folding:
-    """The first stage of one partition with its state."""
+    """The first stage of one partition, with its state."""
 
     partition: int
     partitions: int
@@ -74,7 +74,7 @@ class Folding:
 
 @dataclass(slots=True)
 class Merging:
-    """The second stage with its state."""
+    """The second stage, with its state."""
 
     rules: AggregatorRules
     frontier: Frontier = field(default_factory=Frontier)

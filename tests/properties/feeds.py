@@ -1,4 +1,4 @@
-"""Feeds to try: polls with transactions of any age, ticks, failures, and a closing run."""
+"""Generated feeds: polls with transactions of any age, ticks, failures, and a closing run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """One poll: what it adds to each partition's log, and its heartbeat."""
+    """One poll: its entries in the log of each partition, and its heartbeat."""
 
     logs: Sequence[Sequence[Moment]]
     heartbeat: Heartbeat
@@ -24,7 +24,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """A feed from its first poll to the ticks that let the last minute be forgotten."""
+    """A feed from its first poll to the ticks by which the last minute is forgotten."""
 
     partitions: int
     times: Times
@@ -79,7 +79,7 @@ RESTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         ),
     },
 )
-"""What else a transaction's JSON says: mostly what a real one does, and what none should."""
+"""Other fields of a transaction's JSON: mostly valid values, and some hostile ones."""
 
 OUTCOMES = st.sampled_from(["ok", "ok", "gap", "timeout"])
 
@@ -101,7 +101,7 @@ def feeds(draw: st.DrawFn, *, lateness_s: Sequence[int] = (0, 200, DAY_S)) -> Fe
             name = f"{100 * len(polls) + index:064x}"
             time = max(0, at_ms // 1000 - age_s)
             logs[partition].append(Moment(feed_ms=at_ms, fee=fee, time=time, hash=name, rest=rest))
-        if ticks:  # a poller may die before it sends them
+        if ticks:  # a poller may crash before it sends them
             for log in logs:
                 log.append(Moment(feed_ms=at_ms))
         polls.append(Poll(logs=logs, heartbeat=heartbeat(len(polls), at_ms, outcome)))
@@ -110,7 +110,7 @@ def feeds(draw: st.DrawFn, *, lateness_s: Sequence[int] = (0, 200, DAY_S)) -> Fe
 
 
 def closing(at_ms: int, partitions: int, times: Times) -> list[Poll]:
-    """Return failed polls that let the feed's clock run on."""
+    """Return failed polls that advance the feed clock until all minutes are forgotten."""
     polls = []
     for step_s in (1, 30, 60, 60, 60, times.allowed_lateness_s, 60, 60, 60):
         at_ms += step_s * 1000

@@ -1,4 +1,4 @@
-"""What the features must be, told naively from the log; shares no code with the product."""
+"""A naive oracle of features and first sightings that shares no code with the product."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +11,9 @@ from tests.support import oracle
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """An entry of one partition's log: a transaction, or a tick of the feed's clock.
+    """An entry of one partition's log: a transaction, or a tick of the feed clock.
 
-    ``rest`` is what else its JSON says.
+    ``rest`` has the other fields of its JSON.
     """
 
     feed_ms: int
@@ -29,7 +29,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """The four numbers that the lateness rule needs, seconds."""
+    """The four parameters of the lateness rule, in seconds."""
 
     out_of_orderness_s: int = 60
     idle_s: int = 20
@@ -39,45 +39,46 @@ class Times:
 
 @dataclass(slots=True)
 class Expected:
-    """What the last revision of a minute must say."""
+    """The expected content of the last revision of a minute."""
 
     transactions: list[Mapping[str, Any]] = field(default_factory=list)
     late: int = 0
 
     def differences(self, row: Mapping[str, object]) -> dict[str, tuple[object, object]]:
-        """Return feature -> (found, must be) where a final row is not as it must be."""
-        must = oracle.features(self.transactions) | {"nb_late_trx_1min": self.late, "is_final": 1}
+        """Return feature -> (found, expected) of each wrong feature of a final row."""
+        expected = oracle.features(self.transactions)
+        expected |= {"nb_late_trx_1min": self.late, "is_final": 1}
         return {
             name: (row[name], value)
-            for name, value in must.items()
+            for name, value in expected.items()
             if not oracle.is_close(name, row[name], value)
         }
 
 
 def verdicts(log: Sequence[Moment], times: Times) -> list[str]:
-    """Say of each transaction of a partition's log: on time, counted late, late or future."""
+    """Return for each transaction of a log: on time, counted late, late or future."""
     found = []
     counted: list[tuple[int, int]] = []  # (position, event time)
     for position, moment in enumerate(log):
         if moment.is_tick:
             continue
         clock_s = max(m.feed_ms for m in log[: position + 1]) // 1000
-        passed = max(_promises(log[: position + 1], counted, times))
+        watermark = max(_watermarks(log[: position + 1], counted, times))
         closes_s = moment.time - moment.time % 60 + 60
         if moment.time > clock_s + times.max_skew_s:
             found.append("future")
-        elif passed - closes_s >= times.allowed_lateness_s:
+        elif watermark - closes_s >= times.allowed_lateness_s:
             found.append("late")
         else:
-            found.append("counted late" if passed >= closes_s else "on time")
+            found.append("counted late" if watermark >= closes_s else "on time")
             counted.append((position, moment.time))
     return found
 
 
-def _promises(
+def _watermarks(
     log: Sequence[Moment], counted: Sequence[tuple[int, int]], times: Times
 ) -> Iterable[int]:
-    """Yield every time of which it was ever said that nothing older is expected any more."""
+    """Yield every value of the watermark over a log, in no order."""
     newest = log[0].feed_ms // 1000 - times.idle_s
     yield newest - times.out_of_orderness_s
     arrivals = dict(counted)
@@ -92,7 +93,7 @@ def _promises(
 
 
 def last_revisions(logs: Iterable[Sequence[Moment]], times: Times) -> dict[int, Expected]:
-    """Return minute -> what its last revision must say, from the logs of all partitions."""
+    """Return minute -> expected last revision, from the logs of all partitions."""
     minutes: dict[int, Expected] = defaultdict(Expected)
     for log in logs:
         transactions = [moment for moment in log if not moment.is_tick]
@@ -105,10 +106,10 @@ def last_revisions(logs: Iterable[Sequence[Moment]], times: Times) -> dict[int, 
 
 
 def first_sightings(sightings: Iterable[tuple[str, int]], remember_ms: int) -> list[bool]:
-    """Say of each (hash, log time in ms) whether it goes on.
+    """Return for each (hash, log time in ms) whether it is forwarded.
 
-    It does unless the same hash went on before and is not forgotten yet: that is at the
-    first eighth of ``remember_ms`` after it was remembered for that long.
+    It is, unless the same hash was forwarded before and is not forgotten: a hash is forgotten
+    at the first multiple of an eighth of ``remember_ms`` after it was remembered for that long.
     """
     forwarded: list[tuple[str, int]] = []
     answers = []

@@ -39,7 +39,7 @@ def merged(feed: Feed, messages: Sequence[Message], random: Random | None = None
 
 
 def interleaved(lanes: Sequence[Sequence[Message]], random: Random) -> list[Message]:
-    """Return the messages of all lanes in an order that keeps each lane's."""
+    """Return the messages of all lanes in a random order that keeps the order of each lane."""
     rest = [list(reversed(lane)) for lane in lanes if lane]
     found = []
     while rest:
@@ -50,13 +50,13 @@ def interleaved(lanes: Sequence[Sequence[Message]], random: Random) -> list[Mess
 
 
 def everything(feed: Feed, random: Random) -> list[Message]:
-    """Return all updates and heartbeats in any order that Kafka may give."""
+    """Return all updates and heartbeats in a random order that Kafka may deliver."""
     heartbeats = [poll.heartbeat for poll in feed.polls]
     return interleaved([*(stage.updates for stage in folded(feed)), heartbeats], random)
 
 
 def poll_by_poll(feed: Feed, random: Random) -> list[Message]:
-    """Return each poll's updates in any order, then its heartbeat, as in quiet operation."""
+    """Return each poll's updates in a random order, then its heartbeat, as without disturbance."""
     stages = [
         Folding(partition=partition, partitions=feed.partitions, rules=feed.rules)
         for partition in range(feed.partitions)
@@ -72,7 +72,7 @@ def poll_by_poll(feed: Feed, random: Random) -> list[Message]:
 
 
 def histories(rows: Sequence[MergedRow]) -> dict[int, list[MergedRow]]:
-    """Return minute -> its revisions, in the order they were sent."""
+    """Return minute -> its revisions, in the order of publication."""
     by_minute = sorted(rows, key=lambda merged: str(merged.row["tx_minute"]))
     return {
         minute_start_s(str(name)): list(history)
@@ -81,7 +81,7 @@ def histories(rows: Sequence[MergedRow]) -> dict[int, list[MergedRow]]:
 
 
 def last_rows(found: dict[int, list[MergedRow]]) -> dict[int, Row]:
-    """Return the last rows of the minutes that have transactions."""
+    """Return the last rows of all minutes with transactions."""
     last = {minute_s: history[-1].row for minute_s, history in found.items()}
     return {m: row for m, row in last.items() if row["total_nb_trx_1min"]}
 

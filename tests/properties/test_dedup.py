@@ -28,7 +28,7 @@ logs = st.lists(moments, max_size=40)
 
 
 def forwarded(log: list[Moment], random: Random | None = None) -> list[KafkaRecord]:
-    """Return what goes on, with the state carried from batch to batch."""
+    """Return the forwarded records, with the state carried from batch to batch."""
     records = [record(m, topic=RAW, offset=offset) for offset, m in enumerate(log)]
     seen: dict[bytes, int] = {}
     found: list[KafkaRecord] = []

@@ -1,4 +1,4 @@
-"""Recomputed minutes beside the stream's own logic, on feeds of every kind."""
+"""Recomputed minutes compared with the logic of the stream, on generated feeds."""
 
 from collections.abc import Sequence
 from itertools import dropwhile, pairwise

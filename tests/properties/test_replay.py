@@ -1,4 +1,4 @@
-"""The whole logic, from raw to rows, on real transactions that several pollers saw."""
+"""The whole logic, from raw to rows, on real transactions received by several pollers."""
 
 import gzip
 import json
@@ -45,7 +45,7 @@ def arrivals() -> Arrivals:
 
 
 def raw_logs(arrivals: Arrivals, random: Random) -> list[list[Moment]]:
-    """Return the partitions of ``raw`` as two pollers fill them: many hashes come twice."""
+    """Return the partitions of ``raw`` as filled by two pollers: many hashes occur twice."""
     by_second: dict[int, list[Moment]] = defaultdict(list)
     for polled_s, moment in arrivals:
         by_second[polled_s].append(moment)
@@ -68,7 +68,7 @@ def partition_of(moment: Moment) -> int:
 
 
 def first_ones(log: Iterable[Moment]) -> list[Moment]:
-    """Return a partition's log without repeats, told naively."""
+    """Return the log of a partition without repeats, computed naively."""
     known: set[str] = set()
     found = []
     for moment in log:

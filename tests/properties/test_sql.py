@@ -1,4 +1,4 @@
-"""Each feature twice: folded from the stream's bytes, and by SQL from the archive's columns."""
+"""Features folded from the bytes of the stream compared with SQL over the archive's columns."""
 
 import gzip
 import json
@@ -25,11 +25,11 @@ from txfeatures.domain.model import MAX_MONEY_SAT, Record, Row, Transaction
 FROM_TRANSACTIONS = [f.name for f in FEATURES if f in {*FOLDED, *DERIVED}]
 
 Rows = dict[int, dict[str, object]]
-"""Minute -> the features made of its transactions."""
+"""Minute -> the features computed from its transactions."""
 
 TIMES_S = st.one_of(st.integers(0, 300), st.sampled_from([2**63 - 1, 253_402_300_800]))
 HASHES = st.sampled_from(["ab" * 32, "AB" * 32, "ab" * 31, "ab" * 31 + "g0", "é" * 32, ""])
-possible = st.fixed_dictionaries({"hash": st.just("ab" * 32), "time": TIMES_S, "fee": FEES_SAT})
+valid = st.fixed_dictionaries({"hash": st.just("ab" * 32), "time": TIMES_S, "fee": FEES_SAT})
 hostile = st.fixed_dictionaries(
     {},
     optional={
@@ -39,7 +39,7 @@ hostile = st.fixed_dictionaries(
     },
 )
 NOT_UTF_8 = b'{"hash":"%s","time":1,"fee":2,"weight":{"a":"\xff"}}' % (b"ab" * 32)
-transactions = st.builds(lambda rest, head: rest | head, RESTS, st.one_of(possible, hostile))
+transactions = st.builds(lambda rest, head: rest | head, RESTS, st.one_of(valid, hostile))
 values = st.one_of(
     transactions.map(lambda tx: json.dumps(tx).encode()),
     st.sampled_from([b"", b"null", b"[]", b"<html>", NOT_UTF_8]),
@@ -47,8 +47,8 @@ values = st.one_of(
 
 
 Select = Callable[[Sequence[bytes]], Rows]
-"""What SQL makes of the archive of them. Not the connection itself: Hypothesis keeps the types
-of a test's arguments until the interpreter ends, and DuckDB's then complain of a leak."""
+"""Values -> the rows that SQL computes. A function, because Hypothesis keeps the types of a
+test's arguments until the interpreter ends, and DuckDB then reports its connection as a leak."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def selected() -> Iterator[Select]:
 
 
 def folded(values: Sequence[bytes]) -> Rows:
-    """Return what the stream makes of them: two partials of each minute, merged."""
+    """Return the rows that the stream computes: two partials per minute, merged."""
     minutes: dict[int, list[Transaction]] = defaultdict(list)
     for value in values:
         try:

@@ -1,4 +1,4 @@
-"""dedup and aggregator as processes on a real broker, fed by a loader that knows the truth."""
+"""dedup and aggregator as processes on a real broker, with a loader that computes the truth."""
 
 import hashlib
 import json
@@ -41,9 +41,9 @@ PATIENCE_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is sent: ``transactions`` in all, ``per_second`` in each second of the feed.
+    """The records to send: ``transactions`` in all, ``per_second`` per second of the feed.
 
-    One in ten comes twice, one in a hundred is dated up to ten minutes back.
+    One in ten is sent twice, one in a hundred is dated up to ten minutes back.
     """
 
     transactions: int
@@ -51,7 +51,7 @@ class Load:
     seed: int = 0
 
     def seconds(self) -> Iterator[tuple[int, list[dict[str, object]]]]:
-        """Yield (feed time in s, transactions that are polled then)."""
+        """Yield (feed time in s, transactions of its poll)."""
         draw = random.Random(self.seed)
         made = 0
         second = START_S
@@ -69,7 +69,7 @@ class Load:
             second += 1
 
     def truth(self) -> dict[str, tuple[int, int]]:
-        """Return minute -> (transactions, sum of fees), each hash once."""
+        """Return minute -> (transactions, sum of fees), with each hash counted once."""
         totals: dict[str, tuple[int, int]] = {}
         seen = set()
         for _, polled in self.seconds():
@@ -136,7 +136,7 @@ class Worker:
 
 @dataclass(slots=True)
 class Core:
-    """A broker, the loader and whatever workers a test starts."""
+    """A broker, the loader, and the workers that a test starts."""
 
     broker: EmbeddedKafka
     folder: Path
@@ -163,7 +163,7 @@ class Core:
         return worker
 
     def start_loading(self, *, records_per_s: float) -> None:
-        """Send the whole load in a thread, then let the feed's clock run on."""
+        """Send the whole load in a thread, and then the ticks that close its minutes."""
 
         def send() -> None:
             try:
@@ -173,7 +173,7 @@ class Core:
                         self.batches = number
                         if number % 5 == 0:
                             self.clock.wait(threading.Event(), 5 * len(batch) / records_per_s)
-            except BaseException as error:  # noqa: BLE001 - told in the test's own thread
+            except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
                 self.failure.append(error)
             self.loaded.set()
 
@@ -182,7 +182,7 @@ class Core:
     def wait_until(
         self, is_true: Callable[[], bool], what: str, progress: Callable[[], object]
     ) -> None:
-        """Wait for as long as ``progress`` changes, and ``PATIENCE_S`` beyond that."""
+        """Wait until ``is_true``; fail after ``PATIENCE_S`` without a change of ``progress``."""
         seen, deadline = progress(), self.clock.monotonic() + PATIENCE_S
         while not is_true():
             assert not self.failure, self.failure
@@ -193,7 +193,7 @@ class Core:
             self.clock.wait(threading.Event(), 0.2)
 
     def drain(self) -> None:
-        """Wait until all was loaded and every group has read what the one before it wrote."""
+        """Wait until all records are loaded and every stage has read the output of the previous."""
         self.wait_until(self.loaded.is_set, "loading", lambda: self.batches)
         with closing(KafkaAdmin(self.kafka)) as admin:
             for topic, group in READS:
@@ -213,7 +213,7 @@ class Core:
                 self.wait_until(is_read, f"{group} reading {topic}", read.copy)
 
     def records(self, topic: str) -> list[Record]:
-        """Every committed record of a topic."""
+        """Return all committed records of a topic."""
         left = {part: end for part, end in committed_ends(self.kafka, topic).items() if end}
         found: list[Record] = []
         with closing(KafkaSource(self.kafka, [topic], group=f"check-{topic}")) as source:
@@ -225,7 +225,7 @@ class Core:
         return found
 
     def check(self) -> None:
-        """Compare everything that came out with the truth."""
+        """Compare the whole output with the truth."""
         hashes = Counter(r.key for r in self.records(DEDUPED) if r.key is not None)
         doubles = {key: count for key, count in hashes.items() if count > 1}
         assert not doubles, f"{len(doubles)} hashes more than once"
@@ -284,7 +284,7 @@ class Core:
 
 
 def publish(sink: KafkaSink, records: list[OutgoingRecord]) -> None:
-    """Send again what was not acknowledged, as the poller's spool would."""
+    """Send ``records`` until all are acknowledged, as the poller's spool does."""
     left = records
     while left:
         try:

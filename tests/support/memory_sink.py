@@ -1,4 +1,4 @@
-"""Small real classes in the place of Kafka, and values to send through it."""
+"""A sink in memory in place of Kafka, and transactions to send to it."""
 
 import json
 from collections.abc import Sequence
@@ -9,12 +9,13 @@ from txfeatures.kafka.client import UndeliveredError
 
 
 class MemorySink:
-    """Kafka as a list.
+    """A sink that keeps its records in a list.
 
     Attributes:
-        records: What was acknowledged, in order.
-        room: How many records are still acknowledged, None for any number.
-        is_broken: Whether the producer is beyond repair.
+        records: Acknowledged records, in order.
+        calls: Records of each call.
+        room: Number of records that will still be acknowledged; None for no limit.
+        is_broken: True if the producer has failed for good.
     """
 
     def __init__(self, partitions: int = 2) -> None:
@@ -41,7 +42,7 @@ class MemorySink:
         return self._partitions
 
     def of(self, topic: str) -> list[OutgoingRecord]:
-        """Return what was acknowledged of one topic."""
+        """Return the acknowledged records of one topic."""
         return [record for record in self.records if record.topic == topic]
 
 
@@ -50,16 +51,16 @@ def tx_hash(number: int) -> str:
 
 
 def tx(number: int, **changes: object) -> bytes:
-    """Return a transaction's JSON, spaced as no encoder of ours would; ``...`` drops a field."""
+    """Return a transaction's JSON, indented unlike our encoders' output; ``...`` drops a field."""
     fields = {"hash": tx_hash(number), "fee": 1000 + number, "time": 1_729_334_940} | changes
     return json.dumps({k: v for k, v in fields.items() if v is not ...}, indent=1).encode()
 
 
 def body(*transactions: bytes) -> bytes:
-    """Return an answer's body."""
+    """Return the body of an answer."""
     return b'{ "txs" : [ ' + b" , ".join(transactions) + b" ] }"
 
 
 def ids(records: Sequence[OutgoingRecord]) -> list[str]:
-    """Return the keys of records, as text; a tick's is ``tick``."""
+    """Return the keys of records as text, ``tick`` for a tick."""
     return ["tick" if record.key is None else record.key.decode() for record in records]

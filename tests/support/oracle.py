@@ -1,4 +1,4 @@
-"""What the rows must say, computed from transactions by code of the tests' own."""
+"""Expected rows, computed from transactions by code that shares nothing with the product."""
 
 import gzip
 import json
@@ -38,7 +38,7 @@ def by_minute(found: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
 
 
 def features(found: Sequence[Mapping[str, Any]]) -> dict[str, int | float]:
-    """Return what the transactions of a minute must give, quantiles exact."""
+    """Return the expected features of the transactions of a minute, with exact quantiles."""
     count = len(found)
     fees = sorted(tx["fee"] for tx in found)
     rates = sorted(rate for tx in found if (rate := fee_rate(tx)) is not None)
@@ -58,7 +58,7 @@ def features(found: Sequence[Mapping[str, Any]]) -> dict[str, int | float]:
 
 
 def at_least(ascending: Sequence[Fraction], percent: int) -> Fraction:
-    """Return the first value that at least ``percent`` % of them do not exceed; 0 of none."""
+    """Return the first value that at least ``percent`` % do not exceed; 0 if there is none."""
     for position, value in enumerate(ascending, start=1):
         if Fraction(position, len(ascending)) >= Fraction(percent, 100):
             return value
@@ -66,7 +66,7 @@ def at_least(ascending: Sequence[Fraction], percent: int) -> Fraction:
 
 
 def is_close(name: str, found: object, true: float) -> bool:
-    """Whether a feature is as it must be: equal, or within 1 % where it is a quantile."""
+    """Return whether a feature is right: equal or, for a quantile, within 1 %."""
     if not name.startswith("fee_rate_p"):
         return found == true
     assert isinstance(found, float)
@@ -75,28 +75,28 @@ def is_close(name: str, found: object, true: float) -> bool:
 
 
 def fee_rate(tx: Mapping[str, Any]) -> Fraction | None:
-    """Return satoshi per virtual byte."""
+    """Return satoshi per virtual byte; None without a size."""
     size = vsize(tx)
     return Fraction(tx["fee"], size) if size else None
 
 
 def vsize(tx: Mapping[str, Any]) -> int | None:
-    """Return virtual bytes; of an impossible weight, the size; of both, None."""
+    """Return virtual bytes; the size if the weight is invalid, None if both are."""
     if is_whole(tx.get("weight"), 1, HEAVIEST):
         return -(-int(tx["weight"]) // 4)
     return int(tx["size"]) if is_whole(tx.get("size"), 1, HEAVIEST) else None
 
 
 def output_value(tx: Mapping[str, Any]) -> int:
-    """Return satoshi of all outputs; 0 if one of them, or all together, are impossible."""
+    """Return satoshi of all outputs; 0 if one of them or their sum is invalid."""
     try:
         values = [output["value"] for output in tx["out"]]
     except (KeyError, TypeError):
         return 0
-    possible = all(is_whole(value, 0, ALL_BITCOIN) for value in values)
-    return sum(values) if possible and sum(values) <= ALL_BITCOIN else 0
+    is_valid = all(is_whole(value, 0, ALL_BITCOIN) for value in values)
+    return sum(values) if is_valid and sum(values) <= ALL_BITCOIN else 0
 
 
 def is_whole(value: object, least: int, most: int) -> bool:
-    """Whether ``value`` is an integer from ``least`` to ``most``."""
+    """Return whether ``value`` is an integer from ``least`` to ``most``."""
     return type(value) is int and least <= value <= most

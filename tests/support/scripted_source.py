@@ -1,4 +1,4 @@
-"""A source on a loopback port that answers each request as a test has scripted it."""
+"""A source on a loopback port that answers requests with the replies of a test."""
 
 import socket
 import struct
@@ -14,7 +14,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One HTTP answer; ``sent_bytes`` of the body are sent before the connection is reset."""
+    """One HTTP answer; with ``sent_bytes``, the connection is reset after that many bytes."""
 
     body: bytes = b'{"txs":[]}'
     status: int = 200
@@ -29,7 +29,7 @@ class Request:
 
 
 class ScriptedServer:
-    """Answers with ``replies`` in order, the last one again and again."""
+    """A server that answers with ``replies`` in order, and then repeats the last one."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/unconfirmed-transactions?format=json"
@@ -43,7 +43,7 @@ class ScriptedServer:
 
 @contextmanager
 def scripted_server() -> Iterator[ScriptedServer]:
-    """Serve while the context lasts."""
+    """Run a server until the context ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -71,7 +71,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # a client may go at any time
+            pass  # a client may disconnect at any time
 
     listener = Listener(("127.0.0.1", 0), Handler)
     script = ScriptedServer(listener.server_address[1])

@@ -1,4 +1,4 @@
-"""Spans kept in memory, and a collector that takes exported ones."""
+"""Spans in memory, and a collector of exported spans."""
 
 import threading
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ from txfeatures.process.spans import Spans, provider
 
 
 class Recorder:
-    """Where the spans of several services are found together."""
+    """The recorded spans of several services."""
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
 
     def tracing(self, service: str, *, ratio: float = 1.0) -> Spans:
-        """Return a tracing of ``service`` that is recorded here."""
+        """Return a tracing of ``service`` that records its spans here."""
         made = provider(service, ratio=ratio)
         made.add_span_processor(SimpleSpanProcessor(self._exporter))
         return Spans(made)
 
     def spans(self, name: str | None = None) -> list[ReadableSpan]:
-        """Return the finished spans, or those of one name, in order."""
+        """Return the finished spans in order, optionally of one name."""
         found = self._exporter.get_finished_spans()
         return [span for span in found if name is None or span.name == name]
 
@@ -39,15 +39,15 @@ def span_id(span: ReadableSpan) -> int:
 
 
 def linked(span: ReadableSpan) -> set[int]:
-    """Return the ids of the spans it is linked to."""
+    """Return the ids of the spans that ``span`` is linked to."""
     return {link.context.span_id for link in span.links}
 
 
 class Collector:
-    """What was exported by OTLP over HTTP.
+    """The spans exported by OTLP over HTTP.
 
     Attributes:
-        endpoint: Where to export to.
+        endpoint: URL to export to.
     """
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Collector:
         self._bodies: list[bytes] = []
 
     def take(self, body: bytes) -> None:
-        """Take the body of one request."""
+        """Store the body of one request."""
         self._bodies.append(body)
 
     def spans(self) -> list[tuple[str, Span]]:
-        """Return each span with the name of its service."""
+        """Return the name of the service and the span, for each span."""
         return [
             (service.value.string_value, span)
             for body in list(self._bodies)
@@ -73,7 +73,7 @@ class Collector:
 
 @contextmanager
 def running_collector() -> Iterator[Collector]:
-    """Run a collector while the context lasts."""
+    """Run a collector until the context ends."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):

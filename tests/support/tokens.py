@@ -1,7 +1,7 @@
-"""Tokens that the embedded broker takes, signed by nobody, where AWS's signer would make its own.
+"""Unsigned tokens that the embedded broker accepts, in place of those of AWS's signer.
 
-As a program, ``tokens.py LIFE_S MODULE``, it runs ``MODULE.main`` with such tokens and says
-on standard output when it has made one.
+As a program, ``tokens.py LIFE_S MODULE``, it runs ``MODULE.main`` with such tokens and prints a
+line for each.
 """
 
 import base64
@@ -18,11 +18,11 @@ from txfeatures.process.clock import SystemClock
 MADE = "token made\n"
 
 Signer = Callable[[str], tuple[str, int]]
-"""As ``generate_auth_token``: region -> token, expiry in epoch milliseconds."""
+"""Signature of ``generate_auth_token``: region -> token, expiry in epoch milliseconds."""
 
 
 def unsigned(life_s: float, *, believed_s: float | None = None) -> Signer:
-    """Return a signer whose tokens expire after ``life_s``, and believes that it were another."""
+    """Return a signer whose tokens expire after ``life_s``, but claim ``believed_s`` if given."""
 
     def sign(region: str) -> tuple[str, int]:
         now = SystemClock().now()
@@ -38,14 +38,14 @@ def _part(content: dict[str, object]) -> str:
 
 
 def main() -> int:
-    """Run a service."""
+    """Run a service with unsigned tokens."""
     sign = unsigned(float(sys.argv[1]))
 
-    def sign_and_say(region: str) -> tuple[str, int]:
+    def sign_and_print(region: str) -> tuple[str, int]:
         os.write(1, MADE.encode())
         return sign(region)
 
-    MSKAuthTokenProvider.generate_auth_token = sign_and_say
+    MSKAuthTokenProvider.generate_auth_token = sign_and_print
     code: int = importlib.import_module(sys.argv[2]).main()
     return code
 

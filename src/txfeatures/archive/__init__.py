@@ -1,6 +1,6 @@
-"""The archive: every transaction as Parquet in S3, and which objects of it are live.
+"""The archive: every transaction as Parquet in S3, with manifests of the live objects.
 
-``layout`` names things, ``schema`` has the columns, ``manifests`` says what is live,
-``reading`` is for whoever reads, ``catalog`` for whoever asks Athena; ``objects`` stores,
-and ``bucket`` is all they know of S3.
+``layout`` defines the keys, ``schema`` the columns, ``manifests`` the lists of live objects.
+``reading`` reads the archive, ``catalog`` registers it as a table for Athena, ``objects``
+stores objects, and ``bucket`` is the only module that calls S3.
 """

@@ -1,4 +1,4 @@
-"""The few things that the archive asks of S3, and S3's errors in our words."""
+"""The operations of S3 that the archive uses, with S3's errors mapped to ours."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ from txfeatures.domain.errors import FatalError, TransientError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-DELETED_AT_ONCE = 1000
-"""Most keys of one DeleteObjects."""
+MAX_DELETED_KEYS = 1000
+"""Most keys that one DeleteObjects takes."""
 
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _MISSING = frozenset({"NoSuchKey", "404"})
 
 
 class S3UnavailableError(TransientError):
-    """S3 refused for now; ``code`` is its own word for why."""
+    """A temporary refusal by S3; ``code`` is the error code that it returned."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -31,16 +31,16 @@ class S3UnavailableError(TransientError):
 
 
 class ChangedError(S3UnavailableError):
-    """A conditional write was refused: somebody else has written the object meanwhile."""
+    """A conditional write that S3 refused because the object has changed."""
 
 
 class MissingError(TransientError):
-    """There is no object of that key (any more)."""
+    """A key without an object, which may have been deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """An object that was read: its bytes, its ETag, and when it was written, epoch seconds."""
+class StoredObject:
+    """An object as read: its bytes, its ETag and the time of its last write, epoch seconds."""
 
     body: bytes
     etag: str
@@ -48,7 +48,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedObject:
     """An object in a listing."""
 
     key: str
@@ -56,14 +56,14 @@ class Listed:
 
 
 class Bucket(Protocol):
-    """Where the archive lies. Every call may raise S3UnavailableError, or FatalError."""
+    """A bucket of the archive. Every call may raise S3UnavailableError or FatalError."""
 
     @property
     def name(self) -> str:
         """The bucket's name."""
         ...
 
-    def get(self, key: str) -> Stored:
+    def get(self, key: str) -> StoredObject:
         """Return an object; MissingError if there is none."""
         ...
 
@@ -79,34 +79,34 @@ class Bucket(Protocol):
         content_type: str,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Store an object, in place of one of the same key."""
+        """Store an object; replace one of the same key."""
         ...
 
     def put_if(self, key: str, body: bytes, *, etag: str | None) -> str:
-        """Store a text if the object still has this ETag, or with None if there is no object.
+        """Store a text if the object has this ETag or, with None, if there is no object.
 
         Returns:
             The new ETag.
 
         Raises:
-            ChangedError: It has another ETag, or is there already.
+            ChangedError: The object has another ETag, or exists.
         """
         ...
 
-    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ListedObject]:
         """Yield the objects under ``prefix`` by key, from the first one after ``after``."""
         ...
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; those that are gone already are no error."""
+        """Delete objects; a key without an object is no error."""
         ...
 
 
 class S3Bucket:
-    """A bucket of S3.
+    """A bucket in S3.
 
     Args:
-        client: Shared between threads.
+        client: A client of S3, shared between threads.
         name: The bucket's name.
     """
 
@@ -119,11 +119,11 @@ class S3Bucket:
         """The bucket's name."""
         return self._name
 
-    def get(self, key: str) -> Stored:
+    def get(self, key: str) -> StoredObject:
         """Return an object; MissingError if there is none."""
         with self._errors(key):
             answer = self._client.get_object(Bucket=self._name, Key=key)
-            return Stored(
+            return StoredObject(
                 body=answer["Body"].read(),
                 etag=answer["ETag"],
                 modified_s=answer["LastModified"].timestamp(),
@@ -145,7 +145,7 @@ class S3Bucket:
         content_type: str,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Store an object, in place of one of the same key."""
+        """Store an object; replace one of the same key."""
         with self._errors(key):
             self._client.put_object(
                 Bucket=self._name,
@@ -156,7 +156,7 @@ class S3Bucket:
             )
 
     def put_if(self, key: str, body: bytes, *, etag: str | None) -> str:
-        """Store a text if nobody has written the object since; return the new ETag."""
+        """Store a text if the object is unchanged, and return the new ETag."""
         with self._errors(key, is_conditional=True):
             if etag is None:
                 answer = self._client.put_object(
@@ -172,24 +172,24 @@ class S3Bucket:
                 )
             return answer["ETag"]
 
-    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
-        """Yield the objects under ``prefix`` by key, a page of a thousand at a time."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ListedObject]:
+        """Yield the objects under ``prefix`` by key, in pages of a thousand."""
         with self._errors(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._name, Prefix=prefix, StartAfter=after
             )
             for page in pages:
                 for found in page.get("Contents", []):
-                    yield Listed(key=found["Key"], size_bytes=found["Size"])
+                    yield ListedObject(key=found["Key"], size_bytes=found["Size"])
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects, a thousand with each call.
+        """Delete objects, a thousand per request.
 
         Raises:
-            S3UnavailableError: Some could not be deleted.
+            S3UnavailableError: S3 did not delete some of them.
         """
-        for start in range(0, len(keys), DELETED_AT_ONCE):
-            some = keys[start : start + DELETED_AT_ONCE]
+        for start in range(0, len(keys), MAX_DELETED_KEYS):
+            some = keys[start : start + MAX_DELETED_KEYS]
             with self._errors(some[0]):
                 answer = self._client.delete_objects(
                     Bucket=self._name,
@@ -210,13 +210,13 @@ class S3Bucket:
             if code == "NoSuchBucket":
                 raise FatalError(
                     f"there is no bucket {self._name}; run `txfeatures bootstrap` "
-                    "or set TXF_AWS_BUCKET to the bucket that it made"
+                    "or set TXF_AWS_BUCKET to the bucket that it created"
                 ) from error
-            # A conditional write of an object that is gone is answered as a missing key.
+            # S3 answers a conditional write to a deleted object with a missing key.
             if code in _CONDITION_FAILED or (is_conditional and code in _MISSING):
-                raise ChangedError(code, f"{key} was written by somebody else") from error
+                raise ChangedError(code, f"another process has written {key}") from error
             if code in _MISSING:
                 raise MissingError(f"there is no object s3://{self._name}/{key}") from error
             raise S3UnavailableError(code, f"S3: {error}") from error
-        except (BotoCoreError, HTTPError) as error:  # HTTPError: the body broke off
+        except (BotoCoreError, HTTPError) as error:  # HTTPError: the body ended early
             raise S3UnavailableError(type(error).__name__, f"S3: {error}") from error

@@ -1,8 +1,8 @@
 """The archive as a table of the Glue catalog, for Athena.
 
-The table's partitions are the folders of the manifests, which Athena reads as lists of
-objects (``SymlinkTextInputFormat``): it sees live objects only. They are projected, that is
-computed from the query, so no crawler has to find them and no hour has to be registered.
+The partitions of the table are the folders of the manifests, which Athena reads as lists of
+objects (``SymlinkTextInputFormat``), so it reads live objects only. Partitions are projected,
+that is computed from the query: no crawler is needed and no hour has to be registered.
 """
 
 from contextlib import suppress
@@ -21,7 +21,7 @@ DATABASE = "txfeatures"
 TABLE = "transactions"
 
 FIRST_DATE = "2009-01-03"
-"""Of the first Bitcoin block: no feed is older, so no row can lie outside of the table."""
+"""Date of the first Bitcoin block: no feed is older, so the table covers every row."""
 
 _TYPES = {
     pa.string(): "string",
@@ -34,10 +34,10 @@ _TYPES = {
 
 
 def ensure_archive_table(glue: "GlueClient", bucket: str, *, database: str = DATABASE) -> str:
-    """Make the database and the table if they are missing, and add columns that are new.
+    """Create the database and the table if they are missing, and add new columns.
 
     Returns:
-        What was done, in a word or two.
+        The outcome, in a word or two.
     """
     with suppress(glue.exceptions.AlreadyExistsException):
         glue.create_database(DatabaseInput={"Name": database})
@@ -48,17 +48,17 @@ def ensure_archive_table(glue: "GlueClient", bucket: str, *, database: str = DAT
         found = glue.get_table(DatabaseName=database, Name=TABLE)["Table"]
         there = {column["Name"] for column in found["StorageDescriptor"]["Columns"]}
         if there >= set(SCHEMA.names):
-            return "there already"
+            return "exists already"
         glue.update_table(DatabaseName=database, TableInput=wanted)
         return "columns added"
-    return "made"
+    return "created"
 
 
 def table(bucket: str) -> "TableInputTypeDef":
     """Return the table's definition."""
     return {
         "Name": TABLE,
-        "Description": "Every transaction as the source gave it; name a date in each query",
+        "Description": "Every transaction as received from the source; filter each query by date",
         "TableType": "EXTERNAL_TABLE",
         "PartitionKeys": [
             {"Name": "date", "Type": "string", "Comment": "day of the feed time, UTC"},

@@ -1,9 +1,9 @@
-"""Names in the archive: pure functions of what an object holds.
+"""Keys of the archive: pure functions of the contents of an object.
 
-A *part* is what the service wrote, ``deduped-<partition>-<first offset>.parquet``; a
-*compacted* object stands for a run of parts of one shelf and says which in its name,
-``deduped-<partition>-<first offset>-<last offset>.parquet``. So whoever sees two names
-knows whether one makes the other dead, without a word from anybody.
+A *part* is an object as fs_writer stores it, ``deduped-<partition>-<first offset>.parquet``.
+A *compacted* object replaces a run of parts of one shelf, whose offsets are in its name,
+``deduped-<partition>-<first offset>-<last offset>.parquet``. Two names alone therefore
+determine whether one object covers the other.
 """
 
 import re
@@ -14,10 +14,10 @@ from typing import Self
 from txfeatures.domain.topics import DEDUPED
 
 PREFIX = f"archive/{DEDUPED}/"
-"""Where the objects are; not all of them are live."""
+"""Prefix of the objects, live and dead."""
 
 MANIFESTS = "archive/manifests/"
-"""Where the manifests are, which say what is live."""
+"""Prefix of the manifests, which list the live objects."""
 
 _SHELF = r"date=(?P<date>\d{4}-\d\d-\d\d)/hour=(?P<hour>\d\d)/"
 _OBJECT = re.compile(
@@ -29,7 +29,7 @@ _MANIFEST = re.compile(rf"{MANIFESTS}{_SHELF}{DEDUPED}-(?P<partition>\d+)\.txt")
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Shelf:
-    """What the archive has of one partition in one hour of feed time; it has one manifest.
+    """One partition's hour of feed time in the archive; it has one manifest.
 
     Attributes:
         date: The hour's day, ``YYYY-MM-DD``, UTC.
@@ -43,19 +43,19 @@ class Shelf:
 
     @classmethod
     def at(cls, feed_time_s: int, partition: int) -> Self:
-        """Return the shelf of a partition at a moment of the feed's clock, epoch seconds."""
+        """Return the shelf of a partition at a moment of the feed clock, epoch seconds."""
         moment = datetime.fromtimestamp(feed_time_s, UTC)
         return cls(date=f"{moment:%Y-%m-%d}", hour=f"{moment:%H}", partition=partition)
 
     @classmethod
     def of_manifest(cls, key: str) -> Self | None:
-        """Return whose manifest ``key`` is; None if it is none."""
+        """Return the shelf that has the manifest ``key``; None if ``key`` is no manifest."""
         found = _MANIFEST.fullmatch(key)
-        return cls.spelt(found) if found else None
+        return cls.from_match(found) if found else None
 
     @classmethod
-    def spelt(cls, found: re.Match[str]) -> Self:
-        """Return what the groups ``date``, ``hour`` and ``partition`` spell."""
+    def from_match(cls, found: re.Match[str]) -> Self:
+        """Return the shelf of a parsed key with its ``date``, ``hour`` and ``partition``."""
         return cls(date=found["date"], hour=found["hour"], partition=int(found["partition"]))
 
     @property
@@ -65,7 +65,7 @@ class Shelf:
 
     @property
     def objects(self) -> str:
-        """How the keys of its objects begin, and no other."""
+        """The prefix of the keys of its objects, and of no others."""
         return f"{PREFIX}{self.folder}{DEDUPED}-{self.partition}-"
 
     @property
@@ -85,9 +85,9 @@ class ObjectName:
     """The name of an object of the archive.
 
     Attributes:
-        shelf: Where it lies.
+        shelf: Shelf of the object.
         first: Offset of its first row.
-        last: Offset of its last row; None for a part, whose name does not tell.
+        last: Offset of its last row; None for a part, whose name does not hold it.
     """
 
     shelf: Shelf
@@ -96,13 +96,13 @@ class ObjectName:
 
     @classmethod
     def parse(cls, key: str) -> Self | None:
-        """Return the name that ``key`` spells; None if it is no object of the archive."""
+        """Return the name that ``key`` holds; None if it is no object of the archive."""
         found = _OBJECT.fullmatch(key)
         if found is None:
             return None
         last = found["last"]
         return cls(
-            shelf=Shelf.spelt(found),
+            shelf=Shelf.from_match(found),
             first=int(found["first"]),
             last=int(last) if last else None,
         )
@@ -114,10 +114,10 @@ class ObjectName:
         return f"{self.shelf.objects}{span}.parquet"
 
     def covers(self, other: "ObjectName") -> bool:
-        """Whether this is a compacted object that has every row of ``other``.
+        """Return whether this is a compacted object with every row of ``other``.
 
-        A part lies wholly inside or outside of a compacted object, since those are made
-        of whole parts; so its first row decides.
+        Compacted objects consist of whole parts, so a part lies wholly inside or outside
+        of one and its first row decides.
         """
         if self.last is None or self == other or self.shelf != other.shelf:
             return False
@@ -126,5 +126,5 @@ class ObjectName:
 
 
 def hour_folder(feed_time_s: int) -> str:
-    """Return ``date=…/hour=…/`` of a moment of the feed's clock; sorts as time does."""
+    """Return ``date=…/hour=…/`` of a moment of the feed clock; folders sort by time."""
     return Shelf.at(feed_time_s, 0).folder

@@ -1,11 +1,11 @@
-"""Which objects of the archive are live: one manifest a shelf, replaced as a whole.
+"""Lists of the live objects of the archive: one manifest per shelf, replaced as a whole.
 
-A manifest is a text with the address of each live object in a line of its own, which is
-the form that Athena reads as a table's partition (``SymlinkTextInputFormat``). S3
-replaces an object atomically, so a reader sees one state of a shelf or the next one and
-nothing in between. Writers compare and set (If-Match), so none undoes another's work.
-A manifest only ever grows or has a run of its objects replaced by one that covers them;
-no state comes twice, so an ETag that still fits means that nothing has changed.
+A manifest is a text with the address of one live object per line, the format that Athena
+reads as a partition of a table (``SymlinkTextInputFormat``). S3 replaces an object
+atomically, so a reader sees either the old or the new state of a shelf. Writers compare
+and set (If-Match), so none undoes another's work. A manifest only ever grows or has a run
+of its objects replaced by one that covers them; no state recurs, so an unchanged ETag
+means an unchanged shelf.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from txfeatures.domain.errors import FatalError
 
 CACHED_SHELVES = 1000
 ATTEMPTS = 20
-"""Far more than there can be writers of a shelf: its partition's owner and a compaction."""
+"""Far more than a shelf has writers: the owner of its partition and a compaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +26,10 @@ class Manifest:
     """One state of a shelf.
 
     Attributes:
-        shelf: Whose.
+        shelf: The shelf.
         live: Its live objects, by offset.
-        etag: What S3 calls this state; None if there is no manifest yet.
-        modified_s: When it was written, epoch seconds; 0 if that is not known.
+        etag: ETag of the manifest; None if there is no manifest yet.
+        modified_s: Time of the last write, epoch seconds; 0 if unknown.
     """
 
     shelf: Shelf
@@ -37,43 +37,40 @@ class Manifest:
     etag: str | None = None
     modified_s: float = 0.0
 
-    def makes_dead(self, name: ObjectName) -> bool:
-        """Whether a live object covers ``name``: it is of no use, now or ever."""
+    def covers(self, name: ObjectName) -> bool:
+        """Return whether a live object covers ``name``, which is then dead for good."""
         return any(each.covers(name) for each in self.live)
 
 
 class Manifests:
-    """The manifests of a bucket; every call may raise what ``Bucket`` raises.
-
-    For one thread.
-    """
+    """The manifests of a bucket, for one thread; every call may raise the errors of ``Bucket``."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._last_seen: OrderedDict[Shelf, Manifest] = OrderedDict()
+        self._cache: OrderedDict[Shelf, Manifest] = OrderedDict()
 
     def read(self, shelf: Shelf) -> Manifest:
-        """Return the present state of a shelf, an empty one if nothing was archived there.
+        """Return the present state of a shelf, empty if it has no manifest.
 
         Raises:
-            FatalError: The manifest names what can't be an object of the shelf.
+            FatalError: The manifest lists a key that is no object of the shelf.
         """
         try:
             stored = self._bucket.get(shelf.manifest)
         except MissingError:
-            return self._saw(Manifest(shelf=shelf))
+            return self._cached(Manifest(shelf=shelf))
         live = tuple(self._names(shelf, stored.body.decode()))
-        return self._saw(
+        return self._cached(
             Manifest(shelf=shelf, live=live, etag=stored.etag, modified_s=stored.modified_s)
         )
 
     def add(self, name: ObjectName) -> None:
-        """Make an object live that has been stored; one that is dead or live stays so.
+        """Make a stored object live; one that is dead or live already stays so.
 
         Raises:
-            S3UnavailableError: It is not known whether it is live; call again.
+            S3UnavailableError: The object may be live or not; call again.
         """
-        manifest = self._last_seen.get(name.shelf) or self.read(name.shelf)
+        manifest = self._cache.get(name.shelf) or self.read(name.shelf)
         for _ in range(ATTEMPTS - 1):
             try:
                 self._add(manifest, name)
@@ -84,29 +81,29 @@ class Manifests:
         self._add(manifest, name)
 
     def replace(self, manifest: Manifest, live: Iterable[ObjectName]) -> Manifest:
-        """Put another state in the place of ``manifest``.
+        """Replace ``manifest`` by one with the objects ``live``, and return it.
 
         Raises:
-            ChangedError: It is not the present state any more.
+            ChangedError: ``manifest`` is no longer the present state.
         """
         names = tuple(sorted(live, key=lambda name: name.first))
         lines = "".join(f"s3://{self._bucket.name}/{name.key}\n" for name in names)
         try:
             etag = self._bucket.put_if(manifest.shelf.manifest, lines.encode(), etag=manifest.etag)
         except BaseException:
-            self._last_seen.pop(manifest.shelf, None)  # written or not: only S3 knows
+            self._cache.pop(manifest.shelf, None)  # S3 may have written it or not
             raise
-        return self._saw(Manifest(shelf=manifest.shelf, live=names, etag=etag))
+        return self._cached(Manifest(shelf=manifest.shelf, live=names, etag=etag))
 
     def _add(self, manifest: Manifest, name: ObjectName) -> None:
-        if name not in manifest.live and not manifest.makes_dead(name):
+        if name not in manifest.live and not manifest.covers(name):
             self.replace(manifest, (*manifest.live, name))
 
-    def _saw(self, manifest: Manifest) -> Manifest:
-        self._last_seen[manifest.shelf] = manifest
-        self._last_seen.move_to_end(manifest.shelf)
-        if len(self._last_seen) > CACHED_SHELVES:
-            self._last_seen.popitem(last=False)
+    def _cached(self, manifest: Manifest) -> Manifest:
+        self._cache[manifest.shelf] = manifest
+        self._cache.move_to_end(manifest.shelf)
+        if len(self._cache) > CACHED_SHELVES:
+            self._cache.popitem(last=False)
         return manifest
 
     def _names(self, shelf: Shelf, text: str) -> Iterable[ObjectName]:
@@ -115,7 +112,7 @@ class Manifests:
             name = ObjectName.parse(line.removeprefix(start))
             if name is None or name.shelf != shelf:
                 raise FatalError(
-                    f"{shelf.manifest} names {line!r}, which is no object of that hour; restore "
-                    "its former version, or write it anew from a listing without dead objects"
+                    f"{shelf.manifest} lists {line!r}, which is no object of that hour; restore "
+                    "its previous version, or rewrite it from a listing without dead objects"
                 )
             yield name

@@ -1,4 +1,4 @@
-"""How an object of the archive is stored, with what tells later whether it is intact."""
+"""Storage of archive objects, with the metadata that proves them intact."""
 
 import hashlib
 from io import BufferedReader
@@ -9,22 +9,22 @@ from txfeatures.archive.layout import ObjectName
 CONTENT_TYPE = "application/vnd.apache.parquet"
 SHA256 = "sha256"
 ROWS = "rows"
-"""User metadata of S3: the bytes' SHA-256 in hex, and how many rows they hold."""
+"""User metadata in S3: SHA-256 of the bytes in hex, and the number of rows."""
 
 
 def store_object(
     bucket: Bucket, name: ObjectName, body: bytes | BufferedReader, *, rows: int
 ) -> None:
-    """Store one object, in place of one of the same name; it is not live by that alone.
+    """Store one object, replacing one of the same name; it is not live until a manifest lists it.
 
     Args:
-        bucket: Where the archive lies.
-        name: What it is called.
-        body: A Parquet file, whole or open for reading from its start.
-        rows: How many rows it holds.
+        bucket: Bucket of the archive.
+        name: Name of the object.
+        body: A Parquet file, as bytes or open for reading from its start.
+        rows: Number of rows in ``body``.
 
     Raises:
-        S3UnavailableError: It is not known whether it is stored; call again.
+        S3UnavailableError: The object may be stored or not; call again.
     """
     if isinstance(body, bytes):
         digest = hashlib.sha256(body).hexdigest()

@@ -1,8 +1,7 @@
-"""The archive for whoever reads it: the live objects, their files, a relation of DuckDB.
+"""Readers of the archive: its live objects, their files, and a DuckDB relation.
 
-DuckDB can read S3 by itself where its extension ``httpfs`` is installed; then the keys of
-``live_objects`` are all that is needed. Here objects are fetched with boto3, which asks
-for no extension.
+DuckDB can read S3 by itself with its extension ``httpfs`` and the keys of
+``live_objects``. This module fetches objects with boto3, which needs no extension.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,17 +24,17 @@ THREADS = 8
 def live_objects(
     bucket: Bucket, *, start_s: int | None = None, end_s: int | None = None
 ) -> list[ObjectName]:
-    """Return the objects that have every archived row once, by hour, partition and offset.
+    """Return the objects that hold every archived row once, by hour, partition and offset.
 
     Args:
-        bucket: Where the archive lies.
+        bucket: Bucket of the archive.
         start_s: Only hours of feed time that end after this moment, epoch seconds.
-        end_s: Only hours of feed time that begin before this moment. A transaction's own
-            time may lie in another hour than the feed time at which it was seen.
+        end_s: Only hours of feed time that begin before this moment. The event time of a
+            transaction may lie in another hour than its feed time.
 
     Raises:
         TransientError: S3 refuses for now.
-        FatalError: There is no bucket, or a manifest is spoilt.
+        FatalError: There is no bucket, or a manifest is damaged.
     """
     shelves = list(shelves_between(bucket, start_s=start_s, end_s=end_s))
     with ThreadPoolExecutor(THREADS, "manifest") as pool:
@@ -58,13 +57,13 @@ def shelves_between(
 
 
 def fetch(bucket: Bucket, names: Sequence[ObjectName], directory: Path) -> list[Path]:
-    """Write each object to a file of ``directory`` and return the files in the same order.
+    """Write each object to a file in ``directory`` and return the files in the same order.
 
-    A file that is there already is kept: what an object holds never changes.
+    An existing file is kept, since the contents of an object never change.
 
     Raises:
-        TransientError: S3 refuses for now, or an object is gone since a compaction
-            replaced it longer ago than readers are given; list the live objects again.
+        TransientError: S3 refuses for now, or an object is gone because a compaction
+            replaced it and its grace is over; list the live objects again.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(THREADS, "fetch") as pool:
@@ -74,8 +73,8 @@ def fetch(bucket: Bucket, names: Sequence[ObjectName], directory: Path) -> list[
 def relation(connection: "DuckDBPyConnection", files: Sequence[Path]) -> "DuckDBPyRelation":
     """Return the rows of ``files`` with every column of ``SCHEMA``.
 
-    Files of an older release may lack columns, which are null in their rows then; columns
-    of a newer release come after ours.
+    Columns that files of an older release lack are null in their rows; columns of a newer
+    release follow those of ``SCHEMA``.
     """
     nothing = connection.from_arrow(SCHEMA.empty_table())
     if not files:
@@ -97,7 +96,7 @@ def _fetch(bucket: Bucket, name: ObjectName, directory: Path) -> Path:
             bucket.download(name.key, unfinished)
         except MissingError as error:
             raise TransientError(
-                f"{name.key} was compacted while the archive was read; run it again"
+                f"{name.key} was replaced by a compaction while the archive was read; run it again"
             ) from error
         unfinished.rename(path)
     return path

@@ -1,12 +1,12 @@
-"""Recordings: transactions and when each arrived, as a file to write and to replay.
+"""Recordings: files of transactions with the time at which each arrived.
 
-A recording is a text file of one JSON object a line, in order of arrival, gzipped
+A recording is a text file with one JSON object per line, in order of arrival, gzipped
 or not::
 
     {"arrived_at": 1729334970.063, "tx": {"hash": "5267...", "time": 1729334970, ...}}
 
-``tx`` stays the bytes the source sent: numbers past 2^53, the order of keys and
-whatever is wrong with a transaction survive reading and writing unchanged.
+``tx`` keeps the bytes that the source sent: numbers beyond 2^53, the order of keys and
+every fault of a transaction survive reading and writing unchanged.
 """
 
 import gzip
@@ -24,7 +24,7 @@ import msgspec
 from txfeatures.domain.errors import FatalError
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_YEAR_10000_S = 253_402_300_800  # the first second that an HTTP date can't say
+_YEAR_10000_S = 253_402_300_800  # the first second that an HTTP date can't express
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,7 @@ class Arrival:
     """One transaction and the moment it became visible.
 
     ``time``, ``tx_index`` and ``hash`` are read from ``tx`` for sorting and counting.
-    Nothing is demanded of them: a transaction that lacks one, or has it in another
-    type, still is an arrival, with 0 or None in its place.
+    Each is optional: if ``tx`` lacks it or has it in another type, it is 0 or None.
 
     Attributes:
         arrived_at: Epoch seconds.
@@ -51,7 +50,7 @@ class Arrival:
 
     @classmethod
     def of(cls, *, arrived_at: float, tx: msgspec.Raw) -> Self:
-        """Make the arrival of ``tx`` at ``arrived_at``; never fails, whatever ``tx`` holds."""
+        """Return the arrival of ``tx`` at ``arrived_at``; accepts any ``tx``."""
         try:
             keys = _KEYS.decode(tx)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -66,7 +65,7 @@ class Arrival:
 
 
 class _Keys(msgspec.Struct):
-    """What sorting needs of a transaction, of any type: the source is not to be trusted."""
+    """The sort keys of a transaction, of any type: the source is not to be trusted."""
 
     time: Any = None
     tx_index: Any = None
@@ -74,7 +73,7 @@ class _Keys(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    """One line of a recording; in writing, the order of its keys."""
+    """One line of a recording, with its keys in the order written."""
 
     arrived_at: Annotated[float, msgspec.Meta(ge=0, lt=_YEAR_10000_S)]
     tx: msgspec.Raw
@@ -91,12 +90,12 @@ def _int_or_zero(value: object) -> int:
 def read(path: Path) -> Iterator[Arrival]:
     """Read a recording, gzipped or not, one arrival at a time.
 
-    The file is opened and its first line read before this returns, so that a wrong
-    path is refused at once; the rest is read as it is asked for, in bounded memory.
+    The first line is read before this returns, so that a wrong path fails at once; the
+    rest is read on demand, in bounded memory.
 
     Raises:
         FatalError: The file can't be read or has no arrivals; later, from the iterator:
-            a line is broken. The sentence names the file and the line.
+            a line is broken. The message names the file and the line.
     """
     arrivals = _read(path)
     first = next(arrivals, None)
@@ -109,7 +108,7 @@ def _read(path: Path) -> Iterator[Arrival]:
     number = 0
     try:
         with _open(path) as lines:
-            for number, line in enumerate(lines, start=1):  # noqa: B007 - told in errors below
+            for number, line in enumerate(lines, start=1):  # noqa: B007 - used in the errors below
                 if line.strip():
                     fields = _LINE.decode(line)
                     yield Arrival.of(arrived_at=fields.arrived_at, tx=fields.tx)
@@ -136,10 +135,10 @@ def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
 
 
 class RecordingWriter:
-    """Appends arrivals to a recording; a name that ends in ``.gz`` is gzipped.
+    """A context manager that appends arrivals to a recording, gzipped if it ends in ``.gz``.
 
-    After every batch the file is a whole recording: a batch is one gzip member, and
-    is handed to the operating system before :meth:`write` returns. A context manager.
+    The file is a complete recording after every batch: a batch is one gzip member and is
+    flushed to the operating system before :meth:`write` returns.
     """
 
     def __init__(self, path: Path) -> None:
@@ -148,10 +147,10 @@ class RecordingWriter:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Open the file, made if absent.
+        """Open the file, created if absent.
 
         Raises:
-            FatalError: It can't be opened.
+            FatalError: The file can't be opened.
         """
         try:
             self._file = self._path.open("ab")
@@ -174,7 +173,7 @@ class RecordingWriter:
         """Append ``batch`` in its order.
 
         Raises:
-            FatalError: The disk refuses, for example because it is full.
+            FatalError: The file can't be written, for example because the disk is full.
         """
         if self._file is None:
             raise RuntimeError("a RecordingWriter writes only inside its with statement")
@@ -196,6 +195,6 @@ class RecordingWriter:
 
 def _encode(arrival: Arrival) -> bytes:
     line = msgspec.json.encode(_Line(arrived_at=arrival.arrived_at, tx=arrival.tx))
-    # A source that indents its JSON would tear the line apart. In JSON a raw line end can
-    # only stand between tokens, where a space means the same.
+    # Indented JSON from the source would break the line. A raw line end in JSON can only
+    # stand between tokens, where a space is equivalent.
     return line.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"

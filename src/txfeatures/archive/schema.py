@@ -1,4 +1,4 @@
-"""Transactions as Parquet: the same records make the same bytes."""
+"""Transactions as Parquet; the same records give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from txfeatures.domain.model import Record, TransactionHash
-from txfeatures.domain.wire import decode_output_value, possible
+from txfeatures.domain.wire import decode_or_none, decode_output_value
 
 SCHEMA = pa.schema(
     [
@@ -27,14 +27,14 @@ SCHEMA = pa.schema(
         pa.field("feed_time_ms", pa.int64(), nullable=False),
     ]
 )
-"""Columns of the archive. A typed column is null where the JSON lacks the value or has
-it in another type (``hash`` is one, or null); all are null if the JSON can't be read. It
-is kept in any case."""
+"""Columns of the archive. A typed column is null if the JSON lacks the value or has it in
+another type (``hash`` is valid or null); all are null if the JSON can't be read. The JSON
+itself is always kept."""
 
 WRITE_OPTIONS: Mapping[str, Any] = {
     "compression": "zstd",
-    "use_dictionary": False,  # hashes and JSON never repeat, so dictionaries would only cost
-    "write_page_checksum": True,  # or a flipped bit would be compacted, not found
+    "use_dictionary": False,  # hashes and JSON never repeat, so a dictionary only costs space
+    "write_page_checksum": True,  # without it a flipped bit is compacted instead of found
 }
 
 _INTEGERS = ("time", "fee", "size", "weight", "vin_sz", "vout_sz")
@@ -42,7 +42,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 class _Fields(msgspec.Struct, kw_only=True):
-    """What is lifted out of the JSON, each by itself: the source is not to be trusted."""
+    """The fields of the JSON that have a column; undecoded, since each may be invalid."""
 
     hash: msgspec.Raw = _NULL
     time: msgspec.Raw = _NULL
@@ -64,12 +64,12 @@ _bool = msgspec.json.Decoder(bool)
 
 def encode(records: Sequence[Record]) -> bytes:
     """Return one Parquet file with a row per record, in order, compressed with zstd."""
-    found = [_lift(record.value) for record in records]
+    found = [_decode_fields(record.value) for record in records]
     columns: dict[str, list[Any]] = {
-        "hash": [possible(_hash, fields.hash) for fields in found],
-        **{n: [possible(_int64, getattr(fields, n)) for fields in found] for n in _INTEGERS},
+        "hash": [decode_or_none(_hash, fields.hash) for fields in found],
+        **{n: [decode_or_none(_int64, getattr(fields, n)) for fields in found] for n in _INTEGERS},
         "output_value": [decode_output_value(fields.out) for fields in found],
-        "rbf": [possible(_bool, fields.rbf) for fields in found],
+        "rbf": [decode_or_none(_bool, fields.rbf) for fields in found],
         "json": [record.value for record in records],
         "topic_partition": [record.partition for record in records],
         "topic_offset": [record.offset for record in records],
@@ -80,8 +80,5 @@ def encode(records: Sequence[Record]) -> bytes:
     return bytes(buffer.getvalue())
 
 
-def _lift(value: bytes | None) -> _Fields:
-    try:
-        return _fields.decode(value or b"")
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return _UNREADABLE
+def _decode_fields(value: bytes | None) -> _Fields:
+    return decode_or_none(_fields, value or b"") or _UNREADABLE

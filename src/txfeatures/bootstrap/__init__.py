@@ -1,7 +1,7 @@
-"""What must be there before the services start: topics, bucket, feature group, tables.
+"""Creation of the topics, bucket, feature group and table that the services need.
 
-Idempotent: what is there already is left as it is, what has been declared since is added; a
-difference that can't be reconciled is refused and said.
+Idempotent: existing resources stay unchanged, and features declared since are added. A
+difference that can't be reconciled is an error.
 """
 
 from collections.abc import Callable
@@ -22,23 +22,25 @@ from txfeatures.process.settings import AwsSettings, Group, KafkaSettings, LogSe
 
 Say = Callable[[str], None]
 
-# What AWS answers when it may do later what it doesn't do now.
-_PASSING = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"})
+# Error codes of AWS for refusals that may pass.
+_TRANSIENT = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"}
+)
 
 
 class BootstrapSettings(Group):
-    """What bootstrap can be told."""
+    """Settings of bootstrap."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_BOOTSTRAP_")
 
     partitions: int = Field(
-        default=4, ge=1, le=1000, description="Partitions of the topics that scale."
+        default=4, ge=1, le=1000, description="Partitions of each topic that scales."
     )
     replication: int = Field(default=3, ge=1, le=9, description="Replicas of every topic.")
     keep_forever: bool = Field(
         default=False,
-        description="Topics keep records for ever: for replays, since retention goes by the "
-        "records' own time.",
+        description="Keep the records of all topics for ever; needed for replays, because "
+        "retention goes by the timestamps of the records.",
     )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
     aws: AwsSettings = Field(default_factory=AwsSettings, description="See TXF_AWS_*.")
@@ -46,11 +48,11 @@ class BootstrapSettings(Group):
 
 
 def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> None:
-    """Make what is missing and wait until it can be used.
+    """Create the missing resources and wait until they can be used.
 
     Raises:
-        FatalError: Something exists but differs, or was refused; the message says what.
-        TransientError: Kafka or AWS does not answer, or not now.
+        FatalError: A resource exists but differs, or AWS refused it.
+        TransientError: Kafka or AWS does not answer, or refuses for now.
     """
     made = KafkaAdmin(settings.kafka).create(
         TOPICS,
@@ -58,7 +60,7 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
         replication=settings.replication,
         keep_forever=settings.keep_forever,
     )
-    say(f"topics: {len(made)} made, {len(TOPICS) - len(made)} there already")
+    say(f"topics: {len(made)} created, {len(TOPICS) - len(made)} exist already")
     name, group = settings.aws.bucket, settings.aws.feature_group
     try:
         say(f"bucket {name}: {ensure_bucket(aws.s3(settings.aws), name)}")
@@ -66,13 +68,13 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
         say(f"feature group {group}: {feature_group.ensure()}")
         say(f"archive's table: {ensure_archive_table(aws.glue(settings.aws), name)}")
     except ClientError as error:
-        if _passes(error):
-            raise TransientError(f"AWS does not do it now, run it again: {error}") from error
+        if _is_transient(error):
+            raise TransientError(f"AWS refuses for now, run it again: {error}") from error
         raise FatalError(f"AWS refused: {error}") from error
     except BotoCoreError as error:
         raise TransientError(f"AWS does not answer: {error}") from error
 
 
-def _passes(error: ClientError) -> bool:
+def _is_transient(error: ClientError) -> bool:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING
+    return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def ensure_bucket(client: "S3Client", name: str) -> str:
-    """Make the bucket if it is missing; return what was done, in a word or two.
+    """Create the bucket if it is missing; return the outcome, in a word or two.
 
     Raises:
-        ClientError: AWS refused; the bucket may be somebody else's.
+        ClientError: AWS refused; another account may own the bucket.
     """
     try:
         client.head_bucket(Bucket=name)
@@ -20,13 +20,13 @@ def ensure_bucket(client: "S3Client", name: str) -> str:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise
     else:
-        return "there already"
+        return "exists already"
     region = client.meta.region_name
-    if region == "us-east-1":  # the one region that S3 refuses to be told
+    if region == "us-east-1":  # the one region that S3 refuses as a LocationConstraint
         client.create_bucket(Bucket=name)
     else:
         client.create_bucket(
             Bucket=name,
             CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
         )
-    return "made"
+    return "created"

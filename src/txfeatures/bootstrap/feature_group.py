@@ -1,7 +1,7 @@
-"""The feature group: made as declared, given what was declared since, described.
+"""Creation and update of the feature group, with its tags and descriptions.
 
-Features can be added to a group, but never removed or changed: a group whose features have
-other types is refused.
+SageMaker can add features to a group, but not remove or change them: a group whose features
+have other types is an error.
 """
 
 from typing import TYPE_CHECKING
@@ -22,18 +22,18 @@ TIMEOUT_S = 1200.0
 POLL_S = 0.5
 
 MAX_ADDITIONS = 100
-"""Features that one UpdateFeatureGroup takes (its model)."""
+"""Most features that one UpdateFeatureGroup takes (its model)."""
 
 _UNIT = "unit"
 
 
 class FeatureGroup:
-    """The feature group that the settings name.
+    """The feature group named in the settings.
 
     Args:
-        client: SageMaker's control plane.
+        client: A client of SageMaker's control plane.
         settings: Name, bucket, role and table format.
-        runtime: Paces and stops the waiting.
+        runtime: Its clock paces the wait, its flag ends it.
     """
 
     def __init__(self, client: "SageMakerClient", settings: AwsSettings, runtime: Runtime) -> None:
@@ -43,14 +43,14 @@ class FeatureGroup:
         self._runtime = runtime
 
     def ensure(self) -> str:
-        """Make the group or add what it lacks, wait, describe it; return what was done.
+        """Create the group or add missing features, wait, describe it; return the outcome.
 
         Raises:
-            FatalError: The group differs in what can't be changed, or a change has failed.
+            FatalError: The group differs in a way that can't be changed, or a change failed.
             ClientError: AWS refused.
         """
         is_new = self._create()
-        found = self._settled()
+        found = self._wait_until_settled()
         comparison = compare(found, self._settings)
         if comparison.conflicts:
             raise FatalError(
@@ -61,7 +61,7 @@ class FeatureGroup:
         self._tag(found["FeatureGroupArn"])
         for feature in FEATURES:
             self._describe_feature(feature)
-        return "made" if is_new else _said(comparison)
+        return "created" if is_new else _outcome(comparison)
 
     def _create(self) -> bool:
         if self._describe() is not None:
@@ -69,7 +69,7 @@ class FeatureGroup:
         try:
             self._client.create_feature_group(**request(self._settings))
         except self._client.exceptions.ResourceInUse:
-            return False  # another bootstrap was quicker
+            return False  # another bootstrap has just created it
         return True
 
     def _add(self, comparison: Comparison) -> None:
@@ -78,17 +78,17 @@ class FeatureGroup:
                 FeatureGroupName=self._name,
                 FeatureAdditions=comparison.missing[start : start + MAX_ADDITIONS],
             )
-            found = self._settled()
+            found = self._wait_until_settled()
             update = found.get("LastUpdateStatus", {"Status": "Successful"})
             if update["Status"] != "Successful":
                 raise FatalError(
-                    f"feature group {self._name} took no further features: "
+                    f"feature group {self._name} did not accept further features: "
                     f"{update.get('FailureReason', 'no reason given')}"
                 )
 
     def _tag(self, arn: str) -> None:
-        there = {t["Key"]: t["Value"] for t in self._client.list_tags(ResourceArn=arn)["Tags"]}
-        missing = {key: value for key, value in TAGS.items() if there.get(key) != value}
+        existing = {t["Key"]: t["Value"] for t in self._client.list_tags(ResourceArn=arn)["Tags"]}
+        missing = {key: value for key, value in TAGS.items() if existing.get(key) != value}
         if missing:
             self._client.add_tags(
                 ResourceArn=arn, Tags=[{"Key": k, "Value": v} for k, v in missing.items()]
@@ -116,7 +116,7 @@ class FeatureGroup:
         except self._client.exceptions.ResourceNotFound:
             return None
 
-    def _settled(self) -> "DescribeFeatureGroupResponseTypeDef":
+    def _wait_until_settled(self) -> "DescribeFeatureGroupResponseTypeDef":
         clock, stop = self._runtime.clock, self._runtime.stop
         deadline = clock.monotonic() + TIMEOUT_S
         while clock.monotonic() < deadline:
@@ -129,18 +129,18 @@ class FeatureGroup:
                 raise FatalError(f"feature group {self._name} is {status}: {reason}")
             if clock.wait(stop, POLL_S):
                 raise FatalError(
-                    f"stopped while feature group {self._name} was being made; run it again"
+                    f"stopped while feature group {self._name} was being created; run it again"
                 )
-        raise FatalError(f"feature group {self._name} was not made in {TIMEOUT_S:.0f} s")
+        raise FatalError(f"feature group {self._name} was not created within {TIMEOUT_S:.0f} s")
 
 
 def _is_updating(found: "DescribeFeatureGroupResponseTypeDef") -> bool:
     return found.get("LastUpdateStatus", {}).get("Status") == "InProgress"
 
 
-def _said(comparison: Comparison) -> str:
+def _outcome(comparison: Comparison) -> str:
     added = ", ".join(definition["FeatureName"] for definition in comparison.missing)
-    said = f"features added: {added}" if added else "there already"
+    outcome = f"features added: {added}" if added else "exists already"
     if comparison.undeclared:
-        said += f"; no longer declared, kept without values: {', '.join(comparison.undeclared)}"
-    return said
+        outcome += f"; no longer declared, kept without values: {', '.join(comparison.undeclared)}"
+    return outcome

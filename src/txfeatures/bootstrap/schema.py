@@ -1,4 +1,4 @@
-"""What the feature group must be, and how one that exists differs. Pure."""
+"""The definition of the feature group, and its comparison with an existing one [pure]."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     )
 
 OFFLINE_STORE_PREFIX = "feature-store"
-"""Where in the bucket SageMaker keeps the offline store."""
+"""Prefix in the bucket under which SageMaker keeps the offline store."""
 
 DESCRIPTION = "Bitcoin transactions, features per minute"
 TAGS: Mapping[str, str] = {"application": "txfeatures"}
@@ -23,12 +23,12 @@ TAGS: Mapping[str, str] = {"application": "txfeatures"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How a feature group that exists compares with the declared features.
+    """The differences between an existing feature group and the declared features.
 
     Attributes:
-        conflicts: What can't be reconciled, a phrase each.
-        missing: Declared features that the group hasn't yet.
-        undeclared: Features of the group that are declared no more; they stay, without values.
+        conflicts: A phrase for each difference that can't be reconciled.
+        missing: Declared features that the group lacks.
+        undeclared: Features of the group that are no longer declared; they stay, without values.
     """
 
     conflicts: Sequence[str]
@@ -37,7 +37,7 @@ class Comparison:
 
 
 def request(settings: AwsSettings) -> "CreateFeatureGroupRequestTypeDef":
-    """Return the feature group as CreateFeatureGroup takes it."""
+    """Return the parameters of CreateFeatureGroup."""
     is_iceberg = settings.table_format == "iceberg"
     return {
         "FeatureGroupName": settings.feature_group,
@@ -56,7 +56,7 @@ def request(settings: AwsSettings) -> "CreateFeatureGroupRequestTypeDef":
 
 
 def definitions(settings: AwsSettings) -> "list[FeatureDefinitionTypeDef]":
-    """Return the declared features; an Iceberg table takes its event time as a String only."""
+    """Return the declared features; the event time of an Iceberg table must be a String."""
     declared: list[FeatureDefinitionTypeDef] = [
         {"FeatureName": feature.name, "FeatureType": feature.type} for feature in FEATURES
     ]
@@ -68,32 +68,32 @@ def definitions(settings: AwsSettings) -> "list[FeatureDefinitionTypeDef]":
 
 
 def unit(feature: Feature, settings: AwsSettings) -> str:
-    """Return the unit of a feature's values as they are stored, empty where it has none."""
+    """Return the unit of a feature's stored values, empty if it has none."""
     is_text_time = feature.name == EVENT_TIME and settings.table_format == "iceberg"
     return "ISO-8601 UTC" if is_text_time else feature.unit
 
 
 def compare(found: "DescribeFeatureGroupResponseTypeDef", settings: AwsSettings) -> Comparison:
-    """Return how a group differs from what ``request`` asks for."""
-    there = {d["FeatureName"]: d["FeatureType"] for d in found["FeatureDefinitions"]}
+    """Return the differences between a group and ``request``."""
+    types = {d["FeatureName"]: d["FeatureType"] for d in found["FeatureDefinitions"]}
     declared = definitions(settings)
     conflicts = [
-        f"{d['FeatureName']} is {there[d['FeatureName']]}, declared {d['FeatureType']}"
+        f"{d['FeatureName']} is {types[d['FeatureName']]}, declared {d['FeatureType']}"
         for d in declared
-        if there.get(d["FeatureName"], d["FeatureType"]) != d["FeatureType"]
+        if types.get(d["FeatureName"], d["FeatureType"]) != d["FeatureType"]
     ]
-    for what, actual, wanted in (
+    for field, actual, wanted in (
         ("record identifier", found["RecordIdentifierFeatureName"], RECORD_IDENTIFIER),
         ("event time", found["EventTimeFeatureName"], EVENT_TIME),
         ("table format", _table_format(found), settings.table_format),
     ):
         if actual != wanted:
-            conflicts.append(f"{what} is {actual}, declared {wanted}")
+            conflicts.append(f"{field} is {actual}, declared {wanted}")
     names = {definition["FeatureName"] for definition in declared}
     return Comparison(
         conflicts=conflicts,
-        missing=[d for d in declared if d["FeatureName"] not in there],
-        undeclared=[name for name in there if name not in names],
+        missing=[d for d in declared if d["FeatureName"] not in types],
+        undeclared=[name for name in types if name not in names],
     )
 
 

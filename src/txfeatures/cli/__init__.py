@@ -1,8 +1,8 @@
 """The command ``txfeatures``.
 
-Its own subcommands run wherever the library is; ``demo`` and ``record`` come from
-packages that a production image may lack, by the entry points ``txfeatures.commands``.
-What takes long to load is imported by the commands when they are called.
+``bootstrap`` and ``features`` run in every installation. The other subcommands are entry
+points ``txfeatures.commands``, whose dependencies a production image may lack. Commands
+import slow libraries when they are called.
 """
 
 import sys
@@ -18,7 +18,7 @@ PLUGINS = "txfeatures.commands"
 
 
 def create_app() -> typer.Typer:
-    """Return the command with every subcommand that is installed."""
+    """Return the command with every installed subcommand."""
     app = typer.Typer(
         name="txfeatures",
         help="Near-real-time features from live Bitcoin transactions, in SageMaker Feature Store.",
@@ -31,14 +31,14 @@ def create_app() -> typer.Typer:
     for plugin in sorted(entry_points(group=PLUGINS), key=lambda point: point.name):
         try:
             command = plugin.load()
-        except ModuleNotFoundError:  # an image without the extra that this command needs
+        except ModuleNotFoundError:  # an image without the extra of this command
             continue
         app.command(plugin.name)(command)
     return app
 
 
 def main() -> None:
-    """Run the command; a failure is one sentence on standard error and exit code 1."""
+    """Run the command; print a failure as one sentence on standard error and exit with 1."""
     try:
         create_app()()
     except TxFeaturesError as error:

@@ -1,4 +1,4 @@
-"""``txfeatures bootstrap``: make the topics, the bucket and the feature group."""
+"""``txfeatures bootstrap``: create the topics, the bucket, the feature group and the table."""
 
 import typer
 
@@ -9,12 +9,12 @@ from txfeatures.process.settings import load
 
 
 def bootstrap() -> None:
-    """Make the topics, the bucket and the feature group; what is there is left as it is."""
+    """Create the topics, the bucket, the feature group and the archive's table if missing."""
     from txfeatures.bootstrap import BootstrapSettings
-    from txfeatures.bootstrap import bootstrap as make
+    from txfeatures.bootstrap import bootstrap as create
 
     settings = load(BootstrapSettings)
     configure_logging(settings.log, service="bootstrap")
     runtime = Runtime(metrics=Metrics("bootstrap"))
     stop_on_signals(runtime.stop)
-    make(settings, runtime=runtime, say=typer.echo)
+    create(settings, runtime=runtime, say=typer.echo)

@@ -1,4 +1,4 @@
-"""``txfeatures compact``: few large objects out of many small ones."""
+"""``txfeatures compact``: merge small objects of the archive and the offline store."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ from txfeatures.process.runtime import Runtime, stop_on_signals
 from txfeatures.process.settings import AwsSettings, Group, LogSettings, load
 
 if TYPE_CHECKING:
-    from txfeatures.compaction.archive import Progress, Report
+    from txfeatures.compaction.archive import CompactionReport, Progress
 
 needs("boto3", "pyarrow")
 
@@ -33,7 +33,7 @@ Moment = datetime | None
 
 
 class CompactSettings(Group):
-    """What compaction reads from the environment; the rest are options."""
+    """Settings of compaction; the rest are options of the command."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_COMPACT_")
 
@@ -49,39 +49,39 @@ def compact(
         Moment, typer.Option(formats=MOMENTS, help="Moment before which hours begin (UTC).")
     ] = None,
     target_mib: Annotated[
-        int, typer.Option(min=1, max=4096, help="Largest object to make, MiB.")
+        int, typer.Option(min=1, max=4096, help="Largest object to create, MiB.")
     ] = 256,
     grace_s: Annotated[
         float,
-        typer.Option(min=0, help="Seconds that replaced objects are kept for their readers."),
+        typer.Option(min=0, help="Seconds for which replaced objects are kept for readers."),
     ] = 3600.0,
     only: Annotated[
-        Literal["archive", "offline-store"] | None, typer.Option(help="Leave the other as it is.")
+        Literal["archive", "offline-store"] | None, typer.Option(help="Compact only this store.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
+        bool, typer.Option("--dry-run", help="Report the work without doing it.")
     ] = False,
 ) -> None:
     """Compact the archive, and the offline store if it is an Iceberg table.
 
-    May run at any time, beside all services and readers, and be killed at any time.
+    Safe to run beside all services and readers, and to kill, at any time.
     """
     from txfeatures.archive.bucket import S3Bucket
     from txfeatures.compaction.archive import compact_archive
     from txfeatures.compaction.offline_store import compact_offline_store
-    from txfeatures.compaction.shelf import Rules
+    from txfeatures.compaction.shelf import CompactionPolicy
     from txfeatures.process import aws
 
     settings = load(CompactSettings)
     configure_logging(settings.log, service="compact")
     runtime = Runtime(metrics=Metrics("compact"))
     stop_on_signals(runtime.stop)
-    report: Report | None = None
+    report: CompactionReport | None = None
     if only != "offline-store":
         with _bar() as progress:
             report = compact_archive(
                 S3Bucket(aws.s3(settings.aws), settings.aws.bucket),
-                Rules(target_bytes=target_mib * MIB, grace_s=grace_s),
+                CompactionPolicy(target_bytes=target_mib * MIB, grace_s=grace_s),
                 runtime=runtime,
                 owner=f"process {os.getpid()} on {socket.gethostname()}",
                 start_s=_epoch_s(start),
@@ -89,7 +89,7 @@ def compact(
                 is_dry_run=dry_run,
                 progress=progress,
             )
-        typer.echo(f"archive: {_said(report, is_dry_run=dry_run)}")
+        typer.echo(f"archive: {_summary(report, is_dry_run=dry_run)}")
     if only != "archive" and not runtime.stop.is_set():
         compact_offline_store(settings.aws, runtime=runtime, say=typer.echo, is_dry_run=dry_run)
     if report and report.failures:
@@ -98,15 +98,15 @@ def compact(
             f"the first: {report.failures[0]}"
         )
     if runtime.stop.is_set():
-        raise FatalError("stopped before the end; run it again to go on")
+        raise FatalError("stopped before the end; run it again to continue")
 
 
-def _said(report: "Report", *, is_dry_run: bool) -> str:
-    done = report.done
+def _summary(report: "CompactionReport", *, is_dry_run: bool) -> str:
+    counts = report.counts
     would = "would be " if is_dry_run else ""
     return (
-        f"{done.merged} objects ({done.bytes / MIB:.1f} MiB) {would}made into {done.made}; "
-        f"{done.deleted} dead ones {would}deleted, {done.kept} kept for their readers"
+        f"{counts.merged} objects ({counts.bytes / MIB:.1f} MiB) {would}made into {counts.made}; "
+        f"{counts.deleted} dead ones {would}deleted, {counts.kept} kept for their readers"
     )
 
 

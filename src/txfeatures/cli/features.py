@@ -1,4 +1,4 @@
-"""``txfeatures features``: the declared list."""
+"""``txfeatures features``: print the declared features."""
 
 import typer
 

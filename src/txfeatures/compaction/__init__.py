@@ -1,7 +1,7 @@
 """Compaction of the archive and of the offline store: few large objects out of many small ones.
 
-The protocol, and why a reader never misses or doubles a row, is in
-docs/adr/0015-compaction.md. ``plan`` decides, ``merging`` rewrites, ``shelf`` does one
-shelf safely, ``lease`` keeps a second compaction out, ``archive`` does them all;
-``offline_store`` lets Athena do the same to an Iceberg table.
+The protocol, and the proof that a reader never misses or doubles a row, is in
+docs/adr/0015-compaction.md. ``plan`` decides, ``merging`` rewrites, ``shelf`` compacts one
+shelf safely, ``archive`` compacts all of them, and ``lease`` excludes a second compaction.
+``offline_store`` compacts an Iceberg table through Athena.
 """

@@ -1,4 +1,4 @@
-"""The whole archive compacted, shelf by shelf, under a lease."""
+"""Compaction of the whole archive, shelf by shelf, under a lease."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,40 +8,40 @@ from typing import TypeVar
 from txfeatures.archive.bucket import Bucket
 from txfeatures.archive.layout import PREFIX, ObjectName, Shelf, hour_folder
 from txfeatures.compaction.lease import Lease
-from txfeatures.compaction.shelf import Done, Rules, ShelfCompaction
+from txfeatures.compaction.shelf import CompactionCounts, CompactionPolicy, ShelfCompaction
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, backoff_s
 
 ATTEMPTS = 6
-"""Tries of one shelf; the waits between them add up to six seconds."""
+"""Attempts per shelf; the waits between them add up to six seconds."""
 
 T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
-"""Told after each shelf: how many are done, and of how many."""
+"""Called after each shelf with the number of shelves done and the number of all."""
 
 log = get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Report:
-    """What a run did.
+class CompactionReport:
+    """The result of a run.
 
     Attributes:
-        shelves: How many shelves had more than one object.
-        done: What was done to them.
-        failures: A sentence for each shelf that was left as it is.
+        shelves: Number of shelves with more than one object.
+        counts: Counts of the objects compacted and deleted.
+        failures: A message for each shelf that was left unchanged.
     """
 
     shelves: int
-    done: Done = field(default_factory=Done)
+    counts: CompactionCounts = field(default_factory=CompactionCounts)
     failures: list[str] = field(default_factory=list)
 
 
 def compact_archive(
     bucket: Bucket,
-    rules: Rules,
+    policy: CompactionPolicy,
     *,
     runtime: Runtime,
     owner: str,
@@ -49,49 +49,49 @@ def compact_archive(
     end_s: int | None = None,
     is_dry_run: bool = False,
     progress: Progress = lambda _done, _total: None,
-) -> Report:
+) -> CompactionReport:
     """Compact every shelf that has more than one object.
 
     Args:
-        bucket: Where the archive lies.
-        rules: How large, and how long dead objects are kept.
-        runtime: Its clock, and its flag to stop after the shelf in hand.
-        owner: Who this is, for whoever finds the lease taken.
+        bucket: Bucket of the archive.
+        policy: Size of the objects and grace of the dead ones.
+        runtime: Its clock, and its flag to stop after the current shelf.
+        owner: Name of this run, which others read in the lease.
         start_s: Only hours of feed time from that of this moment on, epoch seconds.
         end_s: Only hours of feed time that begin before this moment.
-        is_dry_run: Only say what would be done.
-        progress: Told after each shelf.
+        is_dry_run: Count the work without doing it.
+        progress: Called after each shelf.
 
     Raises:
-        FatalError: Another compaction is at it, or there is no bucket.
-        TransientError: S3 goes on refusing; what was done stays done.
+        FatalError: Another compaction holds the lease, or there is no bucket.
+        TransientError: S3 keeps refusing; shelves that were compacted stay so.
     """
-    shelves = list(crowded(bucket, start_s=start_s, end_s=end_s))
-    report = Report(shelves=len(shelves))
-    compaction = ShelfCompaction(bucket=bucket, rules=rules, clock=runtime.clock)
+    shelves = list(shelves_to_compact(bucket, start_s=start_s, end_s=end_s))
+    report = CompactionReport(shelves=len(shelves))
+    compaction = ShelfCompaction(bucket=bucket, policy=policy, clock=runtime.clock)
     if is_dry_run:
         for number, shelf in enumerate(shelves, 1):
-            _one(report, shelf, compaction.look, runtime)
+            _one(report, shelf, compaction.preview, runtime)
             progress(number, len(shelves))
         return report
     lease = Lease(bucket, runtime.clock, owner)
-    _again(lease.take, runtime)
+    _again(lease.acquire, runtime)
     try:
         for number, shelf in enumerate(shelves, 1):
             if runtime.stop.is_set():
                 break
-            _again(lease.keep, runtime)
-            _one(report, shelf, compaction.work, runtime)
+            _again(lease.renew, runtime)
+            _one(report, shelf, compaction.compact, runtime)
             progress(number, len(shelves))
     finally:
-        lease.give_back()
+        lease.release()
     return report
 
 
-def crowded(
+def shelves_to_compact(
     bucket: Bucket, *, start_s: int | None = None, end_s: int | None = None
 ) -> Iterator[Shelf]:
-    """Yield the shelves with more than one object, live or not, by hour; memory is an hour's."""
+    """Yield the shelves with more than one object, live or dead, holding one hour at a time."""
     after = f"{PREFIX}{hour_folder(start_s)}" if start_s is not None else ""
     folder, found = "", Counter[Shelf]()
     for listed in bucket.list(PREFIX, after=after):
@@ -107,14 +107,19 @@ def crowded(
     yield from sorted(shelf for shelf, count in found.items() if count > 1)
 
 
-def _one(report: Report, shelf: Shelf, work: Callable[[Shelf], Done], runtime: Runtime) -> None:
+def _one(
+    report: CompactionReport,
+    shelf: Shelf,
+    work: Callable[[Shelf], CompactionCounts],
+    runtime: Runtime,
+) -> None:
     try:
-        done = _again(lambda: work(shelf), runtime)
+        counts = _again(lambda: work(shelf), runtime)
     except FatalError as error:
         log.error("shelf_failed", manifest=shelf.manifest, error=str(error))
         report.failures.append(str(error))
     else:
-        report.done.add(done)
+        report.counts.add(counts)
 
 
 def _again(work: Callable[[], T], runtime: Runtime) -> T:

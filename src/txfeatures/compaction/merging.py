@@ -1,4 +1,4 @@
-"""Several Parquet files as one, row by row in order; memory stays at one row group."""
+"""Merging of Parquet files into one, in order of their rows; memory stays at one row group."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ ROW_GROUP_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
-    """What a merged file holds: rows, and the offsets of the first and the last."""
+class MergedFile:
+    """The contents of a merged file: number of rows, and offsets of the first and the last."""
 
     rows: int
     first: int
     last: int
 
 
-def merge(files: Sequence[Path], into: Path, *, partition: int) -> Merged:
-    """Write the rows of ``files`` into one file, every column of each of them.
+def merge(files: Sequence[Path], into: Path, *, partition: int) -> MergedFile:
+    """Write the rows of ``files``, with all columns of each, into one file.
 
-    The same files make the same bytes.
+    The same files give the same bytes.
 
     Args:
         files: Parts of one partition, by offset.
         into: The file to write.
-        partition: Which partition.
+        partition: Number of the partition.
 
     Raises:
-        FatalError: A file can't be read, or the rows are not that partition's, each one
-            once and by offset; what lies there must not be made one.
+        FatalError: A file can't be read, a row is of another partition, or the offsets do
+            not strictly increase; such objects must not be merged.
     """
     try:
         return _merge(files, into, partition)
@@ -46,7 +46,7 @@ def merge(files: Sequence[Path], into: Path, *, partition: int) -> Merged:
         ) from error
 
 
-def _merge(files: Sequence[Path], into: Path, partition: int) -> Merged:
+def _merge(files: Sequence[Path], into: Path, partition: int) -> MergedFile:
     footers = [pq.read_metadata(file) for file in files]
     schema = pa.unify_schemas([SCHEMA, *(each.schema.to_arrow_schema() for each in footers)])
     rows, first, last = 0, -1, -1
@@ -57,15 +57,17 @@ def _merge(files: Sequence[Path], into: Path, partition: int) -> Merged:
                 after <= before for before, after in zip([last, *offsets], offsets, strict=False)
             ):
                 raise FatalError(
-                    f"objects of partition {partition} overlap at offset {offsets[0]}: was the "
-                    "archive cut in two ways (TXF_FS_WRITER_ARCHIVE_*)? They are left as they are"
+                    f"objects of partition {partition} overlap at offset {offsets[0]} and are left "
+                    "unchanged: was the archive cut in two ways (TXF_FS_WRITER_ARCHIVE_*)?"
                 )
             writer.write_table(group, row_group_size=len(offsets))
             rows, last = rows + len(offsets), offsets[-1]
             first = offsets[0] if first < 0 else first
     if not rows or rows != sum(footer.num_rows for footer in footers):
-        raise FatalError(f"{rows} rows were read of {len(files)} objects, which say otherwise")
-    return Merged(rows=rows, first=first, last=last)
+        raise FatalError(
+            f"{len(files)} objects hold {rows} rows, which is not the number in their footers"
+        )
+    return MergedFile(rows=rows, first=first, last=last)
 
 
 def _row_groups(files: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -90,7 +92,7 @@ def _batches(files: Sequence[Path]) -> Iterator[pa.Table]:
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return ``table`` with the columns of ``schema``, null where it lacks one."""
+    """Return ``table`` with the columns of ``schema``; a missing column is null."""
     there = set(table.column_names)
     columns = [
         table[field.name] if field.name in there else pa.nulls(table.num_rows, field.type)

@@ -1,7 +1,7 @@
-"""The offline store compacted by Athena, where its table format allows that.
+"""Compaction of the offline store by Athena, if its table format allows it.
 
-Only an Iceberg table can have its files rewritten while it is read. Of a table in Glue format
-nothing may be moved: Feature Store has no lock for it, and readers list its folders.
+Only the files of an Iceberg table can be rewritten while it is read. Objects of a table in Glue
+format must stay: Feature Store has no lock for them, and readers list its folders.
 """
 
 from collections.abc import Callable
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient
 
 RESULTS_PREFIX = "athena/"
-"""Where in the bucket Athena writes what a query answers."""
+"""Prefix in the bucket under which Athena writes query results."""
 
 POLL_S = 1.0
 MOST_RUNS = 1000
-"""A statement does a bounded piece of work; a table that needs more than this has a fault."""
+"""A run of a statement does a bounded piece of work; a table that needs more runs is faulty."""
 
 STATEMENTS = (
     ('OPTIMIZE "{table}" REWRITE DATA USING BIN_PACK', "ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED"),
     ('VACUUM "{table}"', "ICEBERG_VACUUM_MORE_RUNS_NEEDED"),
 )
-"""Each statement, and what Athena fails it with when there is more to do."""
+"""Each statement, with the error by which Athena demands another run."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The offline store's table in the catalog."""
+    """The table of the offline store in the Glue catalog."""
 
     database: str
     name: str
@@ -45,9 +45,9 @@ class Table:
 def compact_offline_store(
     settings: AwsSettings, *, runtime: Runtime, say: Say, is_dry_run: bool = False
 ) -> None:
-    """Let Athena rewrite small files and drop old snapshots until nothing is left to do.
+    """Have Athena rewrite small files and drop old snapshots until nothing is left to do.
 
-    A run that is killed has changed nothing or whole pieces; the next one goes on.
+    Athena commits whole pieces of work, so a run can be killed; the next one continues.
 
     Raises:
         FatalError: Athena refused, or the feature group is missing.
@@ -84,7 +84,7 @@ def _table(settings: AwsSettings) -> Table | None:
     config = found.get("OfflineStoreConfig")
     if config is None or config.get("TableFormat") != "Iceberg":
         return None
-    catalog = config["DataCatalogConfig"]  # the name's form is not ours to guess
+    catalog = config["DataCatalogConfig"]  # AWS chooses the form of the name
     return Table(database=catalog["Database"], name=catalog["TableName"])
 
 
@@ -108,7 +108,7 @@ def _until_done(
 def _run(
     client: "AthenaClient", sql: str, table: Table, settings: AwsSettings, runtime: Runtime
 ) -> str | None:
-    """Run a statement to its end; return why it failed, None if it did not."""
+    """Run a statement to its end; return the reason of its failure, None if it succeeded."""
     started = client.start_query_execution(
         QueryString=sql,
         QueryExecutionContext={"Database": table.database},

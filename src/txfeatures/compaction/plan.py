@@ -1,4 +1,4 @@
-"""What becomes one object, and what may be deleted: decisions without I/O or clock."""
+"""Decisions of a compaction, without I/O or clock: objects to merge and objects to delete."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,18 +6,18 @@ from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import Manifest
 
 Group = tuple[ObjectName, ...]
-"""Objects of a shelf, neighbours by offset, that are to become one."""
+"""Consecutive objects of a shelf to be merged into one."""
 
 
 def groups(
     live: Iterable[ObjectName], size_bytes: Mapping[ObjectName, int], *, target_bytes: int
 ) -> list[Group]:
-    """Return the runs of live objects that are worth making one.
+    """Return the runs of two or more live objects that fit into one.
 
     Args:
         live: The live objects of one shelf.
-        size_bytes: How large each of them is.
-        target_bytes: A run ends before it would become larger than this.
+        size_bytes: Size of each object.
+        target_bytes: Largest total size of a run.
     """
     found: list[list[ObjectName]] = []
     room = -1
@@ -31,16 +31,16 @@ def groups(
 
 
 def dead(manifest: Manifest, there: Iterable[ObjectName]) -> list[ObjectName]:
-    """Return the objects that no reader will ever be told of again.
+    """Return the objects of ``there`` that a live object covers, which no manifest lists again.
 
-    Being absent from the manifest is not enough: an object may have been stored just now
-    and be on its way into the manifest. Being covered by a live object is, for good.
+    Absence from the manifest is not enough: a writer stores an object first and then adds
+    it to the manifest.
     """
-    return [name for name in there if name not in manifest.live and manifest.makes_dead(name)]
+    return [name for name in there if name not in manifest.live and manifest.covers(name)]
 
 
 def replaced(
     live: Sequence[ObjectName], group: Group, compacted: ObjectName
 ) -> tuple[ObjectName, ...]:
-    """Return ``live`` with ``compacted`` in the place of ``group``."""
+    """Return ``live`` with ``group`` replaced by ``compacted``."""
     return (*(name for name in live if name not in group), compacted)

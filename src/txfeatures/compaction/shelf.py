@@ -1,15 +1,15 @@
-"""One shelf compacted, so that a crash between any two steps hurts nobody.
+"""Compaction of one shelf, safe against a crash between any two steps.
 
-1. Read the manifest, then list what is there.
-2. For each run of small objects: fetch them, merge them into a file, store it under the
-   name that says what it covers. Nobody reads it yet.
-3. Replace the manifest, if it is still the one that was read: the one moment at which
-   readers pass from the small objects to the large one.
-4. Delete what the live objects cover, once the manifest is older than the longest read.
+1. Read the manifest, then list the objects.
+2. For each run of small objects: fetch them, merge them into a file, and store it under the
+   name that holds its offsets. No reader knows of it yet.
+3. Replace the manifest if it is still the one that was read: at this moment readers switch
+   from the small objects to the large one.
+4. Delete the objects that live ones cover, once the manifest is older than the longest read.
 
-A crash after 2 leaves an object that the next run writes again, the same; one after 3
-leaves dead objects, which step 4 of the next run deletes. What a writer stores again of
-what was compacted meanwhile is covered, hence never live, and goes with step 4 too.
+A crash after step 2 leaves an object that the next run writes again with the same bytes; a
+crash after step 3 leaves dead objects, which step 4 of the next run deletes. A part that a
+writer stores again after its compaction is covered, hence never live, and deleted by step 4.
 """
 
 import tempfile
@@ -29,13 +29,13 @@ from txfeatures.process.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How to compact.
+class CompactionPolicy:
+    """The limits of a compaction.
 
     Attributes:
-        target_bytes: How large an object may become.
-        grace_s: How long an object that is not live any more is kept for whoever still
-            reads it; longer than any read lasts.
+        target_bytes: Largest size of the small objects merged into one.
+        grace_s: Seconds for which dead objects are kept for their readers; longer than any
+            read lasts.
     """
 
     target_bytes: int
@@ -43,15 +43,15 @@ class Rules:
 
 
 @dataclass(slots=True, kw_only=True)
-class Done:
-    """What was done, or in a dry run would be.
+class CompactionCounts:
+    """Counts of the work done or, in a dry run, to do.
 
     Attributes:
-        merged: Small objects that became part of larger ones.
+        merged: Small objects merged into larger ones.
         made: Larger objects.
-        bytes: Bytes of the small ones.
-        deleted: Objects deleted.
-        kept: Dead objects that somebody may still read; a later run deletes them.
+        bytes: Bytes of the small objects.
+        deleted: Dead objects deleted.
+        kept: Dead objects within their grace; a later run deletes them.
     """
 
     merged: int = 0
@@ -60,8 +60,8 @@ class Done:
     deleted: int = 0
     kept: int = 0
 
-    def add(self, other: "Done") -> None:
-        """Add what was done elsewhere."""
+    def add(self, other: "CompactionCounts") -> None:
+        """Add the counts of another shelf."""
         self.merged += other.merged
         self.made += other.made
         self.bytes += other.bytes
@@ -71,53 +71,60 @@ class Done:
 
 @dataclass(slots=True, kw_only=True)
 class ShelfCompaction:
-    """Compacts shelves of one bucket; for one thread.
+    """The compaction of shelves of one bucket, for one thread.
 
     Raises:
-        ChangedError: Somebody else changed the shelf meanwhile; call again.
+        ChangedError: Another process has changed the shelf meanwhile; call again.
         TransientError: S3 refuses for now; call again.
-        FatalError: The shelf's objects are missing or not what they should be.
+        FatalError: An object of the shelf is missing or damaged.
     """
 
     bucket: Bucket
-    rules: Rules
+    policy: CompactionPolicy
     clock: Clock
     _manifests: Manifests = field(init=False)
 
     def __post_init__(self) -> None:
         self._manifests = Manifests(self.bucket)
 
-    def look(self, shelf: Shelf) -> Done:
-        """Say what there is to do, and do nothing."""
+    def preview(self, shelf: Shelf) -> CompactionCounts:
+        """Return the counts of the work to do, and do nothing."""
         manifest, there = self._present(shelf)
-        waiting = groups(manifest.live, there, target_bytes=self.rules.target_bytes)
-        done = Done(made=len(waiting))
-        for group in waiting:
-            done.merged += len(group)
-            done.bytes += sum(there[name] for name in group)
-        self._count_dead(done, manifest, dead(manifest, there))
-        return done
+        return self._counts(manifest, there, self._groups(manifest, there))
 
-    def work(self, shelf: Shelf) -> Done:
-        """Do what there is to do; nothing if it is done already."""
+    def compact(self, shelf: Shelf) -> CompactionCounts:
+        """Merge and delete objects of a shelf, and return the counts."""
         manifest, there = self._present(shelf)
-        done = Done()
-        for group in groups(manifest.live, there, target_bytes=self.rules.target_bytes):
+        waiting = self._groups(manifest, there)
+        for group in waiting:
             compacted = self._merge(group)
             manifest = self._manifests.replace(manifest, replaced(manifest.live, group, compacted))
-            done.merged += len(group)
-            done.made += 1
-            done.bytes += sum(there[name] for name in group)
-        if done.made:
-            manifest = self._manifests.read(shelf)  # for when it was written
-        found = dead(manifest, there)
-        self._count_dead(done, manifest, found)
-        if done.deleted:
-            self.bucket.delete([name.key for name in found])
-        return done
+        if waiting:
+            manifest = self._manifests.read(shelf)  # for the time of its last write
+        counts = self._counts(manifest, there, waiting)
+        if counts.deleted:
+            self.bucket.delete([name.key for name in dead(manifest, there)])
+        return counts
+
+    def _groups(self, manifest: Manifest, there: Mapping[ObjectName, int]) -> list[Group]:
+        return groups(manifest.live, there, target_bytes=self.policy.target_bytes)
+
+    def _counts(
+        self, manifest: Manifest, there: Mapping[ObjectName, int], merged: list[Group]
+    ) -> CompactionCounts:
+        found = len(dead(manifest, there))
+        is_over = self.clock.now() - manifest.modified_s >= self.policy.grace_s
+        names = [name for group in merged for name in group]
+        return CompactionCounts(
+            merged=len(names),
+            made=len(merged),
+            bytes=sum(there[name] for name in names),
+            deleted=found if is_over else 0,
+            kept=0 if is_over else found,
+        )
 
     def _present(self, shelf: Shelf) -> tuple[Manifest, Mapping[ObjectName, int]]:
-        # In this order: what is live by the manifest is there when it is listed later.
+        # In this order: an object that the manifest lists exists when it is listed later.
         manifest = self._manifests.read(shelf)
         listing = self.bucket.list(shelf.objects)
         named = ((ObjectName.parse(listed.key), listed.size_bytes) for listed in listing)
@@ -125,7 +132,7 @@ class ShelfCompaction:
         for name in manifest.live:
             if name not in there:
                 if self._manifests.read(shelf).etag != manifest.etag:
-                    raise ChangedError("changed", f"{shelf.manifest} was written by somebody else")
+                    raise ChangedError("changed", f"another process has written {shelf.manifest}")
                 raise FatalError(
                     f"{shelf.manifest} names {name.key}, which is gone; restore that object"
                 )
@@ -141,9 +148,3 @@ class ShelfCompaction:
             with path.open("rb") as body:
                 store_object(self.bucket, name, body, rows=merged.rows)
         return name
-
-    def _count_dead(self, done: Done, manifest: Manifest, found: list[ObjectName]) -> None:
-        if self.clock.now() - manifest.modified_s >= self.rules.grace_s:
-            done.deleted = len(found)
-        else:
-            done.kept = len(found)

@@ -1,1 +1,1 @@
-"""Values, rules and formats of the product; it imports nothing else of this package [pure]."""
+"""Values, rules and wire formats of the product; imports no other room of the package [pure]."""

@@ -1,28 +1,27 @@
-"""The error tree: an error's class says what its caller must do.
+"""The error tree: the class of an error determines how its caller must react.
 
 ::
 
     TxFeaturesError
-    ├── InvalidMessageError   send the bytes to the dead letter topic, go on
-    ├── TransientError        keep the offset, wait, try again
-    └── FatalError            say it in one sentence, exit with a non-zero code
-        └── SettingsError     the start was refused: a setting is wrong or unknown
+    ├── InvalidMessageError   send the bytes to the dead letter topic and continue
+    ├── TransientError        keep the offset, wait, retry
+    └── FatalError            print the message, exit with a non-zero code
+        └── SettingsError     refuse to start: a setting is wrong or unknown
 
-Vendor errors are wrapped where they are met, in the adapter, so that no caller
-has to know which client library raised them.
+Adapters wrap the errors of their client libraries, so that callers depend on none of them.
 """
 
 
 class TxFeaturesError(Exception):
-    """Root of every error that this project raises on purpose."""
+    """Base class of every error that this project raises on purpose."""
 
 
 class InvalidMessageError(TxFeaturesError):
-    """The bytes can never be read; retrying will not help.
+    """A message that can never be read; a retry won't help.
 
     Args:
-        reason: Short, fixed, snake_case: goes into a metric label and a DLQ header.
-        detail: One sentence for a person.
+        reason: Short, fixed, snake_case: a metric label and a header of the dead letter.
+        detail: One sentence for the operator.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -32,11 +31,11 @@ class InvalidMessageError(TxFeaturesError):
 
 
 class TransientError(TxFeaturesError):
-    """The outside refused for now; the same call may succeed later.
+    """A temporary refusal by an outer system; the same call may succeed later.
 
     Args:
-        detail: One sentence for a person.
-        retry_after_s: Seconds the other side asked us to wait, or None.
+        detail: One sentence for the operator.
+        retry_after_s: Seconds that the other side asked us to wait, or None.
     """
 
     def __init__(self, detail: str, *, retry_after_s: float | None = None) -> None:
@@ -45,8 +44,8 @@ class TransientError(TxFeaturesError):
 
 
 class FatalError(TxFeaturesError):
-    """The process can't go on; its message is one sentence that says what to do next."""
+    """An error that ends the process; its message is one sentence with the remedy."""
 
 
 class SettingsError(FatalError):
-    """A setting is wrong, missing or unknown; the start is refused."""
+    """A setting that is wrong, missing or unknown; the process refuses to start."""

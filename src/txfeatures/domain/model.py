@@ -7,10 +7,10 @@ from typing import Annotated, Protocol
 import msgspec
 
 MAX_MONEY_SAT = 21_000_000 * 100_000_000
-"""No amount on the network can exceed it (Bitcoin consensus rule, ``MAX_MONEY``)."""
+"""Largest amount on the network (Bitcoin consensus rule, ``MAX_MONEY``)."""
 
 MAX_WEIGHT = 4_000_000
-"""No transaction can be heavier (Bitcoin consensus rule: weight of a block)."""
+"""Largest weight of a transaction (Bitcoin consensus rule: weight of a block)."""
 
 MINUTE_S = 60
 MILLI = 1000
@@ -34,19 +34,19 @@ class Output(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """What the features need of one transaction, as the source's JSON names it.
+    """The fields of a transaction that features use, named as in the source's JSON.
 
-    The first three are what makes it count. The others are None where the source says
-    nothing possible: then the transaction contributes nothing to the features made of them.
+    The first three are required. Each of the others is None if the source has no valid value;
+    the transaction then contributes nothing to the features computed from it.
 
     Attributes:
         hash: Transaction id, 64 lower-case hex digits.
-        time: Epoch seconds at which the source first saw it: the event time.
+        time: Epoch seconds at which the source first saw it; the event time.
         fee: Satoshi.
         size: Bytes.
         weight: Weight units; absent in the websocket's messages.
-        rbf: It may be replaced by one that pays more; absent unless true.
-        out: Its outputs.
+        rbf: True if it signals replace-by-fee; absent unless true.
+        out: Outputs.
     """
 
     hash: TransactionHash
@@ -59,7 +59,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def vsize(self) -> int | None:
-        """Virtual bytes: a quarter of the weight, rounded up; the size if there is no weight."""
+        """Virtual bytes: a quarter of the weight, rounded up; the size if the weight is None."""
         return self.size if self.weight is None else (self.weight + 3) // 4
 
     @property
@@ -70,25 +70,25 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def output_value(self) -> int | None:
-        """Satoshi of all outputs; None if unknown, or more than there can be."""
+        """Satoshi of all outputs; None if unknown or beyond ``MAX_MONEY_SAT``."""
         return None if self.out is None else total_value(self.out)
 
 
 def total_value(outputs: Sequence[Output]) -> int | None:
-    """Return the satoshi of all ``outputs``; None if more than there can be."""
+    """Return the satoshi of all ``outputs``; None if beyond ``MAX_MONEY_SAT``."""
     total = sum([output.value for output in outputs])
     return total if total <= MAX_MONEY_SAT else None
 
 
 class KafkaRecord(Protocol):
-    """A Kafka record as read, whichever client read it.
+    """A Kafka record read by any client; `Record` is one implementation.
 
-    ``timestamp_ms`` is the feed's clock when it was polled; `Record` is one of them.
+    ``timestamp_ms`` is the feed clock at the poll that produced the record.
     """
 
     @property
     def topic(self) -> str:
-        """Where it stood."""
+        """Name of the topic."""
 
     @property
     def partition(self) -> int:
@@ -121,7 +121,7 @@ class OutgoingRecord:
 
     Attributes:
         partition: Fixed partition, or None to let the key decide (murmur2).
-        timestamp_ms: The feed's clock, epoch milliseconds.
+        timestamp_ms: The feed clock, epoch milliseconds.
     """
 
     topic: str
@@ -139,7 +139,7 @@ class OutgoingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A Kafka record as read; ``timestamp_ms`` is the feed's clock when it was polled."""
+    """A Kafka record as read; ``timestamp_ms`` is the feed clock at its poll."""
 
     topic: str
     partition: int
@@ -156,16 +156,16 @@ class Record:
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """One poll, said on ``feed`` after its transactions were acknowledged.
+    """The outcome of one poll, published on ``feed`` once its transactions are acknowledged.
 
     Attributes:
         poller: Name of the poller process.
         poll_id: Number of the poll within that process, from 1.
-        feed_time_ms: The feed's clock at the poll, epoch milliseconds.
-        outcome: ``ok`` or the reason the poll failed.
+        feed_time_ms: The feed clock at the poll, epoch milliseconds.
+        outcome: ``ok``, or the reason for the failure of the poll.
         seen: Transactions in the answer.
-        new: Those of them this process had not published before.
-        gap: The feed outran the poll: two full answers shared no hash.
+        new: Transactions in the answer that this process had not published before.
+        gap: True if the feed outran the poll: two full answers shared no hash.
         v: Schema version.
     """
 
@@ -180,18 +180,18 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the feed answered."""
+        """True if the source answered the poll."""
         return self.outcome == "ok"
 
 
 class Partial(msgspec.Struct, frozen=True, kw_only=True):
     """The fold of one partition's transactions of one minute; absolute, so a repeat is harmless.
 
-    A release that folds more adds names; one that folds less passes over them.
+    A newer release may add names of folds; an older one ignores those it doesn't declare.
 
     Attributes:
         states: Whole-number states by name of the fold (see ``features``).
-        late: Transactions that came after this partition's watermark had passed the minute.
+        late: Transactions that arrived after this partition's watermark had passed the minute.
         sketches: Histograms by name of the fold: bucket -> count (see ``features.sketch``).
     """
 
@@ -201,13 +201,14 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartitionUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What one partition of ``deduped`` has folded up to a moment of the feed's clock.
+    """The partials of one partition of ``deduped`` that changed since its last update.
 
     Attributes:
-        partition: Its number; ``partitions`` is how many there are.
-        feed_time_ms: The feed's clock the partition has reached.
-        watermark_s: No transaction older than this is expected any more, epoch seconds.
-        minutes: The minutes (epoch seconds of their start) that changed since the last update.
+        partition: Number of the partition.
+        partitions: Number of partitions of the topic.
+        feed_time_ms: The feed clock that the partition has reached, epoch milliseconds.
+        watermark_s: Event time before which no transaction is expected, epoch seconds.
+        minutes: Start of a minute (epoch seconds) -> its partial.
         v: Schema version.
     """
 

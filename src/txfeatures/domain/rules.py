@@ -1,7 +1,7 @@
-"""The rules of time: what decides what a minute holds [pure].
+"""The rules of time, which decide the minute a transaction counts in [pure].
 
-Each is declared here alone, with its default, its bounds and its meaning. The settings of dedup and
-of the aggregator are made of them, and whoever recomputes the past goes by all of them.
+Each is declared once, here, with its default, its bounds and its meaning. The settings of dedup
+and the aggregator inherit them, and a recomputation of the past applies all of them.
 """
 
 from pydantic import BaseModel, Field
@@ -10,51 +10,53 @@ from txfeatures.domain.model import MINUTE_S
 
 
 class DedupRules(BaseModel, frozen=True, extra="forbid"):
-    """When a transaction is a duplicate."""
+    """The rule by which a transaction is a duplicate."""
 
     remember_s: int = Field(
         default=48 * 3600,
         ge=60,
         le=30 * 24 * 3600,
-        description="How long a hash is remembered at least, seconds of log time; at most an "
-        "eighth longer.",
+        description="Seconds of feed time for which a hash is remembered; it is forgotten at most "
+        "an eighth later.",
     )
 
 
 class AggregatorRules(BaseModel, frozen=True, extra="forbid"):
-    """When a minute closes, and what still counts then; all in seconds of the feed's clock."""
+    """The rules by which minutes close and take corrections, in seconds of the feed clock."""
 
     out_of_orderness_s: int = Field(
         default=60,
         ge=0,
         le=3600,
-        description="How far the watermark stays behind the newest transaction.",
+        description="Seconds that the watermark stays behind the newest transaction.",
     )
     idle_s: int = Field(
         default=20,
         ge=1,
         le=3600,
-        description="A partition whose event time stands still that long follows the feed's clock.",
+        description="Seconds without progress of its event time after which a partition follows "
+        "the feed clock.",
     )
     max_skew_s: int = Field(
         default=120,
         ge=0,
         le=3600,
-        description="A transaction dated further ahead of the feed's clock is not counted.",
+        description="Seconds that a transaction may be dated ahead of the feed clock; beyond that "
+        "it is not counted.",
     )
     allowed_lateness_s: int = Field(
         default=24 * 3600,
         ge=0,
         le=7 * 24 * 3600,
-        description="How long after the watermark a minute still takes corrections.",
+        description="Seconds for which a minute still takes corrections after it has closed.",
     )
 
     def is_closed(self, minute_s: int, watermark_s: int) -> bool:
-        """Whether the watermark has passed the end of the minute."""
+        """Return whether the watermark has passed the end of the minute."""
         return minute_s + MINUTE_S <= watermark_s
 
     def is_forgotten(self, minute_s: int, watermark_s: int) -> bool:
-        """Whether the minute no longer takes corrections."""
+        """Return whether the minute no longer takes corrections."""
         return self.is_closed(minute_s, watermark_s - self.allowed_lateness_s)
 
 

@@ -1,4 +1,4 @@
-"""Topics as data: one list that bootstrap creates, services use and charts render."""
+"""The topics as data: one list for bootstrap, the services and the chart."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,10 +11,10 @@ FEED = "feed"
 LATE = "late"
 
 MAX_RECORD_BYTES = 20 * 1024 * 1024
-"""Largest record that every producer, topic and consumer takes.
+"""Largest record that every producer, topic and consumer accepts.
 
 The largest transaction seen has 4.4 MB of JSON (block 367891). Consensus allows
-about 111,000 outputs in one transaction (1 MB of 9-byte outputs), each some 150
+about 111,000 outputs in one transaction (1 MB of 9-byte outputs), each about 150
 bytes of the source's JSON: 17 MB.
 """
 
@@ -27,10 +27,10 @@ class Topic:
 
     Attributes:
         name: Topic name.
-        key: What the key is, for people.
-        scales: True if it has the pipeline's partition count, False if it has one partition.
+        key: Meaning of the key, for documentation.
+        scales: True if it has the pipeline's number of partitions, False if it has one.
         cleanup: ``delete`` after ``retention_h``, or ``compact``.
-        retention_h: Hours of log time that records are kept; None for ever.
+        retention_h: Hours of log time for which records are kept; None keeps them for ever.
         description: One sentence.
     """
 
@@ -45,8 +45,8 @@ class Topic:
         """Return the topic's Kafka configuration.
 
         Args:
-            keep_forever: Ignore ``retention_h``. Retention goes by record timestamp,
-                so a broker would delete a replay of an old recording at once.
+            keep_forever: Ignore ``retention_h``. Retention goes by the timestamp of the
+                record, so a broker would delete a replay of an old recording at once.
         """
         hours = None if keep_forever else self.retention_h
         return {
@@ -54,13 +54,13 @@ class Topic:
             "retention.ms": "-1" if hours is None else str(hours * 3_600_000),
             "max.message.bytes": str(MAX_RECORD_BYTES),
             "message.timestamp.type": "CreateTime",
-            # The feed's clock may be any date: a recording of next year is legal.
+            # The feed clock may show any date: a recording of next year is legal.
             "message.timestamp.after.max.ms": str(2**63 - 1),
         }
 
 
 def dead_letter_topic(topic: str) -> str:
-    """Return where the records of ``topic`` go that can't be read."""
+    """Return the name of the dead letter topic of ``topic``."""
     return f"{topic}.dlq"
 
 
@@ -90,7 +90,8 @@ TOPICS: tuple[Topic, ...] = (
         name=RAW,
         key="transaction hash",
         scales=True,
-        description="Each transaction's JSON as the source gave it; ticks of the feed's clock.",
+        description="The JSON of each transaction as received from the source; ticks of the feed "
+        "clock.",
     ),
     Topic(
         name=DEDUPED,
@@ -102,26 +103,27 @@ TOPICS: tuple[Topic, ...] = (
         name=PARTIALS,
         key="partition number",
         scales=False,
-        description="What each partition of deduped has folded; internal to the aggregator.",
+        description="Partials of each partition of deduped; internal to the aggregator.",
     ),
     Topic(
         name=AGGREGATED,
         key="minute",
         scales=True,
-        description="Each revision of each minute's features.",
+        description="Rows: each revision of the features of each minute.",
     ),
     Topic(
         name=FEED,
         key="poller name",
         scales=False,
-        description="The heartbeat of each poll, after its transactions were acknowledged.",
+        description="The heartbeat of each poll, published after its transactions were "
+        "acknowledged.",
     ),
     Topic(
         name=LATE,
         key="transaction hash",
         scales=True,
         retention_h=30 * DAY_H,
-        description="Transactions too late, or too far in the future, to count.",
+        description="Transactions that are too late or too far in the future to be counted.",
     ),
     _dead_letters(RAW),
     _dead_letters(DEDUPED),

@@ -1,9 +1,8 @@
-"""Bytes <-> model.
+"""Wire formats: bytes <-> model.
 
-Schema rule: fields are only ever added; ``v`` rises when a reader must know. The
-values of ``raw`` and ``deduped`` are the source's own JSON and carry no version.
-A tick (see docs/glossary.md) is a record without key and with an empty value, marked by a header;
-its timestamp is all it says.
+Schema rule: fields are only ever added; ``v`` rises with a change that readers must handle.
+The values of ``raw`` and ``deduped`` are the source's own JSON and carry no version. A tick
+(see docs/glossary.md) is a record with a header, a timestamp, no key and an empty value.
 """
 
 import re
@@ -41,7 +40,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Essential(msgspec.Struct):
-    """Without these a transaction can't be counted."""
+    """The fields that a transaction needs to be counted."""
 
     hash: TransactionHash
     time: EpochSeconds
@@ -49,7 +48,7 @@ class _Essential(msgspec.Struct):
 
 
 class _Unchecked(msgspec.Struct):
-    """The rest of a transaction, of any type."""
+    """The other fields of a transaction, of any type."""
 
     size: msgspec.Raw = msgspec.Raw(b"null")
     weight: msgspec.Raw = msgspec.Raw(b"null")
@@ -73,23 +72,23 @@ _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 
 
 def decode_transaction(value: bytes | None) -> Transaction:
-    """Read the source's JSON of one transaction.
+    """Decode the source's JSON of one transaction.
 
     Raises:
         InvalidMessageError: Reasons ``empty``, ``not_utf8``, ``not_json``, ``too_deep``,
-            ``not_object``, ``missing_<field>``, ``bad_<field>``; the last two of ``hash``,
-            ``time`` and ``fee`` only, other fields are None when they are missing or bad.
+            ``not_object``, ``missing_<field>``, ``bad_<field>``; the last two for ``hash``,
+            ``time`` and ``fee`` only, other fields are None if they are missing or invalid.
     """
     if not value:
         raise InvalidMessageError("empty", "a transaction needs a value")
     try:
         return _transaction.decode(value)
     except (ValueError, RecursionError):
-        return _decode_what_is_possible(value)
+        return _decode_field_by_field(value)
 
 
-def possible(decoder: msgspec.json.Decoder[T], value: bytes) -> T | None:
-    """Return what ``value`` says, or None if that is not possible in this place."""
+def decode_or_none(decoder: msgspec.json.Decoder[T], value: bytes) -> T | None:
+    """Return the decoded ``value``, or None if ``decoder`` refuses it."""
     try:
         return decoder.decode(value)
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
@@ -97,45 +96,45 @@ def possible(decoder: msgspec.json.Decoder[T], value: bytes) -> T | None:
 
 
 def decode_output_value(out: bytes) -> int | None:
-    """Read ``out`` of a transaction's JSON: satoshi of all outputs, None if impossible."""
-    outputs = possible(_outputs, out)
+    """Return the satoshi of all outputs from ``out`` of a transaction's JSON; None if invalid."""
+    outputs = decode_or_none(_outputs, out)
     return None if outputs is None else total_value(outputs)
 
 
 def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
-    """Write a record of ``feed``."""
+    """Return the value of a record of ``feed``."""
     return _encode(heartbeat)
 
 
 def decode_heartbeat(value: bytes | None) -> Heartbeat:
-    """Read a record of ``feed``; raises InvalidMessageError."""
+    """Decode the value of a record of ``feed``; raises InvalidMessageError."""
     return _decode(_heartbeat, value or b"")
 
 
 def encode_update(update: PartitionUpdate) -> bytes:
-    """Write a record of ``partials``."""
+    """Return the value of a record of ``partials``."""
     return _encode(update)
 
 
 def decode_update(value: bytes | None) -> PartitionUpdate:
-    """Read a record of ``partials``; raises InvalidMessageError."""
+    """Decode the value of a record of ``partials``; raises InvalidMessageError."""
     return _decode(_update, value or b"")
 
 
 def encode_row(row: Row) -> bytes:
-    """Write a record of ``aggregated``: a flat object, feature names as keys, ``v`` first."""
+    """Return the value of a record of ``aggregated``: a flat object, ``v`` first."""
     return _encode({"v": 1, **row})
 
 
 def decode_row(value: bytes | None) -> Row:
-    """Read a record of ``aggregated``.
+    """Decode the value of a record of ``aggregated``.
 
-    Features of a newer release are passed over, those that an older one has not written
-    are left out.
+    Features that this release does not declare are ignored; features that an older release
+    had not declared are left out.
 
     Raises:
-        InvalidMessageError: Not a flat object, a feature is of another type, or one of
-            ``REQUIRED`` is missing.
+        InvalidMessageError: The value is no flat object, a feature has another type, or one
+            of ``REQUIRED`` is missing.
     """
     found = _decode(_row, value or b"")
     row: dict[str, int | float | str] = {}
@@ -156,7 +155,7 @@ def decode_row(value: bytes | None) -> Row:
 
 
 def tick(topic: str, partition: int, timestamp_ms: int) -> OutgoingRecord:
-    """Return the record that tells a partition that the feed's clock reached a time."""
+    """Return the record that advances the feed clock of a partition to ``timestamp_ms``."""
     return OutgoingRecord(
         topic=topic,
         partition=partition,
@@ -168,14 +167,14 @@ def tick(topic: str, partition: int, timestamp_ms: int) -> OutgoingRecord:
 
 
 def is_tick(record: KafkaRecord) -> bool:
-    """Return whether ``record`` is a tick of the feed's clock."""
+    """Return whether ``record`` is a tick of the feed clock."""
     return record.key is None and any(name == TICK_HEADER for name, _ in record.headers)
 
 
 def dead_letter(record: KafkaRecord, error: InvalidMessageError) -> OutgoingRecord:
-    """Return ``record`` byte for byte for its dead letter topic, with where it stood and why.
+    """Return ``record`` byte for byte for its dead letter topic, with origin and reason.
 
-    Header names follow Kafka Streams (KIP-1034), so that tools which know them work.
+    Header names follow Kafka Streams (KIP-1034), so that existing tools can read them.
     """
     return OutgoingRecord(
         topic=dead_letter_topic(record.topic),
@@ -194,7 +193,7 @@ def dead_letter(record: KafkaRecord, error: InvalidMessageError) -> OutgoingReco
 
 
 def error_headers(error: InvalidMessageError) -> Headers:
-    """Return the headers that say why a record stands in a dead letter topic."""
+    """Return the headers of a dead letter that hold its reason."""
     return (
         (REASON_HEADER, error.reason.encode()),
         ("__streams.errors.exception", type(error).__name__.encode()),
@@ -204,7 +203,7 @@ def error_headers(error: InvalidMessageError) -> Headers:
 
 
 def header(headers: Headers | Sequence[tuple[str, bytes]], name: str) -> bytes | None:
-    """Return the last value of a header, or None."""
+    """Return the last value of the header ``name``, or None if there is none."""
     return next((value for key, value in reversed(list(headers)) if key == name), None)
 
 
@@ -215,17 +214,17 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def _decode_what_is_possible(value: bytes) -> Transaction:
+def _decode_field_by_field(value: bytes) -> Transaction:
     essential = _decode(_essential, value)
     unchecked = _decode(_unchecked, value)
     return Transaction(
         hash=essential.hash,
         time=essential.time,
         fee=essential.fee,
-        size=possible(_weight, unchecked.size),
-        weight=possible(_weight, unchecked.weight),
-        rbf=possible(_bool, unchecked.rbf),
-        out=possible(_outputs, unchecked.out),
+        size=decode_or_none(_weight, unchecked.size),
+        weight=decode_or_none(_weight, unchecked.weight),
+        rbf=decode_or_none(_bool, unchecked.rbf),
+        out=decode_or_none(_outputs, unchecked.out),
     )
 
 
@@ -239,7 +238,7 @@ def _decode(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     except msgspec.DecodeError as error:
         raise InvalidMessageError("not_json", str(error)) from error
     except RecursionError as error:
-        raise InvalidMessageError("too_deep", "JSON nested beyond what can be read") from error
+        raise InvalidMessageError("too_deep", "the JSON is nested too deeply to be read") from error
 
 
 def _reason(message: str) -> str:

@@ -1,4 +1,4 @@
-"""The only boto3 session: every AWS client is made here, with the same bounds."""
+"""The only boto3 session: the factory of every AWS client, all with the same limits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +67,7 @@ def _session() -> boto3.Session:
 def _usable_configuration() -> Iterator[None]:
     try:
         yield
-    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+    except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is no URL
         raise SettingsError(
             f"AWS can't be used as configured ({error}); set AWS_DEFAULT_REGION, "
             "and check AWS_ENDPOINT_URL and AWS_PROFILE if they are set"
@@ -79,6 +79,6 @@ def _config(settings: AwsSettings, connections: int) -> Config:
         connect_timeout=settings.timeout_s,
         read_timeout=settings.timeout_s,
         max_pool_connections=connections,
-        # One try: the services retry themselves, where they can count and pace it.
+        # One attempt: the services retry themselves, where they count and pace retries.
         retries={"mode": "standard", "total_max_attempts": 1},
     )

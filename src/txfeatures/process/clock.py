@@ -1,7 +1,7 @@
 """Injected time: the only module that reads the machine's clock or waits.
 
-Decisions of the stream never look here: their clock is the feed's, which records
-carry as their Kafka timestamp. This clock paces polls, retries and metrics.
+Decisions of the stream never use it: their clock is the feed clock, which is the
+timestamp of every record. This clock paces polls, retries and metrics.
 """
 
 import threading
@@ -10,14 +10,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from and how one waits for it."""
+    """A source of time, and a way to wait."""
 
     def now(self) -> float:
         """Return the time of day in epoch seconds."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, for measuring durations."""
+        """Return seconds that never decrease, to measure durations."""
         ...
 
     def wait(self, stop: threading.Event, timeout_s: float) -> bool:
@@ -26,14 +26,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def now(self) -> float:
         """Return the time of day in epoch seconds."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return seconds that never decrease."""
         return time.monotonic()
 
     def wait(self, stop: threading.Event, timeout_s: float) -> bool:
@@ -42,7 +42,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told, for tests: waiting advances it at once."""
+    """A clock for tests that only `advance` and `wait` move; a wait returns at once."""
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._start = now
@@ -53,15 +53,15 @@ class ManualClock:
         return self._now
 
     def monotonic(self) -> float:
-        """Return seconds since this clock was made."""
+        """Return seconds since the creation of this clock."""
         return self._now - self._start
 
     def wait(self, stop: threading.Event, timeout_s: float) -> bool:
-        """Advance by ``timeout_s`` unless ``stop`` is set already."""
+        """Advance by ``timeout_s`` unless ``stop`` is set."""
         if not stop.is_set():
             self.advance(max(0.0, timeout_s))
         return stop.is_set()
 
     def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass."""
+        """Advance by ``seconds``."""
         self._now += seconds

@@ -10,7 +10,7 @@ from txfeatures.process.settings import LogSettings
 
 
 def configure_logging(settings: LogSettings, *, service: str) -> None:
-    """Send this process's log, and that of its libraries, to standard error."""
+    """Write the log of this process and its libraries to standard error."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

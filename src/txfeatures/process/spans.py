@@ -1,6 +1,6 @@
-"""OpenTelemetry's spans for `txfeatures.process.tracing`, named by its conventions for messaging.
+"""OpenTelemetry spans for `txfeatures.process.tracing`, with its semantic names for messaging.
 
-Import it only when traces are on: OpenTelemetry is an extra of its own.
+Import it only if traces are on: OpenTelemetry is an extra of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,18 +32,18 @@ from txfeatures.process.tracing import Context, Tracing
 TRACEPARENT = "traceparent"
 
 MAX_LINKS = 32
-"""Records of a batch that are asked where they come from: the cost of a batch is bounded."""
+"""Most records of a batch whose spans are linked, to bound the cost of a batch."""
 
 EXPORT_TIMEOUT_S = 3.0
 MAX_WAITING = 512
-"""Spans that wait for the collector, as many as go in one request: a service that is told to
-stop while the collector is away must not be held up by more than two tries."""
+"""Most spans that wait for the collector, as many as one request takes: if the collector is
+down, a service must not wait for more than two requests before it stops."""
 
 _w3c = TraceContextTextMapPropagator()
 
 
-class Followed(Sampler):
-    """Samples what is linked to something sampled; what has no links, by ratio."""
+class LinkedSampler(Sampler):
+    """A sampler that follows the decision of linked spans, and samples others by ratio."""
 
     def __init__(self, ratio: float) -> None:
         self._by_ratio = TraceIdRatioBased(ratio)
@@ -58,7 +58,7 @@ class Followed(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """Decide as the poll has decided from which the records came."""
+        """Return the decision of the poll that the records came from."""
         sampler: Sampler = self._by_ratio
         if links:
             is_sampled = any(link.context.trace_flags.sampled for link in links)
@@ -68,8 +68,8 @@ class Followed(Sampler):
         )
 
     def get_description(self) -> str:
-        """Return how it decides."""
-        return f"Followed{{{self._by_ratio.get_description()}}}"
+        """Return the name and ratio of the sampler."""
+        return f"LinkedSampler{{{self._by_ratio.get_description()}}}"
 
 
 class Spans(Tracing):
@@ -80,13 +80,13 @@ class Spans(Tracing):
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
-        """Open a span around work of our own."""
+        """Open a span around internal work."""
         with self._tracer.start_as_current_span(name):
             yield
 
     @contextmanager
     def send(self, topic: str, records: int) -> Iterator[Context]:
-        """Open a span around sending."""
+        """Open a span around the sending of records."""
         attributes = _attributes("send", topic, records)
         with self._tracer.start_as_current_span(
             f"send {topic}", kind=SpanKind.PRODUCER, attributes=attributes
@@ -100,7 +100,7 @@ class Spans(Tracing):
         attributes = _attributes("process", topic, len(records))
         with self._tracer.start_as_current_span(
             f"process {topic}",
-            context=OtelContext(),  # a trace of its own, whatever else is open
+            context=OtelContext(),  # a trace of its own, even inside another span
             kind=SpanKind.CONSUMER,
             attributes={**attributes, "messaging.consumer.group.name": group},
             links=_links(records),
@@ -109,7 +109,7 @@ class Spans(Tracing):
 
 
 def provider(service: str, *, ratio: float) -> TracerProvider:
-    """Return a provider without an exporter yet; ``ratio`` of what begins here is sampled."""
+    """Return a provider without an exporter that samples ``ratio`` of new traces."""
     resource = Resource.create(
         {
             "service.name": service,
@@ -117,12 +117,12 @@ def provider(service: str, *, ratio: float) -> TracerProvider:
             "service.version": __version__,
         }
     )
-    return TracerProvider(resource=resource, sampler=ParentBased(Followed(ratio)))
+    return TracerProvider(resource=resource, sampler=ParentBased(LinkedSampler(ratio)))
 
 
 @contextmanager
 def exported(endpoint: str, *, ratio: float, service: str) -> Iterator[Tracing]:
-    """Export a service's spans to ``endpoint`` (OTLP over HTTP) while the context lasts."""
+    """Export a service's spans to ``endpoint`` (OTLP over HTTP) until the context ends."""
     made = provider(service, ratio=ratio)
     exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S)
     made.add_span_processor(

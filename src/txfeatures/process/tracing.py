@@ -1,9 +1,9 @@
 """Traces from the poll to the Feature Store; off unless ``TXF_TRACING_ENDPOINT`` is set.
 
-Trace context travels in the headers of Kafka records (W3C ``traceparent``). Whoever reads a
-batch works for many traces at once: its span is linked to theirs, and child of none. `Tracing`
-itself does nothing, which is what it costs while traces are off; ``txfeatures.process.spans``
-is the one that makes spans, and the only module that imports OpenTelemetry.
+Trace context travels in the headers of Kafka records (W3C ``traceparent``). A batch belongs to
+many traces at once, so its span is linked to theirs and is a child of none. `Tracing` does
+nothing and costs nothing while traces are off; ``txfeatures.process.spans`` makes the spans
+and is the only module that imports OpenTelemetry.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from txfeatures.domain.model import Headers, KafkaRecord, OutgoingRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A span as the records that come out of it know it; its headers are empty while off."""
+    """The headers that link outgoing records to a span; empty while traces are off."""
 
     headers: Headers = ()
 
     def mark(self, records: Sequence[OutgoingRecord]) -> Sequence[OutgoingRecord]:
-        """Return ``records`` with the span's headers, or as they are if it has none."""
+        """Return ``records`` with the headers of the span added."""
         if not self.headers:
             return records
         return [replace(record, headers=(*record.headers, *self.headers)) for record in records]
@@ -30,14 +30,14 @@ _NO_CONTEXT = Context()
 
 
 class Tracing:
-    """The spans of a service; this one makes none."""
+    """The spans of a service while traces are off: none."""
 
     def span(self, name: str) -> AbstractContextManager[object]:  # noqa: ARG002
-        """Return a span around work of our own, child of the one that is open."""
+        """Return a span around internal work, child of the current span."""
         return nullcontext()
 
     def send(self, topic: str, records: int) -> AbstractContextManager[Context]:  # noqa: ARG002
-        """Return a span around sending that many records to ``topic``."""
+        """Return a span around the sending of ``records`` records to ``topic``."""
         return nullcontext(_NO_CONTEXT)
 
     def process(
@@ -46,11 +46,11 @@ class Tracing:
         *,
         group: str,  # noqa: ARG002
     ) -> AbstractContextManager[Context]:
-        """Return a span around the work on a batch, linked to the spans its records came from.
+        """Return a span around the work on a batch, linked to the spans that sent its records.
 
         Args:
-            records: The batch, of one topic and not empty. Of a large one only some records
-                are looked at.
+            records: The batch, of one topic and not empty. Only some records of a large batch
+                are linked.
             group: The consumer group that has read it.
         """
         return nullcontext(_NO_CONTEXT)

@@ -10,7 +10,7 @@ from bench.environments import PEERS, SkippedError, java_of, python_of
 
 
 class Commands:
-    """Notes the commands in place of running them; a venv is made in name only."""
+    """A recorder of commands that runs none and creates empty environments."""
 
     def __init__(self) -> None:
         self.ran: list[Sequence[str]] = []
@@ -57,9 +57,9 @@ def test_an_environment_is_made_anew_for_other_packages(commands: Commands, tmp_
     assert len(commands.ran) == 2
 
 
-def test_a_command_that_fails_skips_the_peer_with_its_last_words() -> None:
+def test_a_command_that_fails_skips_the_peer_with_its_last_line() -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no such package')"]
-    with pytest.raises(SkippedError, match=r"mine has no environment: .* said no such package"):
+    with pytest.raises(SkippedError, match=r"mine has no environment: .* failed with no such package"):
         environments._run(command, "mine")
 
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bench.measure import LOOK_S, STUCK_S, Count, Figures, Look, figures, measure
+from bench.measure import SAMPLE_S, STUCK_S, Count, Figures, Sample, figures, measure
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import ManualClock
 
 NOTHING_WRONG = Count(missing=0, duplicates=0)
 
 
-def looks(visible: Sequence[int], *, cpu_s: Sequence[float]) -> list[Look]:
+def samples(visible: Sequence[int], *, cpu_s: Sequence[float]) -> list[Sample]:
     return [
-        Look(
+        Sample(
             at_s=number,
             done=0.2 if seen else 0,
             visible=seen,
@@ -28,17 +28,17 @@ def looks(visible: Sequence[int], *, cpu_s: Sequence[float]) -> list[Look]:
 
 @dataclass
 class ScriptedOutput:
-    """Shows the script's numbers one look after the other, then the last for ever."""
+    """An output that shows one scripted number per sample, and then the last one."""
 
     script: list[int]
     expected: int
     begins_at: int = 10**9
     missing: list[int] = field(default_factory=list)
-    looks: int = 0
+    samples: int = 0
 
     def done(self) -> float:
-        self.looks += 1
-        return max(self.script[0] / self.expected, 0.5 * (self.looks >= self.begins_at))
+        self.samples += 1
+        return max(self.script[0] / self.expected, 0.5 * (self.samples >= self.begins_at))
 
     def visible(self) -> int:
         return self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -54,7 +54,7 @@ def run(output: ScriptedOutput, *, records: int = 100) -> Figures:
 
 def test_the_clock_runs_from_the_first_output_to_the_last() -> None:
     found = figures(
-        looks([0, 0, 20, 60, 100, 100], cpu_s=[5, 6, 7, 8, 9, 20]),
+        samples([0, 0, 20, 60, 100, 100], cpu_s=[5, 6, 7, 8, 9, 20]),
         records=1000,
         count=NOTHING_WRONG,
     )
@@ -64,14 +64,14 @@ def test_the_clock_runs_from_the_first_output_to_the_last() -> None:
 
 
 def test_output_that_comes_all_at_once_is_timed_from_the_look_before() -> None:
-    found = figures(looks([0, 0, 100], cpu_s=[0, 1, 2]), records=50, count=NOTHING_WRONG)
+    found = figures(samples([0, 0, 100], cpu_s=[0, 1, 2]), records=50, count=NOTHING_WRONG)
     assert found.records_per_s == 50
     assert found.cpu_us_per_record == 1e6 / 50
 
 
 def test_work_that_shows_before_the_output_starts_the_clock() -> None:
     begun = [
-        Look(at_s=at_s, done=0.25 * (at_s >= 1), visible=seen, cpu_s=0, memory_bytes=0)
+        Sample(at_s=at_s, done=0.25 * (at_s >= 1), visible=seen, cpu_s=0, memory_bytes=0)
         for at_s, seen in enumerate([0, 0, 0, 100])
     ]
     assert figures(begun, records=100, count=NOTHING_WRONG).records_per_s == 75 / 2
@@ -79,7 +79,7 @@ def test_work_that_shows_before_the_output_starts_the_clock() -> None:
 
 def test_work_that_was_all_done_when_it_first_showed_is_timed_from_the_look_before() -> None:
     begun = [
-        Look(at_s=at_s, done=float(at_s >= 2), visible=seen, cpu_s=at_s, memory_bytes=0)
+        Sample(at_s=at_s, done=float(at_s >= 2), visible=seen, cpu_s=at_s, memory_bytes=0)
         for at_s, seen in enumerate([0, 0, 0, 100])
     ]
     found = figures(begun, records=100, count=NOTHING_WRONG)
@@ -90,14 +90,14 @@ def test_it_looks_until_the_output_is_complete() -> None:
     output = ScriptedOutput([0, 0, 50, 100], expected=100)
     found = run(output)
     assert found.count == Count(missing=0, duplicates=3)
-    assert found.records_per_s == pytest.approx(50 / LOOK_S)
+    assert found.records_per_s == pytest.approx(50 / SAMPLE_S)
     assert found.memory_mib > 0
 
 
 def test_the_share_that_was_done_when_work_first_showed_is_taken_off() -> None:
     output = ScriptedOutput([0, 0, 0, 100], expected=100, begins_at=2)
-    assert run(output).records_per_s == pytest.approx(50 / (2 * LOOK_S))
-    assert output.looks == 2
+    assert run(output).records_per_s == pytest.approx(50 / (2 * SAMPLE_S))
+    assert output.samples == 2
 
 
 def test_markers_in_the_count_do_not_end_a_run_too_early() -> None:
@@ -137,7 +137,7 @@ def test_a_process_that_ended_is_an_error() -> None:
 
 
 class _WaitingClock(ManualClock):
-    """Lets the process end, unreaped, while the measuring waits for its next look."""
+    """A clock that waits for the end of a process, without reaping it, before each answer."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from txfeatures.process.clock import SystemClock
 
 
 class Line:
-    """raw and deduped in one: what is sent can be read at once, unless it is held."""
+    """A topic in place of raw and deduped, with records readable at once unless held."""
 
     bootstrap_servers = "x"
 

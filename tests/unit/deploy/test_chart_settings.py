@@ -1,4 +1,4 @@
-"""What the chart repeats of the code, read without helm."""
+"""The parts of the chart that repeat the code, read without helm."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def values_schema(*path: str) -> Json:
-    """The schema of one value, by the names that lead to it."""
+    """Return the schema of the value at a path of names."""
     found: Json = schema()
     for name in path:
         found = found["properties"][name]
@@ -25,7 +25,7 @@ def values_schema(*path: str) -> Json:
 
 
 def objects(found: Json, path: str = "values") -> Iterator[tuple[str, Json]]:
-    """Yield each schema of an object in ``found``, with where it is."""
+    """Yield each schema of an object in ``found``, with its path."""
     if found.get("type") == "object":
         yield path, found
     for name, child in found.get("properties", {}).items():
@@ -36,7 +36,7 @@ def objects(found: Json, path: str = "values") -> Iterator[tuple[str, Json]]:
 
 
 def settable(reader: str) -> set[str]:
-    """The environment names that values can give to a process."""
+    """Return the environment names that values can set for a process."""
     path = ("services", reader) if reader in SERVICES else (reader,)
     own = values_schema(*path, "settings")
     names = {f"TXF_{reader}_{name}".upper() for name in own["properties"]}
@@ -47,7 +47,7 @@ def settable(reader: str) -> set[str]:
 
 
 def owned(reader: str) -> set[str]:
-    """The environment names that the chart gives by itself."""
+    """Return the environment names that the chart sets by itself."""
     return {
         f"TXF_{group}_{name}".upper()
         for group in (reader, *chart_settings.readers()[reader])
@@ -56,7 +56,7 @@ def owned(reader: str) -> set[str]:
 
 
 def defined(values: Mapping[str, Any], found: Json, path: str = "values") -> Iterator[str]:
-    """Yield the values that the schema does not know."""
+    """Yield the values that are not in the schema."""
     for name, value in values.items():
         known = found.get("properties", {})
         if name not in known and found.get("additionalProperties") is False:

@@ -1,4 +1,4 @@
-"""What docker-compose.yml tells the containers, without any container."""
+"""The configuration of the containers in docker-compose.yml, without any container."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ OWN_IMAGE = re.compile(r"txfeatures-(?P<name>[a-z-]+):(?P<version>.+)")
 
 
 def read(name: str) -> dict[str, Any]:
-    """Return a compose file's services, with the defaults of its variables filled in."""
+    """Return the services of a compose file, with the defaults of its variables."""
     text = (REPOSITORY / name).read_text(encoding="utf-8")
     filled = re.sub(r"\$\{\w+(?::[-?]([^}]*))?\}", lambda found: found[1] or "", text)
     services: dict[str, Any] = yaml.safe_load(filled)["services"]
@@ -29,7 +29,7 @@ BASE = read("docker-compose.yml")
 
 
 def reader(service: str) -> str | None:
-    """Return whose settings a container reads, None for those that are not ours."""
+    """Return the service whose settings a container reads, None for foreign images."""
     image = OWN_IMAGE.fullmatch(BASE[service]["image"])
     if image is None or image["name"] == "local":
         return None

@@ -1,12 +1,14 @@
-"""The declared list of features: name, type, unit, and how each is made of transactions.
+"""The declared list of features: name, type, unit and computation of each.
 
 To add a feature, add one declaration to ``FEATURES`` (``declared``). A folded feature
-says what one transaction contributes and how contributions add up; a derived one is a
-function of folded ones. Both say it twice, in Python for the stream and in SQL for the
-archive, and tests hold the two together. The remaining ones describe the row itself.
+declares the contribution of one transaction and the aggregate of all contributions; a
+derived feature is a function of folded ones. Both are declared twice, in Python for the
+stream and in SQL for the archive, and property tests hold the two equal. The remaining
+features describe the row itself.
 
-``kinds`` has the words a declaration is made of, ``sketch`` the histogram behind the
-quantiles, ``folding`` the stream's side, ``sql`` the archive's, ``rows`` the row.
+``kinds`` has the types that declarations are built from, ``sketch`` the histogram behind
+the quantiles, ``folding`` the computation of the stream, ``sql`` that of the archive, and
+``minutes`` the record identifier.
 """
 
 from txfeatures.domain.features.declared import DERIVED, FEATURES, FOLDED, FOLDS, REQUIRED

@@ -1,6 +1,6 @@
 """The features, each declared once [pure].
 
-A contribution is declared in Python and in SQL; ``VSIZE_SQL`` and the like mirror the
+A contribution is declared in Python and in SQL; ``VSIZE_SQL`` and ``FEE_RATE_SQL`` mirror the
 properties of `Transaction`.
 """
 
@@ -31,7 +31,7 @@ HIDDEN: Mapping[str, Fold] = {
     "nb_rbf": Fold(aggregate=SUM, of=lambda t: t.rbf, of_sql="rbf::INTEGER"),
     "fee_rates": Fold(aggregate=SKETCH, of=lambda t: t.fee_rate_msat, of_sql=FEE_RATE_SQL),
 }
-"""Folds that are no columns themselves: what derived features need besides."""
+"""Folds that only derived features use; they are no columns of their own."""
 
 
 def _fee_rate(percent: int) -> DerivedFeature:
@@ -42,7 +42,7 @@ def _fee_rate(percent: int) -> DerivedFeature:
         name=f"fee_rate_p{percent}_1min",
         type="Fractional",
         unit="satoshi/vbyte",
-        description=f"{percent} % of the transactions pay no more than this rate, 0 for an empty "
+        description=f"Fee rate that {percent} % of the transactions do not exceed, 0 for an empty "
         "minute.",
         error="1 %, or 0.001 if that is more",
         derive=derive,
@@ -52,7 +52,7 @@ def _fee_rate(percent: int) -> DerivedFeature:
 
 def _average_fee(states: States) -> float:
     count = states["total_nb_trx_1min"]
-    # Both as doubles, since SQL divides so; it shows above 2^53 only.
+    # SQL divides doubles; the difference only shows above 2^53.
     return float(states["total_fee_1min"]) / count if count else 0.0
 
 
@@ -118,14 +118,15 @@ FEATURES: tuple[Feature, ...] = (
         name="total_output_value_1min",
         type="Integral",
         unit="satoshi",
-        description="Sum of what their outputs are worth, change included.",
+        description="Sum of the values of their outputs, change included.",
         fold=Fold(aggregate=SUM, of=lambda t: t.output_value, of_sql="output_value"),
     ),
     DerivedFeature(
         name="rbf_share_1min",
         type="Fractional",
         unit="",
-        description="Share of them, 0 to 1, that may be replaced by fee; 0 for an empty minute.",
+        description="Share of the transactions, 0 to 1, that signal replace-by-fee; 0 for an empty "
+        "minute.",
         derive=_rbf_share,
         sql="nb_rbf / total_nb_trx_1min",
     ),
@@ -133,19 +134,19 @@ FEATURES: tuple[Feature, ...] = (
         name="revision",
         type="Integral",
         unit="",
-        description="Number of this value of the minute, from 1.",
+        description="Number of this row of the minute, from 1.",
     ),
     Feature(
         name="is_final",
         type="Integral",
         unit="",
-        description="1 when the watermark has passed the minute, 0 while it may still change.",
+        description="1 once the watermark has passed the minute, 0 for a provisional row.",
     ),
     Feature(
         name="nb_late_trx_1min",
         type="Integral",
         unit="transactions",
-        description="Counted transactions that came after the watermark had passed the minute.",
+        description="Counted transactions that arrived after the watermark had passed the minute.",
     ),
     Feature(
         name="nb_gaps_1min",
@@ -157,7 +158,8 @@ FEATURES: tuple[Feature, ...] = (
         name=EVENT_TIME,
         type="Fractional",
         unit="epoch seconds",
-        description="When this value became known; strictly greater with each revision.",
+        description="Feed time at which this row became known; strictly greater with each "
+        "revision.",
     ),
 )
 
@@ -179,4 +181,4 @@ REQUIRED = frozenset(
         EVENT_TIME,
     }
 )
-"""Features that every release has written; a row may be older than the others."""
+"""Features that every release has written; rows of older releases may lack the others."""

@@ -1,4 +1,4 @@
-"""The stream's side: transactions -> partial -> row [pure]."""
+"""The computation of the stream: transactions -> partial -> row [pure]."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,16 +10,16 @@ from txfeatures.domain.model import FeatureValue, Partial, Row, Transaction
 
 
 class FeatureOverflowError(InvalidMessageError):
-    """A total would need more than 64 bits; said aloud instead of written wrapped."""
+    """A total that needs more than 64 bits; the row is not published."""
 
     def __init__(self, name: str, minute: str) -> None:
         super().__init__("feature_overflow", f"{name} of {minute} needs more than 64 bits")
 
 
 def fold(partial: Partial, transactions: Sequence[Transaction], *, late: int = 0) -> Partial:
-    """Return ``partial`` with ``transactions`` added, of which ``late`` came late.
+    """Return ``partial`` with ``transactions`` added, ``late`` of which arrived late.
 
-    Any cut of the transactions into calls gives the same partial in the end.
+    The result does not depend on how the transactions are split into calls.
     """
     before = _states(partial)
     states = {name: fold.add(before[name], transactions) for name, fold in FOLDS.items()}
@@ -63,7 +63,7 @@ def row(
 
 
 def _states(partial: Partial) -> States:
-    """Return the state of every fold; its zero where the partial is older than the fold."""
+    """Return the state of every fold, or its zero if the partial is older than the fold."""
     known = {**partial.states, **partial.sketches}
     return {name: known.get(name, fold.aggregate.zero) for name, fold in FOLDS.items()}
 

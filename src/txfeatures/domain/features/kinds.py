@@ -1,7 +1,7 @@
-"""What a declaration is made of: kinds of features, and how contributions add up [pure].
+"""The types of a declaration: kinds of features, folds and aggregates [pure].
 
-An `Aggregate` must be associative and commutative, and so must its SQL: neither the
-order of arrival nor batches nor the partitioning may change a row.
+An `Aggregate` must be associative and commutative, and so must its SQL: a row must not
+depend on the order of arrival, on batches or on the partitioning.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,22 +17,22 @@ INTEGRAL_MAX = 2**63 - 1
 """Largest value of an Integral feature (SageMaker Feature Store: signed 64 bits)."""
 
 OVERFLOWED = INTEGRAL_MAX + 1
-"""A total that needs more than 64 bits stays at this value: sums in any order agree on it."""
+"""The value of every total that needs more than 64 bits, so that the order of sums can't show."""
 
 States = Mapping[str, Any]
-"""Name of a fold -> its state: an int, a `Sketch`, or None where nothing contributed."""
+"""Name of a fold -> its state: an int, a `Sketch`, or None if nothing contributed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """How contributions, whole numbers from 0 on, add up.
+    """An aggregate of contributions, which are whole numbers from 0 on.
 
     Attributes:
-        name: What it is called.
-        zero: State when nothing contributed.
+        name: Name in the documentation.
+        zero: State before any contribution.
         add: ``(state, contributions) -> state``.
         merge: ``(state, state) -> state``, associative and commutative.
-        sql: ``SQL of a contribution -> SQL aggregate``; its NULL contributes nothing.
+        sql: ``SQL of a contribution -> SQL aggregate``; NULL contributes nothing.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """A state made of the transactions of a minute.
+    """An aggregate over the transactions of a minute.
 
     Attributes:
-        aggregate: How contributions add up.
-        of: What a transaction contributes; None, as NULL in SQL: nothing.
-        of_sql: The same over the columns of the archive.
+        aggregate: The aggregate of the contributions.
+        of: Contribution of a transaction; None, like NULL in SQL, contributes nothing.
+        of_sql: The same contribution over the columns of the archive.
     """
 
     aggregate: Aggregate
@@ -74,9 +74,9 @@ class Feature:
     Attributes:
         name: Feature name, as models and queries use it.
         type: SageMaker feature type.
-        unit: Unit of the value, empty where it has none.
+        unit: Unit of the value, empty if it has none.
         description: One sentence.
-        error: How far the value may be from the true one; empty: exact.
+        error: Largest distance from the true value; empty if the value is exact.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedFeature(Feature):
-    """A feature folded over the transactions of a minute; 0 where nothing contributed."""
+    """A feature folded over the transactions of a minute; 0 if nothing contributed."""
 
     fold: Fold
 
@@ -103,8 +103,8 @@ class DerivedFeature(Feature):
     """A feature computed from the folds of the same row.
 
     Attributes:
-        derive: From the states of all folds.
-        sql: The same over columns named as the folds, for a minute with transactions.
+        derive: Function of the states of all folds.
+        sql: The same over columns named after the folds, for a minute with transactions.
     """
 
     derive: Callable[[States], FeatureValue]

@@ -1,4 +1,4 @@
-"""The names that identify a row, and minutes as record identifiers [pure]."""
+"""Names of the identifying features, and minutes as record identifiers [pure]."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ def minute_name(minute_s: int) -> str:
 
 
 def minute_start_s(name: str) -> int:
-    """Return the epoch seconds of a record identifier.
+    """Return the start of the minute, in epoch seconds, of a record identifier.
 
     Raises:
         InvalidMessageError: ``name`` is not a whole minute written YYYY-MM-DD HH:MM:SS.

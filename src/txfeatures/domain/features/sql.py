@@ -1,7 +1,7 @@
-"""The archive's side: the same rows by DuckDB SQL, equal to the stream's to the last bit [pure].
+"""The computation over the archive in DuckDB SQL, equal to the stream's to the last bit [pure].
 
-An expression reads the archive's typed columns ``time``, ``fee``, ``size``, ``weight``,
-``rbf`` and ``output_value``, where NULL contributes nothing. ``hash`` is NULL unless it is one.
+Expressions read the typed columns ``time``, ``fee``, ``size``, ``weight``, ``rbf`` and
+``output_value`` of the archive; NULL contributes nothing. ``hash`` is NULL unless it is valid.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ READABLE_SQL = (
     "(hash IS NOT NULL AND coalesce(time >= 0, false) "
     f"AND coalesce(fee BETWEEN 0 AND {MAX_MONEY_SAT}, false))"
 )
-"""Whether the stream can read a transaction of the archive; never NULL."""
+"""True for a transaction of the archive that the stream can read, else false; never NULL."""
 
 
 def minute_sql(source: str, *, also: Mapping[str, str] | None = None) -> str:
@@ -22,10 +22,10 @@ def minute_sql(source: str, *, also: Mapping[str, str] | None = None) -> str:
 
     Its columns are ``minute_s`` (epoch seconds of the minute's start), the folded and
     derived features in declared order, and those of ``also``. A total that needs more
-    than 64 bits is NULL, and so is what derives from it.
+    than 64 bits is NULL, and so are the features derived from it.
 
     Args:
-        source: A table, or a query in parentheses: the transactions that count, each once
+        source: A table, or a query in parentheses, of the transactions to count: each once
             and all readable (``READABLE_SQL``).
         also: Further columns: name -> aggregate over the columns of ``source``.
     """
@@ -37,7 +37,7 @@ def minute_sql(source: str, *, also: Mapping[str, str] | None = None) -> str:
         if isinstance(f, FoldedFeature | DerivedFeature)
     ]
     inner = ", ".join(f"{sql} AS {name}" for name, sql in aggregates.items())
-    return (  # nothing of it comes from outside the program
+    return (  # no part of it comes from outside the program
         f"SELECT {', '.join(['minute_s', *columns, *(also or {})])} "  # noqa: S608
         f"FROM (SELECT time // {MINUTE_S} * {MINUTE_S} AS minute_s, {inner} "
         f"FROM {source} GROUP BY 1)"

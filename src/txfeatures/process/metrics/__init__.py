@@ -1,7 +1,6 @@
-"""Metrics: a closed list, counted per batch, low-cardinality labels, base units.
+"""Metrics: a closed list, counted per batch, with low-cardinality labels and base units.
 
-A name or label that is not in ``DEFINITIONS`` can't be counted; docs/metrics.md is
-compared with that list.
+Only the names and labels in ``DEFINITIONS`` exist; docs/metrics.md is generated from them.
 """
 
 from collections.abc import Iterable
@@ -22,8 +21,8 @@ class Metrics:
     """The metrics of one service in one process.
 
     Args:
-        service: Whose part of ``DEFINITIONS`` to make.
-        registry: Where to register them; tests pass a fresh one.
+        service: Name of the service, which selects its ``DEFINITIONS``.
+        registry: Registry of the metrics; a new one by default.
     """
 
     def __init__(self, service: str, registry: CollectorRegistry | None = None) -> None:
@@ -48,24 +47,24 @@ class Metrics:
         (gauge.labels(**labels) if labels else gauge).set(value)
 
     def forget_partitions(self) -> None:
-        """Drop the gauges of single partitions: those may be another worker's from now on."""
+        """Drop the gauges of single partitions, which another worker may own from now on."""
         for gauge in self._by_partition:
             gauge.clear()
 
     def observe(self, noun: str, seconds: float, **labels: str) -> None:
-        """Add to the histogram ``txf_<service>_<noun>``; KeyError if there is none."""
+        """Add a duration to the histogram ``txf_<service>_<noun>``; KeyError if there is none."""
         histogram = self._histograms[self._prefix + noun]
         (histogram.labels(**labels) if labels else histogram).observe(seconds)
 
     def count_flow(self, direction: Literal["in", "out"], topic: str, sizes: Iterable[int]) -> None:
-        """Count a batch of records of one topic; ``sizes`` are their bytes."""
+        """Count a batch of records of one topic by number and bytes; ``sizes`` are bytes."""
         sizes = list(sizes)
         if sizes:
             self.count("records_total", len(sizes), direction=direction, topic=topic)
             self.count("bytes_total", sum(sizes), direction=direction, topic=topic)
 
     def collectors(self) -> list[Collector]:
-        """Return what was made, for tests."""
+        """Return all metrics, for tests."""
         return [*self._counters.values(), *self._gauges.values(), *self._histograms.values()]
 
     def _make(self, metric: Metric) -> None:

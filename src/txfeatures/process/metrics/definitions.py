@@ -14,8 +14,8 @@ class Metric:
     """One metric: its full name, kind, label names and meaning.
 
     Attributes:
-        known: Label -> the values that can be told beforehand. Their series stand at 0 from
-            the start, or a rule on the increase of a counter would miss its first count.
+        known: Label -> the values known in advance. Their series start at 0; without them an
+            alert on the increase of a counter misses its first count.
     """
 
     name: str
@@ -41,7 +41,7 @@ _STORES = ("feature-store", "s3")
 
 
 def _unreadable(*fields: str) -> tuple[str, ...]:
-    """Return the reasons for which JSON that needs ``fields`` can't be read."""
+    """Return the reasons of dead letters for JSON with the required ``fields``."""
     return (*_UNREADABLE, *(f"{how}_{name}" for name in fields for how in ("missing", "bad")))
 
 
@@ -49,7 +49,7 @@ _BAD_TRANSACTION = _unreadable("hash", "time", "fee")
 
 
 def _flow(service: str, *, reasons: tuple[str, ...]) -> tuple[Metric, ...]:
-    """Return what every stage that touches Kafka counts; ``reasons`` are of dead letters."""
+    """Return the metrics of every service that uses Kafka; ``reasons`` are of dead letters."""
     return (
         Metric(
             name=f"txf_{service}_records_total",
@@ -61,7 +61,7 @@ def _flow(service: str, *, reasons: tuple[str, ...]) -> tuple[Metric, ...]:
             name=f"txf_{service}_bytes_total",
             kind="counter",
             labels=("direction", "topic"),
-            description="Bytes of their keys and values.",
+            description="Bytes of the keys and values of Kafka records read and acknowledged.",
         ),
         Metric(
             name=f"txf_{service}_dlq_records_total",
@@ -74,41 +74,41 @@ def _flow(service: str, *, reasons: tuple[str, ...]) -> tuple[Metric, ...]:
 
 
 def _transactions(service: str) -> tuple[Metric, ...]:
-    """Return what every stage on `faust_microbatch` counts."""
+    """Return the metrics of every service on `faust_microbatch`."""
     return (
         Metric(
             name=f"txf_{service}_transactions_total",
             kind="counter",
             labels=("outcome",),
             known={"outcome": ("committed", "aborted")},
-            description="Kafka transactions: committed, or aborted and tried again.",
+            description="Kafka transactions committed, or aborted and retried.",
         ),
         Metric(
             name=f"txf_{service}_commit_duration_seconds",
             kind="histogram",
-            description="One Kafka transaction from its begin, retries included.",
+            description="Duration of a Kafka transaction, retries included.",
         ),
         Metric(
             name=f"txf_{service}_rebalance_pause_seconds",
             kind="histogram",
-            description="How long a rebalance kept the worker from its work.",
+            description="Pause of the worker during a rebalance.",
         ),
         Metric(
             name=f"txf_{service}_recovery_seconds",
             kind="gauge",
-            description="How long the last recovery of tables took.",
+            description="Duration of the last recovery of tables.",
         ),
         Metric(
             name=f"txf_{service}_lag_records",
             kind="gauge",
             labels=("topic", "partition"),
-            description="Records of a source topic that lie ahead; a commit marker counts as one.",
+            description="Records of a source topic not yet read; a commit marker counts as one.",
         ),
         Metric(
             name=f"txf_{service}_partition_time_seconds",
             kind="gauge",
             labels=("partition",),
-            description="The feed's clock that a partition has reached, epoch seconds.",
+            description="The feed clock that a partition has reached, epoch seconds.",
         ),
     )
 
@@ -120,22 +120,22 @@ DEFINITIONS: tuple[Metric, ...] = (
         kind="counter",
         labels=("outcome",),
         known={"outcome": ("ok", *_NO_ANSWER)},
-        description="Polls by outcome: ok, or why they failed.",
+        description="Polls by outcome: ok, or the reason of the failure.",
     ),
     Metric(
         name="txf_poller_poll_duration_seconds",
         kind="histogram",
-        description="From the request to the whole answer.",
+        description="Duration of a poll, from the request to the whole answer.",
     ),
     Metric(
         name="txf_poller_response_bytes_total",
         kind="counter",
-        description="Bytes of the answers' bodies, decompressed.",
+        description="Bytes of the bodies of answers, decompressed.",
     ),
     Metric(
         name="txf_poller_transactions_seen_total",
         kind="counter",
-        description="Transactions in the answers, repeats included.",
+        description="Transactions in answers, repeats included.",
     ),
     Metric(
         name="txf_poller_transactions_published_total",
@@ -150,29 +150,29 @@ DEFINITIONS: tuple[Metric, ...] = (
     Metric(
         name="txf_poller_feed_time_seconds",
         kind="gauge",
-        description="The feed's clock at the last poll, epoch seconds.",
+        description="The feed clock at the last poll, epoch seconds.",
     ),
     Metric(
         name="txf_poller_interval_seconds",
         kind="gauge",
-        description="Seconds between two polls at present.",
+        description="Current interval between two polls.",
     ),
     Metric(
         name="txf_poller_spool_bytes",
         kind="gauge",
-        description="Bytes that wait on disk for Kafka to come back.",
+        description="Bytes on disk that Kafka has not acknowledged.",
     ),
     Metric(
         name="txf_poller_spool_refusals_total",
         kind="counter",
-        description="Polls that were held back because the spool was full.",
+        description="Polls skipped because the spool was full.",
     ),
     *_flow("dedup", reasons=("bad_key",)),
     *_transactions("dedup"),
     Metric(
         name="txf_dedup_duplicates_total",
         kind="counter",
-        description="Records dropped because their hash had been seen.",
+        description="Records dropped because their hash was remembered.",
     ),
     Metric(
         name="txf_dedup_remembered_hashes",
@@ -190,26 +190,27 @@ DEFINITIONS: tuple[Metric, ...] = (
     Metric(
         name="txf_aggregator_ticks_total",
         kind="counter",
-        description="Ticks of the feed's clock read from deduped.",
+        description="Ticks of the feed clock read from deduped.",
     ),
     Metric(
         name="txf_aggregator_late_transactions_total",
         kind="counter",
         labels=("outcome",),
         known={"outcome": ("counted", "late", "future")},
-        description="counted: late but within the lateness allowed; late and future: not counted.",
+        description="Transactions off time: counted within the lateness allowed; late and future "
+        "ones not counted.",
     ),
     Metric(
         name="txf_aggregator_rows_total",
         kind="counter",
         labels=("kind",),
         known={"kind": ("provisional", "final", "correction")},
-        description="Rows sent: provisional, final or correction.",
+        description="Rows published: provisional, final or correction.",
     ),
     Metric(
         name="txf_aggregator_overflows_total",
         kind="counter",
-        description="Rows that were withheld because a total needs more than 64 bits.",
+        description="Rows not published because a total overflows 64 bits.",
     ),
     Metric(
         name="txf_aggregator_watermark_time_seconds",
@@ -219,7 +220,7 @@ DEFINITIONS: tuple[Metric, ...] = (
     Metric(
         name="txf_aggregator_feed_time_seconds",
         kind="gauge",
-        description="The feed's clock this worker has reached, epoch seconds.",
+        description="The feed clock that this worker has reached, epoch seconds.",
     ),
     *_flow("fs_writer", reasons=(*_unreadable(*(f.name for f in FEATURES)), "store_refused")),
     Metric(
@@ -227,26 +228,26 @@ DEFINITIONS: tuple[Metric, ...] = (
         kind="counter",
         labels=("kind",),
         known={"kind": ("provisional", "final")},
-        description="Rows the Feature Store acknowledged: provisional or final.",
+        description="Rows that Feature Store acknowledged: provisional or final.",
     ),
     Metric(
         name="txf_fs_writer_superseded_rows_total",
         kind="counter",
-        description="Provisional rows left out because a newer revision was in the same batch.",
+        description="Provisional rows not put because their batch had a newer revision.",
     ),
     Metric(
         name="txf_fs_writer_retries_total",
         kind="counter",
         labels=("store", "code"),
         known={"store": _STORES, "code": ("ThrottlingException", "SlowDown")},
-        description="Calls that a store refused for now and that were made again.",
+        description="Calls retried because a store refused them for now.",
     ),
     Metric(
         name="txf_fs_writer_put_duration_seconds",
         kind="histogram",
         labels=("store",),
         known={"store": _STORES},
-        description="One call to a store, without its retries.",
+        description="Duration of a call to a store, without retries.",
     ),
     Metric(
         name="txf_fs_writer_archived_transactions_total",
@@ -262,7 +263,7 @@ DEFINITIONS: tuple[Metric, ...] = (
         name="txf_fs_writer_feed_time_seconds",
         kind="gauge",
         labels=("topic",),
-        description="The feed's clock that the reading of a topic has reached, epoch seconds.",
+        description="The feed clock reached in a topic, epoch seconds.",
     ),
     Metric(
         name="txf_fs_writer_event_time_seconds",
@@ -272,7 +273,7 @@ DEFINITIONS: tuple[Metric, ...] = (
     Metric(
         name="txf_fs_writer_freshness_seconds",
         kind="gauge",
-        description="Feed clock less the newest event_time in the online store.",
+        description="Feed clock minus the newest event_time in the online store.",
     ),
     Metric(
         name="txf_api_requests_total",
@@ -284,24 +285,24 @@ DEFINITIONS: tuple[Metric, ...] = (
         name="txf_api_request_duration_seconds",
         kind="histogram",
         labels=("route",),
-        description="From the request to the answer's last byte.",
+        description="Duration from the request to the last byte of the answer.",
     ),
     Metric(
         name="txf_api_store_reads_total",
         kind="counter",
         labels=("outcome",),
         known={"outcome": ("ok", "ThrottlingException")},
-        description="Reads of the online store: ok, or the error's code.",
+        description="Reads of the online store: ok, or the code of the error.",
     ),
     Metric(
         name="txf_api_unreadable_records_total",
         kind="counter",
         labels=("reason",),
-        description="Records of the online store passed over because they can't be read.",
+        description="Records of the online store skipped because they can't be read.",
     ),
     Metric(
         name="txf_api_staleness_seconds",
         kind="gauge",
-        description="Feed clock less the event_time of the newest row served.",
+        description="Feed clock minus the event_time of the newest row served.",
     ),
 )

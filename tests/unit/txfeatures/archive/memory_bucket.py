@@ -1,4 +1,4 @@
-"""A bucket in memory with S3's rules; several processes may share it, and be killed."""
+"""A bucket in memory with the rules of S3, shared by processes that can be killed."""
 
 import hashlib
 import threading
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
-from txfeatures.archive.bucket import ChangedError, Listed, MissingError, Stored
+from txfeatures.archive.bucket import ChangedError, ListedObject, MissingError, StoredObject
 from txfeatures.process.clock import Clock, ManualClock
 
 
@@ -23,21 +23,21 @@ class Held:
 
 
 class KilledError(BaseException):
-    """Nothing in the process goes on after this."""
+    """The death of a process: nothing in it runs after this."""
 
 
 def nothing(_operation: str, _key: str) -> None:
-    """Look on and do nothing."""
+    """Do nothing before or after a call."""
 
 
 class MemoryBucket:
-    """What one process sees of a bucket.
+    """A bucket as one process sees it.
 
     Args:
-        objects: What is stored; give the same to each process.
-        clock: What time it is in S3.
-        before: Called before each call takes effect; raises what is to go wrong.
-        after: Called when it has taken effect, before the process hears of it.
+        objects: The stored objects; pass the same to each process.
+        clock: The clock of S3.
+        before: Called before each call takes effect; may raise its failure.
+        after: Called once it has taken effect, before the call returns.
     """
 
     name = "txfeatures"
@@ -56,11 +56,11 @@ class MemoryBucket:
         self.after = after
         self._lock = threading.RLock()
 
-    def get(self, key: str) -> Stored:
+    def get(self, key: str) -> StoredObject:
         self.before("get", key)
         held = self._held(key)
         self.after("get", key)
-        return Stored(body=held.body, etag=held.etag, modified_s=held.modified_s)
+        return StoredObject(body=held.body, etag=held.etag, modified_s=held.modified_s)
 
     def download(self, key: str, path: Path) -> None:
         self.before("download", key)
@@ -85,15 +85,15 @@ class MemoryBucket:
         with self._lock:
             held = self.objects.get(key)
             if (held.etag if held else None) != etag:
-                raise ChangedError("PreconditionFailed", f"{key} was written by somebody else")
+                raise ChangedError("PreconditionFailed", f"another process has written {key}")
             self.objects[key] = held = Held(body=body, modified_s=self.clock.now())
         self.after("put_if", key)
         return held.etag
 
-    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ListedObject]:
         self.before("list", prefix)
         found = [
-            Listed(key=key, size_bytes=len(self.objects[key].body))
+            ListedObject(key=key, size_bytes=len(self.objects[key].body))
             for key in sorted(self.objects)
             if key.startswith(prefix) and key > after
         ]

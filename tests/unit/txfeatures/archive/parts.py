@@ -1,4 +1,4 @@
-"""Archive objects as the service writes them, and what Athena reads of them."""
+"""Archive objects as fs_writer stores them, and their rows as Athena reads them."""
 
 import io
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ def part(offsets: Iterable[int], *, shelf: Shelf = SHELF) -> tuple[ObjectName, b
 
 
 def store(bucket: Bucket, offsets: Iterable[int], *, shelf: Shelf = SHELF) -> ObjectName:
-    """Store a part and make it live, as the service does."""
+    """Store a part and make it live, as fs_writer does."""
     name, body, rows = part(offsets, shelf=shelf)
     store_object(bucket, name, body, rows=rows)
     Manifests(bucket).add(name)
@@ -51,7 +51,7 @@ def rows_of(body: bytes) -> list[dict[str, Any]]:
 
 
 def as_athena_reads(objects: dict[str, Held]) -> list[tuple[int, int]]:
-    """Return partition and offset of each row that a query over the table would see."""
+    """Return partition and offset of each row that a query over the table returns."""
     found = []
     for key in sorted(objects):
         if key.startswith(MANIFESTS):

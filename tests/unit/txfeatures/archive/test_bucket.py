@@ -1,4 +1,4 @@
-"""What a bucket promises, of the real client at the local AWS and of the fake in memory."""
+"""The contract of a bucket, for the real client at the local AWS and the fake in memory."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

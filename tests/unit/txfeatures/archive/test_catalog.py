@@ -21,8 +21,8 @@ def glue(monkeypatch: pytest.MonkeyPatch) -> "Iterator[GlueClient]":
 
 
 def test_the_table_is_made_once(glue: "GlueClient") -> None:
-    assert ensure_archive_table(glue, "bucket") == "made"
-    assert ensure_archive_table(glue, "bucket") == "there already"
+    assert ensure_archive_table(glue, "bucket") == "created"
+    assert ensure_archive_table(glue, "bucket") == "exists already"
     found = glue.get_table(DatabaseName=DATABASE, Name=TABLE)["Table"]
     columns = found["StorageDescriptor"]["Columns"]
     assert [column["Name"] for column in columns] == SCHEMA.names

@@ -144,7 +144,7 @@ def test_only_so_many_shelves_are_remembered() -> None:
     manifests = Manifests(MemoryBucket())
     for hour in range(CACHED_SHELVES + 5):
         manifests.read(type(SHELF).at(hour * 3600, 0))
-    assert len(manifests._last_seen) == CACHED_SHELVES
+    assert len(manifests._cache) == CACHED_SHELVES
 
 
 @pytest.mark.parametrize("line", ["", "nonsense", "s3://another/x", f"s3://txfeatures/{ONE.key}x"])

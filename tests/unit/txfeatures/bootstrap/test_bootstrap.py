@@ -17,7 +17,7 @@ from txfeatures.process.settings import KafkaSettings
 
 
 class Admin:
-    """Kafka for operators, with no topic there yet but those named."""
+    """A KafkaAdmin in a cluster that only has the topics ``existing``."""
 
     existing: Sequence[str] = ()
     asked: dict[str, Any]
@@ -38,7 +38,7 @@ def admin(monkeypatch: pytest.MonkeyPatch) -> type[Admin]:
 
 @pytest.fixture
 def aws_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """Return what sets AWS's answer: a word for each part, or an error."""
+    """Return a function that sets the answer of AWS: an outcome for each part, or an error."""
 
     def answer(answer: Any) -> None:
         def do(*_: Any) -> str:
@@ -62,7 +62,7 @@ def aws_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
 
 @pytest.fixture
 def run() -> Callable[..., list[str]]:
-    """Return bootstrap, which returns what it said."""
+    """Return a function that runs bootstrap and returns its printed lines."""
 
     def run(**settings: Any) -> list[str]:
         said: list[str] = []
@@ -82,19 +82,19 @@ def test_what_was_done_is_said_in_order(
     admin: type[Admin], aws_answers: Callable[[Any], None], run: Callable[..., list[str]]
 ) -> None:
     admin.existing = [TOPICS[0].name]
-    aws_answers("made")
+    aws_answers("created")
     assert run() == [
-        f"topics: {len(TOPICS) - 1} made, 1 there already",
-        "bucket txfeatures: made",
-        "feature group bitcoin-features-1min: made",
-        "archive's table: made",
+        f"topics: {len(TOPICS) - 1} created, 1 exist already",
+        "bucket txfeatures: created",
+        "feature group bitcoin-features-1min: created",
+        "archive's table: created",
     ]
 
 
 def test_kafka_is_asked_for_what_the_settings_say(
     admin: type[Admin], aws_answers: Callable[[Any], None], run: Callable[..., list[str]]
 ) -> None:
-    aws_answers("made")
+    aws_answers("created")
     run(partitions=8, replication=1, keep_forever=True)
     assert admin.asked == {"partitions": 8, "replication": 1, "keep_forever": True}
 
@@ -147,5 +147,5 @@ def test_the_local_aws_takes_it_all_and_a_second_run_changes_nothing(
         catalog = boto3.client("glue").get_tables(DatabaseName="sagemaker_featurestore")
         aws._session.cache_clear()
     words = [line.rpartition(": ")[2] for line in said if "topics" not in line]
-    assert words == ["made"] * 3 + ["there already"] * 3
+    assert words == ["created"] * 3 + ["exists already"] * 3
     assert len(catalog["TableList"]) == 1

@@ -22,7 +22,7 @@ def s3_of(stub: Stubber) -> Any:
 
 def test_a_bucket_that_is_there_is_left_as_it_is(stub: Stubber) -> None:
     stub.add_response("head_bucket", {}, {"Bucket": "txfeatures"})
-    assert ensure_bucket(s3_of(stub), "txfeatures") == "there already"
+    assert ensure_bucket(s3_of(stub), "txfeatures") == "exists already"
 
 
 def test_a_missing_bucket_is_made_in_the_region(stub: Stubber) -> None:
@@ -30,7 +30,7 @@ def test_a_missing_bucket_is_made_in_the_region(stub: Stubber) -> None:
     region = {"LocationConstraint": "eu-west-1"}
     wanted = {"Bucket": "txfeatures", "CreateBucketConfiguration": region}
     stub.add_response("create_bucket", {}, wanted)
-    assert ensure_bucket(s3_of(stub), "txfeatures") == "made"
+    assert ensure_bucket(s3_of(stub), "txfeatures") == "created"
 
 
 def test_in_the_first_region_a_bucket_is_made_without_its_name(
@@ -39,7 +39,7 @@ def test_in_the_first_region_a_bucket_is_made_without_its_name(
     monkeypatch.setattr(stub.client.meta.config, "region_name", "us-east-1")
     stub.add_client_error("head_bucket", "404", http_status_code=404)
     stub.add_response("create_bucket", {}, {"Bucket": "txfeatures"})
-    assert ensure_bucket(s3_of(stub), "txfeatures") == "made"
+    assert ensure_bucket(s3_of(stub), "txfeatures") == "created"
 
 
 def test_a_bucket_that_belongs_to_somebody_else_is_refused(stub: Stubber) -> None:

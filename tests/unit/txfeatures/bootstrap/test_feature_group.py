@@ -23,7 +23,7 @@ NAME = AwsSettings().feature_group
 
 
 class Client:
-    """SageMaker's client on the local control plane, without a server in between."""
+    """A client of SageMaker that calls the local control plane without a server."""
 
     def __init__(self, control: ControlPlane) -> None:
         self._control = control
@@ -78,7 +78,7 @@ def described(client: Any) -> Any:
 def test_a_missing_group_is_made_waited_for_and_described(
     client: Any, ensure: Callable[..., str], clock: ManualClock
 ) -> None:
-    assert ensure() == "made"
+    assert ensure() == "created"
     assert clock.monotonic() >= 2.0
     found = described(client)
     assert (found["FeatureGroupStatus"], found["Description"]) == ("Created", schema.DESCRIPTION)
@@ -95,7 +95,7 @@ def test_a_missing_group_is_made_waited_for_and_described(
 def test_a_second_run_changes_nothing(client: Any, ensure: Callable[..., str]) -> None:
     ensure()
     client.calls.clear()
-    assert ensure() == "there already"
+    assert ensure() == "exists already"
     assert {call.partition("_")[0] for call in client.calls} == {"describe", "list"}
 
 
@@ -114,7 +114,7 @@ def test_features_that_were_declared_since_are_added_and_others_stay(
     monkeypatch.setattr(schema, "FEATURES", old)
     monkeypatch.setattr(module, "FEATURES", old)
     assert ensure() == (
-        "there already; no longer declared, kept without values: revision, is_final"
+        "exists already; no longer declared, kept without values: revision, is_final"
     )
 
 
@@ -145,7 +145,7 @@ def test_a_group_of_another_format_is_refused_and_the_difference_said(
 
 
 def test_an_iceberg_table_is_asked_for(client: Any, ensure: Callable[..., str]) -> None:
-    assert ensure(table_format="iceberg") == "made"
+    assert ensure(table_format="iceberg") == "created"
     assert described(client)["OfflineStoreConfig"]["TableFormat"] == "Iceberg"
     said = client.describe_feature_metadata(FeatureGroupName=NAME, FeatureName="event_time")
     assert said["Parameters"] == [{"Key": "unit", "Value": "ISO-8601 UTC"}]
@@ -171,7 +171,7 @@ def test_a_group_that_is_being_made_is_waited_for(
     client: Any, ensure: Callable[..., str], clock: ManualClock
 ) -> None:
     client.create_feature_group(**schema.request(AwsSettings()))
-    assert ensure() == "there already"
+    assert ensure() == "exists already"
     assert clock.monotonic() >= 2.0
 
 
@@ -189,7 +189,7 @@ def test_another_bootstrap_may_be_quicker(
 
     client.create_feature_group(**schema.request(AwsSettings()))
     monkeypatch.setattr(control, "describe_feature_group", late)
-    assert ensure() == "there already"
+    assert ensure() == "exists already"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_group_that_is_never_made_is_given_up(
     ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TIMEOUT_S", 1.0)
-    with pytest.raises(FatalError, match="was not made in 1 s"):
+    with pytest.raises(FatalError, match="was not created within 1 s"):
         ensure()
 
 
@@ -248,5 +248,5 @@ def test_an_update_that_failed_is_said_with_the_reason(
         return look(params) | {"LastUpdateStatus": update}
 
     monkeypatch.setattr(control, "describe_feature_group", failed)
-    with pytest.raises(FatalError, match="took no further features: no more room"):
+    with pytest.raises(FatalError, match="did not accept further features: no more room"):
         ensure()

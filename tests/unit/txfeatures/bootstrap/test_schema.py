@@ -14,7 +14,7 @@ ICEBERG = AwsSettings(table_format="iceberg")
 
 
 def found(settings: AwsSettings = GLUE, **changes: Any) -> Any:
-    """Return the description of a group as ``request`` asks for it."""
+    """Return the description of a group created by ``request``."""
     return {**request(settings)} | changes
 
 

@@ -1,4 +1,4 @@
-"""The compaction of an archive, with crashes at each step and writers and readers beside it."""
+"""Compaction of an archive, with crashes at each step and concurrent writers and readers."""
 
 from collections.abc import Callable
 
@@ -11,16 +11,16 @@ from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.reading import live_objects
-from txfeatures.compaction.archive import Report, compact_archive, crowded
+from txfeatures.compaction.archive import CompactionReport, compact_archive, shelves_to_compact
 from txfeatures.compaction.lease import KEY, LEASE_S
-from txfeatures.compaction.shelf import Rules
+from txfeatures.compaction.shelf import CompactionPolicy
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
 
 GRACE_S = 3600.0
-RULES = Rules(target_bytes=10_000_000, grace_s=GRACE_S)
+POLICY = CompactionPolicy(target_bytes=10_000_000, grace_s=GRACE_S)
 NEXT_HOUR = Shelf(date="2024-10-19", hour="11", partition=0)
 OTHER = Shelf(date="2024-10-19", hour="10", partition=1)
 
@@ -47,15 +47,15 @@ ROWS = sorted([(0, n) for n in range(14)] + [(1, n) for n in range(6)])
 def compact(
     bucket: MemoryBucket,
     *,
-    rules: Rules = RULES,
+    policy: CompactionPolicy = POLICY,
     is_dry_run: bool = False,
     start_s: int | None = None,
     end_s: int | None = None,
     owner: str = "test",
-) -> Report:
+) -> CompactionReport:
     return compact_archive(
         bucket,
-        rules,
+        policy,
         runtime=Runtime(metrics=Metrics("compact"), clock=bucket.clock),
         owner=owner,
         start_s=start_s,
@@ -76,8 +76,8 @@ def test_small_objects_of_an_hour_and_partition_become_one(bucket: MemoryBucket)
         ObjectName(shelf=NEXT_HOUR, first=12),
     ]
     assert as_athena_reads(bucket.objects) == ROWS
-    assert (report.shelves, report.done.merged, report.done.made) == (2, 6, 2)
-    assert (report.done.deleted, report.done.kept) == (0, 6)
+    assert (report.shelves, report.counts.merged, report.counts.made) == (2, 6, 2)
+    assert (report.counts.deleted, report.counts.kept) == (0, 6)
     assert report.failures == []
 
 
@@ -87,9 +87,9 @@ def test_replaced_objects_stay_for_their_readers_and_then_go(
     compact(bucket)
     assert len(keys(bucket)) == 9
     clock.advance(GRACE_S - 1)
-    assert compact(bucket).done.kept == 6
+    assert compact(bucket).counts.kept == 6
     clock.advance(1)
-    assert compact(bucket).done.deleted == 6
+    assert compact(bucket).counts.deleted == 6
     assert len(keys(bucket)) == 3
     assert as_athena_reads(bucket.objects) == ROWS
 
@@ -105,9 +105,9 @@ def test_a_second_run_finds_nothing_to_do(bucket: MemoryBucket, clock: ManualClo
 
 def test_a_dry_run_says_the_same_and_changes_nothing(bucket: MemoryBucket) -> None:
     before = dict(bucket.objects)
-    planned = compact(bucket, is_dry_run=True).done
+    planned = compact(bucket, is_dry_run=True).counts
     assert bucket.objects == before
-    done = compact(bucket).done
+    done = compact(bucket).counts
     assert (planned.merged, planned.made, planned.bytes) == (done.merged, done.made, done.bytes)
 
 
@@ -166,7 +166,7 @@ def test_objects_stay_below_the_size_asked_for(bucket: MemoryBucket) -> None:
     for first in range(20, 120, 10):
         store(bucket, range(first, first + 10))
     largest = max(len(bucket.objects[key].body) for key in keys(bucket))
-    compact(bucket, rules=Rules(target_bytes=3 * largest, grace_s=GRACE_S))
+    compact(bucket, policy=CompactionPolicy(target_bytes=3 * largest, grace_s=GRACE_S))
     live = live_objects(bucket)
     assert 3 < len(live) < 12
     assert all(len(bucket.objects[name.key].body) <= 3 * largest for name in live)
@@ -247,11 +247,11 @@ def test_s3_that_goes_on_refusing_ends_the_run_with_nothing_half_done(
 
 
 def steps(bucket: MemoryBucket, *, clock: ManualClock) -> list[tuple[str, str]]:
-    """Return the calls of a run, in order."""
+    """Return the calls of a run in order."""
     seen: list[tuple[str, str]] = []
     copy = MemoryBucket(dict(bucket.objects), clock=ManualClock(clock.now()))
     copy.before = lambda operation, key: seen.append((operation, key))
-    compact(copy, rules=Rules(target_bytes=RULES.target_bytes, grace_s=0.0))
+    compact(copy, policy=CompactionPolicy(target_bytes=POLICY.target_bytes, grace_s=0.0))
     return seen
 
 
@@ -260,7 +260,7 @@ def steps(bucket: MemoryBucket, *, clock: ManualClock) -> list[tuple[str, str]]:
 def test_a_kill_at_any_step_leaves_the_same_rows_and_the_next_run_finishes(
     bucket: MemoryBucket, clock: ManualClock, when: str, grace_s: float
 ) -> None:
-    rules = Rules(target_bytes=RULES.target_bytes, grace_s=grace_s)
+    policy = CompactionPolicy(target_bytes=POLICY.target_bytes, grace_s=grace_s)
     kinds = {operation for operation, _ in steps(bucket, clock=clock)}
     assert kinds == {"list", "get", "download", "put", "put_if", "delete"}
     count = len(steps(bucket, clock=clock))
@@ -278,14 +278,14 @@ def test_a_kill_at_any_step_leaves_the_same_rows_and_the_next_run_finishes(
         victim.before = both(die, look) if when == "before" else look
         victim.after = both(look, die) if when == "after" else look
         try:
-            compact(victim, rules=rules, owner="victim")
+            compact(victim, policy=policy, owner="victim")
         except KilledError:
             assert as_athena_reads(objects) == ROWS
         now.advance(LEASE_S)
-        compact(MemoryBucket(objects, clock=now), rules=rules, owner="next")
+        compact(MemoryBucket(objects, clock=now), policy=policy, owner="next")
         assert as_athena_reads(objects) == ROWS
         now.advance(GRACE_S)
-        compact(MemoryBucket(objects, clock=now), rules=rules, owner="last")
+        compact(MemoryBucket(objects, clock=now), policy=policy, owner="last")
         assert as_athena_reads(objects) == ROWS
         assert len([key for key in objects if key.endswith(".parquet")]) == 3, number
     assert seen_by_readers > count
@@ -295,7 +295,7 @@ Hook = Callable[[str, str], None]
 
 
 def killer(number: int) -> Hook:
-    """Kill the process with its ``number``-th call; nothing that it tries later happens."""
+    """Return a hook that kills the process at its ``number``-th call and every later one."""
     calls = 0
 
     def die(_operation: str, _key: str) -> None:
@@ -325,7 +325,7 @@ def test_a_reader_that_began_before_the_swap_finds_its_objects(
     assert all(name.key in bucket.objects for name in names)
 
 
-def test_crowded_shelves_are_found_by_hour() -> None:
+def test_shelves_to_compact_are_found_by_hour() -> None:
     bucket = MemoryBucket()
     later = Shelf(date="2024-10-20", hour="00", partition=0)
     eleven, two = (Shelf(date="2024-10-19", hour="10", partition=n) for n in (11, 2))
@@ -333,9 +333,9 @@ def test_crowded_shelves_are_found_by_hour() -> None:
         store(bucket, [0], shelf=shelf)
         store(bucket, [1], shelf=shelf)
     store(bucket, [0], shelf=NEXT_HOUR)
-    assert list(crowded(bucket)) == [SHELF, two, eleven, later]
-    assert list(crowded(bucket, start_s=NEXT_HOUR.start_s)) == [later]
-    assert list(crowded(bucket, end_s=later.start_s)) == [SHELF, two, eleven]
+    assert list(shelves_to_compact(bucket)) == [SHELF, two, eleven, later]
+    assert list(shelves_to_compact(bucket, start_s=NEXT_HOUR.start_s)) == [later]
+    assert list(shelves_to_compact(bucket, end_s=later.start_s)) == [SHELF, two, eleven]
 
 
 def test_records_of_the_support_code_have_their_offset_as_fee() -> None:

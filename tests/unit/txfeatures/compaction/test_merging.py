@@ -8,7 +8,7 @@ from tests.unit.txfeatures.archive.parts import SHELF, part
 from txfeatures.archive.layout import Shelf
 from txfeatures.archive.schema import SCHEMA
 from txfeatures.compaction import merging
-from txfeatures.compaction.merging import Merged, merge
+from txfeatures.compaction.merging import MergedFile, merge
 from txfeatures.domain.errors import FatalError
 
 
@@ -22,7 +22,7 @@ def file(folder: Path, offsets: range, *, shelf: Shelf = SHELF) -> Path:
 def test_all_rows_are_there_in_order_byte_for_byte(tmp_path: Path) -> None:
     files = [file(tmp_path, range(5)), file(tmp_path, range(5, 9)), file(tmp_path, range(12, 13))]
     into = tmp_path / "into"
-    assert merge(files, into, partition=0) == Merged(rows=10, first=0, last=12)
+    assert merge(files, into, partition=0) == MergedFile(rows=10, first=0, last=12)
     expected = [row for each in files for row in pq.read_table(each).to_pylist()]
     assert pq.read_table(into).to_pylist() == expected
     assert pq.read_schema(into).equals(SCHEMA)

@@ -1,4 +1,4 @@
-"""One shelf compacted while others are at work on it, at every point where they may be."""
+"""Compaction of one shelf with other processes acting on it at every point of the run."""
 
 import threading
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from txfeatures.archive.bucket import ChangedError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
-from txfeatures.compaction.shelf import Rules, ShelfCompaction
+from txfeatures.compaction.shelf import CompactionPolicy, ShelfCompaction
 from txfeatures.domain.errors import TransientError
 from txfeatures.process.clock import ManualClock
 
-NO_GRACE = Rules(target_bytes=10_000_000, grace_s=0.0)
+NO_GRACE = CompactionPolicy(target_bytes=10_000_000, grace_s=0.0)
 ROWS = [(0, n) for n in range(9)]
 LATE = [(0, n) for n in range(20, 23)]
 
@@ -23,11 +23,11 @@ Action = Callable[[MemoryBucket], object]
 
 
 def work(bucket: MemoryBucket) -> None:
-    """Compact until nobody has got in between, as a run does."""
-    compaction = ShelfCompaction(bucket=bucket, rules=NO_GRACE, clock=bucket.clock)
+    """Compact until no other process interferes, as a run does."""
+    compaction = ShelfCompaction(bucket=bucket, policy=NO_GRACE, clock=bucket.clock)
     while True:
         try:
-            compaction.work(SHELF)
+            compaction.compact(SHELF)
         except TransientError:
             continue
         return
@@ -41,7 +41,7 @@ def archived() -> dict[str, Held]:
 
 
 def during(actions: dict[int, Action], *, allowed: list[list[tuple[int, int]]]) -> MemoryBucket:
-    """Compact, do each action before the call of its number, and read after every call."""
+    """Compact, run each action before the call of its number, and read after every call."""
     objects, clock = archived(), ManualClock()
     others = MemoryBucket(objects, clock=clock)
     number = 0
@@ -139,7 +139,7 @@ def test_a_second_compaction_that_found_more_does_no_harm(at: int) -> None:
 
 def test_a_compaction_that_was_overtaken_says_so_instead_of_guessing() -> None:
     bucket = MemoryBucket(archived())
-    compaction = ShelfCompaction(bucket=bucket, rules=NO_GRACE, clock=bucket.clock)
+    compaction = ShelfCompaction(bucket=bucket, policy=NO_GRACE, clock=bucket.clock)
 
     def overtake(operation: str, _key: str) -> None:
         if operation == "list":
@@ -148,4 +148,4 @@ def test_a_compaction_that_was_overtaken_says_so_instead_of_guessing() -> None:
 
     bucket.before = overtake
     with pytest.raises(ChangedError):
-        compaction.work(SHELF)
+        compaction.compact(SHELF)

@@ -6,7 +6,7 @@ from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
 from tests.support.spans import Recorder, linked, running_collector, span_id
 from txfeatures.domain.model import Headers, OutgoingRecord, Record
 from txfeatures.process.settings import TracingSettings
-from txfeatures.process.spans import MAX_LINKS, TRACEPARENT, Followed, Spans
+from txfeatures.process.spans import MAX_LINKS, TRACEPARENT, LinkedSampler, Spans
 from txfeatures.process.telemetry import open_tracing
 from txfeatures.process.tracing import Context
 
@@ -139,10 +139,10 @@ def test_what_follows_a_poll_is_sampled_as_the_poll_was(recorder: Recorder) -> N
 
 def test_what_comes_from_nowhere_is_sampled_by_ratio() -> None:
     def decide(ratio: float) -> Decision:
-        return Followed(ratio).should_sample(None, 2**64 - 1, "process raw", links=[]).decision
+        return LinkedSampler(ratio).should_sample(None, 2**64 - 1, "process raw", links=[]).decision
 
     assert (decide(0.0), decide(1.0)) == (Decision.DROP, Decision.RECORD_AND_SAMPLE)
-    assert "0.5" in Followed(0.5).get_description()
+    assert "0.5" in LinkedSampler(0.5).get_description()
 
 
 def test_what_is_left_at_the_end_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,7 @@ def test_one_declaration_is_all_that_a_new_feature_takes(monkeypatch: pytest.Mon
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, feature: FoldedFeature) -> None:
-    """Let the modules find what they would if ``FEATURES`` had one declaration more."""
+    """Patch the modules as if ``FEATURES`` had one declaration more."""
     declared: Mapping[str, Any] = {
         "FEATURES": (*FEATURES, feature),
         "FOLDED": (*FOLDED, feature),
