@@ -6,12 +6,13 @@ topic polled again: that is the backpressure. A step that fails keeps what it wa
 so that the next one goes on where it stopped and no acknowledged row is put again.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from txfeatures.domain.errors import FatalError, InvalidMessageError
+from txfeatures.domain.dead_letter_limit import DeadLetterLimit
+from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.domain.topics import AGGREGATED, dead_letter_topic
 from txfeatures.domain.wire import dead_letter
@@ -25,7 +26,6 @@ from txfeatures_fs_writer.logic import (
     TableFormat,
     Verdict,
     calls,
-    dead_letter_runs,
     plan,
 )
 from txfeatures_fs_writer.pace import Pace
@@ -74,7 +74,7 @@ class FeaturesStep:
 
     Raises:
         TransientError: A store, the dead letter topic or Kafka refuses for now; call again.
-        FatalError: Too many dead letters in a row.
+        TooManyDeadLettersError: A partition's dead letters pass their limit.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class FeaturesStep:
         self._runtime = runtime
         self._lent: Lent | None = None
         self._uncommitted: dict[Partition, int] = {}
-        self._dead_in_a_row = 0
+        self._limits: dict[int, DeadLetterLimit] = {}
 
     def __call__(self) -> None:
         """Put what is lent, or else the next batch, and commit it."""
@@ -119,8 +119,9 @@ class FeaturesStep:
 
     def _forget(self, partitions: set[Partition]) -> None:
         # Called while polling, hence with nothing lent.
-        for partition in partitions:
-            self._uncommitted.pop(partition, None)
+        for topic, number in partitions:
+            self._uncommitted.pop((topic, number), None)
+            self._limits.pop(number, None)
 
     def _borrow(self) -> Lent | None:
         records = self._source.poll(max_records=self._max_records, timeout_s=POLL_TIMEOUT_S)
@@ -201,20 +202,26 @@ class FeaturesStep:
 
     def _bury(self, lent: Lent) -> None:
         """Send what can't be put to the dead letter topic, within the limit."""
-        longest, run = dead_letter_runs(lent.verdicts, before=self._dead_in_a_row)
-        refusals = [lent.verdicts[position] for position in sorted(lent.verdicts)]
-        dead = [refusal for refusal in refusals if refusal]
-        if longest > self._dead_letter_limit:
-            raise FatalError(
-                f"more than {self._dead_letter_limit} records of {AGGREGATED} in a row can't be "
-                f"put (the last: {dead[-1].error}); compare this release and the feature group's "
-                "schema with the one that wrote them, then start again"
-            )
+        limits = self._limits_after(lent)
+        verdicts = [lent.verdicts[position] for position in sorted(lent.verdicts)]
+        dead = [verdict for verdict in verdicts if verdict]
         if dead:
             letters = [dead_letter(refusal.record, refusal.error) for refusal in dead]
             self._dead_letters.publish(letters)
             self._count_dead(dead, letters)
-        self._dead_in_a_row = run
+        self._limits |= limits  # only now: a publish that fails is made again
+
+    def _limits_after(self, lent: Lent) -> dict[int, DeadLetterLimit]:
+        errors: defaultdict[int, list[tuple[int, InvalidMessageError | None]]] = defaultdict(list)
+        for position, verdict in sorted(lent.verdicts.items()):
+            record = lent.records[position]
+            errors[record.partition].append((record.offset, verdict.error if verdict else None))
+        return {number: self._limit(number).after(found) for number, found in errors.items()}
+
+    def _limit(self, partition: int) -> DeadLetterLimit:
+        return self._limits.get(partition) or DeadLetterLimit(
+            topic=AGGREGATED, partition=partition, limit=self._dead_letter_limit
+        )
 
     def _count_dead(self, dead: Sequence[Refusal], letters: Sequence[OutgoingRecord]) -> None:
         metrics = self._runtime.metrics

@@ -32,8 +32,8 @@ class Settings(TracedServiceSettings):
         default=100,
         ge=1,
         le=100_000,
-        description="Dead letters in a row, without a row in between that the store took, "
-        "after which the service stops.",
+        description="Most dead letters among the last records of a partition, ten times as many "
+        "as this number; one more stops the service.",
     )
     archive_cut_s: int = Field(
         default=300,

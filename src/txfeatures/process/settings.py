@@ -222,8 +222,8 @@ class StatefulServiceSettings(TracedServiceSettings):
         default=1000,
         ge=1,
         le=100_000,
-        description="Dead letters of a partition in a row, without a transaction in between "
-        "that could be read, after which the service stops.",
+        description="Most dead letters among the last records of a partition, ten times as many "
+        "as this number; one more stops the service.",
     )
 
 
