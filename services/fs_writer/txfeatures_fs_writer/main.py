@@ -5,19 +5,15 @@ only after the stores have acknowledged what came before them, so a crash repeat
 and never loses it; a repeat changes neither the online store nor the archive.
 """
 
-import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 
-from txfeatures.domain.errors import FatalError
 from txfeatures.domain.topics import AGGREGATED, DEDUPED
 from txfeatures.kafka.client import KafkaSink
 from txfeatures.kafka.source import KafkaSource, Partition
-from txfeatures.process.logs import configure_logging
-from txfeatures.process.metrics import Metrics
-from txfeatures.process.runtime import Runtime, Step, operations_server, run, stop_on_signals
-from txfeatures.process.settings import load
-from txfeatures.process.telemetry import open_tracing
+from txfeatures.process.runtime import Runtime, Step, run
+from txfeatures.process.shell import Program, serve
 from txfeatures_fs_writer import archive_step, features_step
 from txfeatures_fs_writer.archive_step import ArchiveStep
 from txfeatures_fs_writer.features_step import FeaturesStep
@@ -85,48 +81,32 @@ def build_archive(
     )
 
 
-def serve(settings: Settings) -> int:
-    """Open everything, run until told to stop, close everything; return the exit code.
-
-    Raises:
-        FatalError: Something can't be opened.
-    """
-    with ExitStack() as stack:
-        tracing = stack.enter_context(open_tracing(settings.tracing, service=SERVICE))
-        runtime = Runtime(metrics=Metrics(SERVICE), tracing=tracing)
-        freshness = Freshness(runtime.metrics)
-        sink = stack.enter_context(closing(KafkaSink(settings.kafka, client_id=SERVICE)))
-        pool = stack.enter_context(ThreadPoolExecutor(settings.concurrency, "put"))
-        features = build_features(
-            settings,
-            open_source=_opener(settings, AGGREGATED, features_step.GROUP, stack, runtime),
-            dead_letters=sink,
-            store=FeatureGroupStore(settings.aws, connections=settings.concurrency),
-            pool=pool,
-            freshness=freshness,
-            runtime=runtime,
-        )
-        archive = build_archive(
-            settings,
-            open_source=_opener(settings, DEDUPED, archive_step.GROUP, stack, runtime),
-            archive=S3Archive(settings.aws),
-            freshness=freshness,
-            runtime=runtime,
-        )
-        stop_on_signals(runtime.stop)
-        stack.enter_context(operations_server(settings.http_host, settings.http_port, runtime))
-        return run({"features": features, "archive": archive}, runtime=runtime)
-
-
 def main() -> int:
-    """Run as the environment says; return the exit code."""
-    try:
-        settings = load(Settings)
-        configure_logging(settings.log, service=SERVICE)
-        return serve(settings)
-    except FatalError as error:
-        sys.stderr.write(f"{SERVICE}: {error}\n")
-        return 1
+    """Run until stopped; return the exit code."""
+    return serve(SERVICE, Settings, _open)
+
+
+def _open(settings: Settings, runtime: Runtime, stack: ExitStack) -> Program:
+    freshness = Freshness(runtime.metrics)
+    sink = stack.enter_context(closing(KafkaSink(settings.kafka, client_id=SERVICE)))
+    pool = stack.enter_context(ThreadPoolExecutor(settings.concurrency, "put"))
+    features = build_features(
+        settings,
+        open_source=_opener(settings, AGGREGATED, features_step.GROUP, stack, runtime),
+        dead_letters=sink,
+        store=FeatureGroupStore(settings.aws, connections=settings.concurrency),
+        pool=pool,
+        freshness=freshness,
+        runtime=runtime,
+    )
+    archive = build_archive(
+        settings,
+        open_source=_opener(settings, DEDUPED, archive_step.GROUP, stack, runtime),
+        archive=S3Archive(settings.aws),
+        freshness=freshness,
+        runtime=runtime,
+    )
+    return partial(run, {"features": features, "archive": archive}, runtime=runtime)
 
 
 def _opener(
