@@ -44,26 +44,29 @@ POLL_TIMEOUT_S = 0.1
 """Short, as a row is worth most when it is new."""
 
 ATTEMPTS = 3
-"""Waves without any progress within one step; what lasts longer is ``run``'s to wait for."""
+"""Waves without any progress within one step; the supervisor waits for what lasts longer."""
 
 LONGEST_STEP_S = 60.0
-"""Of a step that is refused now and then: ``run`` must hear of it in time to give up."""
+"""Of a step that is refused now and then: the supervisor must get the error in time to leave
+the consumer group before Kafka throws the step out."""
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lent:
-    """A batch on its way: what is still to be put, and what became of the rest.
+    """A batch on its way: the rows still to be put, and the fate of the others.
 
     Attributes:
         records: The batch.
+        superseded: Provisional rows of it that are left out.
         minutes: Per minute, the puts that are not acknowledged yet, in order.
         verdicts: Position in the batch -> what became of the record.
         taken: The puts that were acknowledged.
     """
 
     records: Sequence[Record]
+    superseded: int
     minutes: Sequence[deque[Put]]
     verdicts: dict[int, Verdict]
     taken: list[Put]
@@ -127,15 +130,13 @@ class FeaturesStep:
         records = self._source.poll(max_records=self._max_records, timeout_s=POLL_TIMEOUT_S)
         if not records:
             return None
-        metrics = self._runtime.metrics
-        metrics.count_flow("in", AGGREGATED, (record.size_bytes for record in records))
         feed_time_ms = max(record.timestamp_ms for record in records)
-        metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=AGGREGATED)
+        self._runtime.metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=AGGREGATED)
         self._freshness.saw(feed_time_ms)
         todo = plan(records, self._table_format)
-        metrics.count("superseded_rows_total", todo.superseded)
         return Lent(
             records=records,
+            superseded=todo.superseded,
             minutes=[deque(puts) for puts in todo.minutes],
             verdicts=dict(todo.unreadable),
             taken=[],
@@ -236,8 +237,13 @@ class FeaturesStep:
             )
 
     def _settle(self, lent: Lent) -> None:
-        """Give the batch back: all of it is acknowledged."""
+        """Give the batch back, as all of it is acknowledged, and count it.
+
+        Counted here and not when it is read: a step that is opened anew reads it again.
+        """
         metrics = self._runtime.metrics
+        metrics.count_flow("in", AGGREGATED, (record.size_bytes for record in lent.records))
+        metrics.count("superseded_rows_total", lent.superseded)
         for kind, is_final in (("final", True), ("provisional", False)):
             metrics.count("rows_total", sum(p.is_final == is_final for p in lent.taken), kind=kind)
         metrics.count_flow("out", STORE, (put.size_bytes for put in lent.taken))

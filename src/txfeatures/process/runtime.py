@@ -66,8 +66,14 @@ def stop_on_signals(stop: threading.Event) -> None:
         signal.signal(number, lambda *_: stop.set())
 
 
-def run(steps: Mapping[str, Step], *, runtime: Runtime) -> int:
-    """Call each step again and again, each in a thread of its own, until told to stop.
+def run(steps: Mapping[str, Step], *, runtime: Runtime, apart: bool = False) -> int:
+    """Call each step again and again, each in a thread of its own, until stopped.
+
+    Args:
+        steps: Name -> step.
+        runtime: The stop flag and the clock.
+        apart: A step that has failed for good leaves the others working; otherwise it stops
+            them.
 
     Returns:
         The exit code: 0 after a stop, 1 when a step has failed for good.
@@ -84,7 +90,8 @@ def run(steps: Mapping[str, Step], *, runtime: Runtime) -> int:
             log.exception("step_crashed", step=name)
             failed.set()
         finally:
-            runtime.stop.set()  # one loop less is a dead service
+            if not apart:
+                runtime.stop.set()  # one loop less is a dead service
 
     threads = [
         threading.Thread(target=loop, args=item, name=item[0], daemon=True)
