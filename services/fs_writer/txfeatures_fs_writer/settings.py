@@ -40,7 +40,7 @@ class Settings(TracedServiceSettings):
         ge=1,
         le=100_000,
         description="Most dead letters among the last records of a partition, ten times as many "
-        "as this number; one more stops the service.",
+        "as this number; one more ends the step of the features.",
     )
     archive_cut_s: int = Field(
         default=300,
