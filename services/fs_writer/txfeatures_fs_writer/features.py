@@ -10,7 +10,7 @@ from txfeatures.process.runtime import Runtime, Step
 from txfeatures_fs_writer.features_step import GROUP, FeaturesStep
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.groups import opener
-from txfeatures_fs_writer.ports import DeadLetters, FeatureStore, OpenSource
+from txfeatures_fs_writer.ports import DeadLetterSink, FeatureStore, OpenSource
 from txfeatures_fs_writer.settings import Settings
 from txfeatures_fs_writer.stores import FeatureGroupStore
 
@@ -19,7 +19,7 @@ def build_features(
     settings: Settings,
     *,
     open_source: OpenSource,
-    dead_letters: DeadLetters,
+    dead_letters: DeadLetterSink,
     store: FeatureStore,
     pool: Executor,
     freshness: Freshness,

@@ -19,6 +19,7 @@ from txfeatures.domain.wire import dead_letter
 from txfeatures.kafka.source import Partition, next_offsets
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, backoff_s
+from txfeatures_fs_writer.call_limit import CallLimit
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.logic import (
     Put,
@@ -28,10 +29,9 @@ from txfeatures_fs_writer.logic import (
     calls,
     plan,
 )
-from txfeatures_fs_writer.pace import Pace
 from txfeatures_fs_writer.ports import (
     Answer,
-    DeadLetters,
+    DeadLetterSink,
     FeatureStore,
     OpenSource,
     StoreUnavailableError,
@@ -84,7 +84,7 @@ class FeaturesStep:
         self,
         *,
         open_source: OpenSource,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterSink,
         store: FeatureStore,
         pool: Executor,
         concurrency: int,
@@ -98,7 +98,7 @@ class FeaturesStep:
         self._dead_letters = dead_letters
         self._store = store
         self._pool = pool
-        self._pace = Pace(concurrency)
+        self._call_limit = CallLimit(concurrency)
         self._max_records = max_records
         self._table_format: TableFormat = table_format
         self._dead_letter_limit = dead_letter_limit
@@ -163,9 +163,9 @@ class FeaturesStep:
         # A wave has one put of each minute, and the next wave begins when all of this one
         # are answered: so order holds within a minute however calls overtake each other.
         puts_of = {minute[0].position: minute for minute in waiting}
-        shared = deque(calls([minute[0] for minute in waiting], parallel=self._pace.limit))
+        shared = deque(calls([minute[0] for minute in waiting], parallel=self._call_limit.calls))
         while shared:
-            now = [shared.popleft() for _ in range(min(self._pace.limit, len(shared)))]
+            now = [shared.popleft() for _ in range(min(self._call_limit.calls, len(shared)))]
             refused: StoreUnavailableError | None = None
             for call, answers in zip(now, self._pool.map(self._call, now), strict=True):
                 for put, answer in zip(call, answers, strict=True):
@@ -177,9 +177,9 @@ class FeaturesStep:
             if refused is not None:
                 # It ends the wave: a store that throttles needs fewer calls, and one that
                 # is down would cost a time-out for each.
-                self._pace.refused()
+                self._call_limit.decrease()
                 return refused
-            self._pace.went_well()
+            self._call_limit.increase()
         return None
 
     def _judge(self, lent: Lent, put: Put, answer: InvalidMessageError | None) -> None:

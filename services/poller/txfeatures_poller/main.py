@@ -14,7 +14,7 @@ from txfeatures.kafka.client import KafkaSink
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, Step, run
 from txfeatures.process.shell import Program, serve
-from txfeatures_poller.outbox import Outbox, Sink
+from txfeatures_poller.delivery import Delivery, Sink
 from txfeatures_poller.polling import Polling, Source
 from txfeatures_poller.settings import Settings
 from txfeatures_poller.source import HttpSource
@@ -33,9 +33,9 @@ def build(
     random: Callable[[], float],
 ) -> dict[str, Step]:
     """Wire the service; return its steps: ``poll``, and ``drain``, which empties the spool."""
-    outbox = Outbox(sink=sink, spool=spool, runtime=runtime)
-    polling = Polling(settings, source=source, outbox=outbox, runtime=runtime, random=random)
-    return {"poll": polling.step, "drain": outbox.drain}
+    delivery = Delivery(sink=sink, spool=spool, runtime=runtime)
+    polling = Polling(settings, source=source, delivery=delivery, runtime=runtime, random=random)
+    return {"poll": polling.step, "drain": delivery.drain}
 
 
 def main() -> int:

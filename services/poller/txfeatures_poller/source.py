@@ -17,7 +17,7 @@ from txfeatures.domain.errors import SettingsError, TransientError
 from txfeatures.process.clock import Clock
 from txfeatures_poller.settings import Settings
 
-FeedClock = Literal["poll", "response_date"]
+FeedClockSource = Literal["poll", "response_date"]
 
 LONGEST_RETRY_AFTER_S = 600.0
 """A source that asks for more is asked again after ten minutes all the same."""
@@ -101,7 +101,7 @@ class HttpSource:
         *,
         timeout_s: float,
         max_body_bytes: int,
-        feed_clock: FeedClock,
+        feed_clock: FeedClockSource,
         clock: Clock,
         api_code: str | None = None,
     ) -> None:

@@ -1,8 +1,8 @@
 """Faust for dedup and aggregator: the app on `faust_microbatch`, and its worker.
 
 Topics, changelogs included, are made by ``txfeatures bootstrap``, never by Faust.
-Keys and values pass as bytes; the services decode them, so that what can't be read
-reaches the dead letter topic as it came.
+Keys and values pass as bytes; the services decode them, so that unreadable records reach
+the dead letter topic byte for byte.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 
 def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics) -> microbatch.App:
-    """Return a Faust app whose agents get batches, exactly once.
+    """Return a Faust app whose agents receive batches, exactly once.
 
     Args:
         name: Application id: its consumer group, and the prefix of its changelog topics.
@@ -65,7 +65,7 @@ def table(
 
 
 class MetricsSensor(microbatch.Sensor):
-    """Counts what the transport tells."""
+    """Counts and logs the events of the transport."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -94,12 +94,12 @@ class MetricsSensor(microbatch.Sensor):
         log.info("rebalanced", partitions=partitions, pause_s=round(pause_s, 3))
 
     def on_recovery(self, records: int, duration_s: float) -> None:
-        """Tell how long the tables took."""
+        """Record the time that the tables took."""
         self._metrics.set("recovery_seconds", duration_s)
         log.info("tables_recovered", records=records, duration_s=round(duration_s, 3))
 
     def on_lag(self, topic: str, partition: int, records: int) -> None:
-        """Tell how many records lie ahead."""
+        """Record the number of records that lie ahead."""
         self._metrics.set("lag_records", records, topic=topic, partition=str(partition))
 
     def _flow(self, direction: str, topic: str, records: int, size_bytes: int) -> None:
@@ -111,7 +111,7 @@ class StructTable(MutableMapping[int, V], Generic[V]):
     """A part of a table, read and written as typed values.
 
     Args:
-        table: A mapping of bytes; ``prefix`` tells this part's keys from the others'.
+        table: A mapping of bytes; ``prefix`` marks this part's keys.
         value_type: Type of the values; stored as JSON.
     """
 
@@ -144,7 +144,7 @@ class StructTable(MutableMapping[int, V], Generic[V]):
 
 
 def apply(state: MutableMapping[int, V], changed: Mapping[int, V], gone: Iterable[int]) -> None:
-    """Write what a decision changed, delete what it forgot."""
+    """Apply a decision to its table: write the changed keys, delete the forgotten ones."""
     state.update(changed)
     for key in gone:
         state.pop(key, None)

@@ -21,7 +21,7 @@ Step = Callable[[], None]
 FIRST_BACKOFF_S = 0.2
 LARGEST_BACKOFF_S = 10.0
 GIVE_UP_AFTER_S = 240.0
-"""Below Kafka's ``max.poll.interval.ms`` of 300 s: a consumer that waits longer is thrown out."""
+"""A step that has failed so long ends the process; the supervisor starts it again."""
 
 log = get_logger(__name__)
 
@@ -106,7 +106,7 @@ def run(steps: Mapping[str, Step], *, runtime: Runtime, apart: bool = False) -> 
 
 
 def backoff_s(attempt: int) -> float:
-    """Return how long to wait after the ``attempt``-th failure in a row, from 1."""
+    """Return the wait after the ``attempt``-th failure in a row, from 1."""
     return min(LARGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(attempt - 1, 16))
 
 

@@ -14,7 +14,7 @@ from tests.support.scripted_source import Reply, ScriptedServer
 from txfeatures.domain.errors import SettingsError
 from txfeatures.process.clock import Clock, ManualClock
 from txfeatures_poller import source as source_module
-from txfeatures_poller.source import Answer, FeedClock, HttpSource, PollFailedError
+from txfeatures_poller.source import Answer, FeedClockSource, HttpSource, PollFailedError
 
 NOW_S = 1_729_334_941.5
 FEED_S = 1_600_000_000
@@ -31,7 +31,7 @@ class Fetcher:
         self,
         *,
         url: str | None = None,
-        feed_clock: FeedClock = "poll",
+        feed_clock: FeedClockSource = "poll",
         max_body_bytes: int = 64 * 2**20,
         timeout_s: float = 10.0,
         api_code: str | None = None,
