@@ -29,10 +29,10 @@ CHART_OWNED: Mapping[str, frozenset[str]] = {
     "poller": frozenset({"http_host", "http_port", "name", "spool_dir"}),
     "dedup": frozenset({"http_host", "http_port", "instance_id"}),
     "aggregator": frozenset({"http_host", "http_port", "instance_id"}),
-    "fs_writer": frozenset({"http_host", "http_port"}),
+    "fs_writer": frozenset({"http_host", "http_port", "steps"}),
     "api": frozenset({"http_host", "http_port"}),
 }
-"""Settings that follow from the pod (its name, its port, its volumes), so can't be values."""
+"""Settings that follow from the pod (its name, port, volumes, steps), so can't be a value."""
 
 PLAIN = frozenset({"TXF_AWS_ROLE_ARN"})
 """Settings hidden in logs that are no secrets: the ARN of a role is in every manifest."""

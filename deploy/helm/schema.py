@@ -32,7 +32,12 @@ def schema() -> Json:
                 "bootstrap": _command("bootstrap", {"enabled": _BOOLEAN}),
                 "compact": _command("compact", {"enabled": _BOOLEAN, "schedule": _STRING}),
                 "defaults": _closed(_pod() | _workload()),
-                "services": _closed({name: _service(name) for name in SERVICES}),
+                "services": _closed(
+                    {
+                        **{name: _service(name) for name in SERVICES},
+                        "fs_writer_archive": _closed(_pod() | _workload()),
+                    }
+                ),
                 "networkPolicy": _network_policy(),
                 "monitoring": _monitoring(),
             }
@@ -147,6 +152,8 @@ def _service(name: str) -> Json:
     if name == "poller":
         del found["autoscaling"]  # more pollers don't see more of one source
         found["spool"] = _closed({"size": _QUANTITY, "storageClassName": _STRING})
+    if name == "fs_writer":
+        found["split"] = _BOOLEAN
     if name == "api":
         found["service"] = _closed(
             {

@@ -13,7 +13,7 @@ from txfeatures.domain.topics import AGGREGATED, DEDUPED, PARTIALS, RAW
 from txfeatures.process.settings import SERVICES
 from txfeatures_aggregator.app import NAME as AGGREGATOR
 from txfeatures_dedup.app import NAME as DEDUP
-from txfeatures_fs_writer.main import SERVICE as FS_WRITER
+from txfeatures_fs_writer import archive_step, features_step
 
 SCRAM, MTLS = CASES["scram-values"], CASES["mtls-values"]
 
@@ -105,8 +105,8 @@ def test_scaling_by_lag_follows_the_groups_and_topics_of_the_code() -> None:
         "dedup": [(DEDUP, RAW)],
         "aggregator": [(AGGREGATOR, DEDUPED), (AGGREGATOR, PARTIALS)],
         "fs-writer": [
-            (f"{FS_WRITER}-features", AGGREGATED),
-            (f"{FS_WRITER}-archive", DEDUPED),
+            (features_step.GROUP, AGGREGATED),
+            (archive_step.GROUP, DEDUPED),
         ],
     }
 

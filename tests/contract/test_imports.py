@@ -32,7 +32,7 @@ BREACHES = {
         "import kafka_local",
     ),
     "confluent_kafka is imported by": (
-        "services/poller/txfeatures_poller/outbox.py",
+        "services/poller/txfeatures_poller/delivery.py",
         "import confluent_kafka",
     ),
     "boto3 sessions are made in one place": (

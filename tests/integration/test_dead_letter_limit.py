@@ -1,4 +1,4 @@
-"""A release that can read nothing stops; it does not empty its topic into the dead letters."""
+"""A release that can't read its topic stops; it doesn't empty it into the dead letters."""
 
 import threading
 from contextlib import closing
@@ -9,7 +9,7 @@ from kafka_local import EmbeddedKafka
 
 from tests.support.core import Worker
 from txfeatures.domain.model import OutgoingRecord
-from txfeatures.domain.topics import RAW, TOPICS
+from txfeatures.domain.topics import DEDUPED, RAW, TOPICS
 from txfeatures.kafka.admin import KafkaAdmin
 from txfeatures.kafka.client import KafkaSink
 from txfeatures.kafka.source import committed_ends
@@ -21,7 +21,10 @@ pytestmark = pytest.mark.integration
 PATIENCE_S = 60.0
 
 
-def test_a_topic_that_can_not_be_read_stops_dedup_and_stays_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("readable_every", [None, 30], ids=["none", "one of 30 is readable"])
+def test_a_topic_that_can_not_be_read_stops_dedup_and_stays_as_it_is(
+    tmp_path: Path, readable_every: int | None
+) -> None:
     clock = SystemClock()
     with EmbeddedKafka(tmp_path / "kafka") as broker:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
@@ -30,7 +33,14 @@ def test_a_topic_that_can_not_be_read_stops_dedup_and_stays_as_it_is(tmp_path: P
             with closing(KafkaSink(kafka, client_id="test")) as sink:
                 sink.publish(
                     [
-                        OutgoingRecord(topic=RAW, key=b"no hash", value=b"{}", timestamp_ms=number)
+                        OutgoingRecord(
+                            topic=RAW,
+                            key=b"no hash"
+                            if readable_every is None or number % readable_every
+                            else f"{number:064x}".encode(),
+                            value=b"{}",
+                            timestamp_ms=number,
+                        )
                         for number in range(5000)
                     ]
                 )
@@ -40,7 +50,8 @@ def test_a_topic_that_can_not_be_read_stops_dedup_and_stays_as_it_is(tmp_path: P
             while worker.exit_code() is None and clock.monotonic() < deadline:
                 clock.wait(threading.Event(), 0.1)
             assert worker.exit_code() == 1, worker.log()
-            assert "more than 1000 records of raw in a row can't be read" in worker.log()
+            assert "more than 1000 of the last 10000 records of raw" in worker.log()
             buried = committed_ends(kafka, "raw.dlq")[0]
             assert buried <= 1000
-            assert admin.committed("dedup", RAW).get(0, 0) == buried
+            forwarded = committed_ends(kafka, DEDUPED)[0]
+            assert admin.committed("dedup", RAW).get(0, 0) == buried + forwarded

@@ -22,8 +22,9 @@ from txfeatures_aggregator.app import create_app as create_aggregator
 from txfeatures_aggregator.settings import Settings as AggregatorSettings
 from txfeatures_dedup.app import create_app as create_dedup
 from txfeatures_dedup.settings import Settings as DedupSettings
+from txfeatures_fs_writer.archive import build_archive
+from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
-from txfeatures_fs_writer.main import build_archive, build_features
 from txfeatures_fs_writer.settings import Settings as FsWriterSettings
 from txfeatures_poller.main import build as build_poller
 from txfeatures_poller.settings import Settings as PollerSettings

@@ -4,12 +4,21 @@ Exactly once, for readers that read committed: folds, rows and how far it has re
 one Kafka transaction in each of its two stages.
 """
 
+from contextlib import ExitStack
+
 from txfeatures.domain.topics import DEDUPED
-from txfeatures.kafka.streaming import serve
+from txfeatures.kafka.streaming import worker
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.shell import Program, serve
 from txfeatures_aggregator.app import NAME, create_app
 from txfeatures_aggregator.settings import Settings
 
 
+def build(settings: Settings, runtime: Runtime, stack: ExitStack) -> Program:
+    """Return the program that runs the app, as many partitions wide as ``deduped``."""
+    return worker(create_app, settings, runtime, stack, keyed_by=DEDUPED)
+
+
 def main() -> int:
-    """Run until told to stop; return the exit code."""
-    return serve(NAME, Settings, create_app, keyed_by=DEDUPED)
+    """Run until stopped; return the exit code."""
+    return serve(NAME, Settings, build)

@@ -5,22 +5,21 @@ of a minute. It writes nothing, so any number may run, and a crash loses nothing
 """
 
 import socket
-import sys
 from contextlib import ExitStack, closing
+from functools import partial
 
 from txfeatures.domain import topics
-from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.errors import TransientError
 from txfeatures.kafka.source import KafkaTail
-from txfeatures.process.logs import configure_logging, get_logger
-from txfeatures.process.metrics import Metrics
-from txfeatures.process.runtime import Runtime, Step, run, stop_on_signals
-from txfeatures.process.settings import load
+from txfeatures.process.logs import get_logger
+from txfeatures.process.runtime import Runtime, Step, run
+from txfeatures.process.shell import Program, serve
 from txfeatures_api import logic
 from txfeatures_api.feed_clock import FeedClock, Tail, follow
 from txfeatures_api.reader import CONNECTIONS, FeatureStoreReader
 from txfeatures_api.routes import create_app
 from txfeatures_api.rows import Rows, RowStore
-from txfeatures_api.server import listen, serve
+from txfeatures_api.server import answer, listen
 from txfeatures_api.settings import Settings
 from txfeatures_api.shared_reads import SharedReads
 
@@ -52,7 +51,7 @@ def build(
 
     return {
         "feed": feed,
-        "http": serve(app, listener, drain_s=settings.drain_s, runtime=runtime),
+        "http": answer(app, listener, drain_s=settings.drain_s, runtime=runtime),
     }
 
 
@@ -80,19 +79,14 @@ def _prove(store: RowStore, feed_clock: FeedClock, runtime: Runtime) -> Step:
 
 
 def main() -> int:
-    """Run until told to stop; return the exit code."""
-    try:
-        settings = load(Settings)
-        configure_logging(settings.log, service="api")
-        runtime = Runtime(metrics=Metrics("api"))
-        stop_on_signals(runtime.stop)
-        with ExitStack() as stack:
-            listener = stack.enter_context(listen(settings.http_host, settings.http_port))
-            store = FeatureStoreReader.connect(settings.aws, runtime=runtime)
-            stack.enter_context(closing(store))
-            tail = stack.enter_context(closing(KafkaTail(settings.kafka, topics.FEED)))
-            steps = build(settings, store=store, tail=tail, listener=listener, runtime=runtime)
-            return run(steps, runtime=runtime)
-    except FatalError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    """Run until stopped; return the exit code."""
+    return serve("api", Settings, _open, own_operations=True)
+
+
+def _open(settings: Settings, runtime: Runtime, stack: ExitStack) -> Program:
+    listener = stack.enter_context(listen(settings.http_host, settings.http_port))
+    store = FeatureStoreReader.connect(settings.aws, runtime=runtime)
+    stack.enter_context(closing(store))
+    tail = stack.enter_context(closing(KafkaTail(settings.kafka, topics.FEED)))
+    steps = build(settings, store=store, tail=tail, listener=listener, runtime=runtime)
+    return partial(run, steps, runtime=runtime)

@@ -15,6 +15,7 @@ from txfeatures.domain.model import Row
 from txfeatures.process.runtime import Runtime
 from txfeatures_api import logic, problems
 from txfeatures_api.feed_clock import FeedClock
+from txfeatures_api.head import HeadAsGet
 from txfeatures_api.models import FeatureRow, FeatureRows, row_answer
 from txfeatures_api.rows import Rows
 from txfeatures_api.telemetry import RequestMetrics
@@ -66,6 +67,7 @@ def create_app(*, rows: Rows, feed_clock: FeedClock, runtime: Runtime) -> FastAP
         redoc_url=None,
     )
     app.add_middleware(RequestMetrics, runtime=runtime)
+    app.add_middleware(HeadAsGet)
     problems.install(app)
     _add_features(app, rows, feed_clock, runtime)
     _add_operations(app, runtime)

@@ -33,7 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, drain_s: float, runtime: Runtime) -> Step:
+def answer(app: ASGIApp, listener: socket.socket, *, drain_s: float, runtime: Runtime) -> Step:
     """Return the step that answers on ``listener`` until the stop flag is set.
 
     It then goes on for ``drain_s``, finishes what is being answered, and returns.

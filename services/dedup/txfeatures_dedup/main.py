@@ -4,12 +4,21 @@ Exactly once, for readers that read committed: what it forwards, what it remembe
 how far it has read are one Kafka transaction.
 """
 
+from contextlib import ExitStack
+
 from txfeatures.domain.topics import RAW
-from txfeatures.kafka.streaming import serve
+from txfeatures.kafka.streaming import worker
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.shell import Program, serve
 from txfeatures_dedup.app import NAME, create_app
 from txfeatures_dedup.settings import Settings
 
 
+def build(settings: Settings, runtime: Runtime, stack: ExitStack) -> Program:
+    """Return the program that runs the app, as many partitions wide as ``raw``."""
+    return worker(create_app, settings, runtime, stack, keyed_by=RAW)
+
+
 def main() -> int:
-    """Run until told to stop; return the exit code."""
-    return serve(NAME, Settings, create_app, keyed_by=RAW)
+    """Run until stopped; return the exit code."""
+    return serve(NAME, Settings, build)

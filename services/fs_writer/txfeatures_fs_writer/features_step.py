@@ -6,18 +6,20 @@ topic polled again: that is the backpressure. A step that fails keeps what it wa
 so that the next one goes on where it stopped and no acknowledged row is put again.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from txfeatures.domain.errors import FatalError, InvalidMessageError
+from txfeatures.domain.dead_letter_limit import DeadLetterLimit
+from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.domain.topics import AGGREGATED, dead_letter_topic
 from txfeatures.domain.wire import dead_letter
 from txfeatures.kafka.source import Partition, next_offsets
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, backoff_s
+from txfeatures_fs_writer.call_limit import CallLimit
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.logic import (
     Put,
@@ -25,13 +27,11 @@ from txfeatures_fs_writer.logic import (
     TableFormat,
     Verdict,
     calls,
-    dead_letter_runs,
     plan,
 )
-from txfeatures_fs_writer.pace import Pace
 from txfeatures_fs_writer.ports import (
     Answer,
-    DeadLetters,
+    DeadLetterSink,
     FeatureStore,
     OpenSource,
     StoreUnavailableError,
@@ -44,26 +44,29 @@ POLL_TIMEOUT_S = 0.1
 """Short, as a row is worth most when it is new."""
 
 ATTEMPTS = 3
-"""Waves without any progress within one step; what lasts longer is ``run``'s to wait for."""
+"""Waves without any progress within one step; the supervisor waits for what lasts longer."""
 
 LONGEST_STEP_S = 60.0
-"""Of a step that is refused now and then: ``run`` must hear of it in time to give up."""
+"""Of a step that is refused now and then: the supervisor must get the error in time to leave
+the consumer group before Kafka throws the step out."""
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lent:
-    """A batch on its way: what is still to be put, and what became of the rest.
+    """A batch on its way: the rows still to be put, and the fate of the others.
 
     Attributes:
         records: The batch.
+        superseded: Provisional rows of it that are left out.
         minutes: Per minute, the puts that are not acknowledged yet, in order.
         verdicts: Position in the batch -> what became of the record.
         taken: The puts that were acknowledged.
     """
 
     records: Sequence[Record]
+    superseded: int
     minutes: Sequence[deque[Put]]
     verdicts: dict[int, Verdict]
     taken: list[Put]
@@ -74,14 +77,14 @@ class FeaturesStep:
 
     Raises:
         TransientError: A store, the dead letter topic or Kafka refuses for now; call again.
-        FatalError: Too many dead letters in a row.
+        TooManyDeadLettersError: A partition's dead letters pass their limit.
     """
 
     def __init__(
         self,
         *,
         open_source: OpenSource,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterSink,
         store: FeatureStore,
         pool: Executor,
         concurrency: int,
@@ -95,7 +98,7 @@ class FeaturesStep:
         self._dead_letters = dead_letters
         self._store = store
         self._pool = pool
-        self._pace = Pace(concurrency)
+        self._call_limit = CallLimit(concurrency)
         self._max_records = max_records
         self._table_format: TableFormat = table_format
         self._dead_letter_limit = dead_letter_limit
@@ -103,7 +106,7 @@ class FeaturesStep:
         self._runtime = runtime
         self._lent: Lent | None = None
         self._uncommitted: dict[Partition, int] = {}
-        self._dead_in_a_row = 0
+        self._limits: dict[int, DeadLetterLimit] = {}
 
     def __call__(self) -> None:
         """Put what is lent, or else the next batch, and commit it."""
@@ -119,22 +122,21 @@ class FeaturesStep:
 
     def _forget(self, partitions: set[Partition]) -> None:
         # Called while polling, hence with nothing lent.
-        for partition in partitions:
-            self._uncommitted.pop(partition, None)
+        for topic, number in partitions:
+            self._uncommitted.pop((topic, number), None)
+            self._limits.pop(number, None)
 
     def _borrow(self) -> Lent | None:
         records = self._source.poll(max_records=self._max_records, timeout_s=POLL_TIMEOUT_S)
         if not records:
             return None
-        metrics = self._runtime.metrics
-        metrics.count_flow("in", AGGREGATED, (record.size_bytes for record in records))
         feed_time_ms = max(record.timestamp_ms for record in records)
-        metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=AGGREGATED)
+        self._runtime.metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=AGGREGATED)
         self._freshness.saw(feed_time_ms)
         todo = plan(records, self._table_format)
-        metrics.count("superseded_rows_total", todo.superseded)
         return Lent(
             records=records,
+            superseded=todo.superseded,
             minutes=[deque(puts) for puts in todo.minutes],
             verdicts=dict(todo.unreadable),
             taken=[],
@@ -161,9 +163,9 @@ class FeaturesStep:
         # A wave has one put of each minute, and the next wave begins when all of this one
         # are answered: so order holds within a minute however calls overtake each other.
         puts_of = {minute[0].position: minute for minute in waiting}
-        shared = deque(calls([minute[0] for minute in waiting], parallel=self._pace.limit))
+        shared = deque(calls([minute[0] for minute in waiting], parallel=self._call_limit.calls))
         while shared:
-            now = [shared.popleft() for _ in range(min(self._pace.limit, len(shared)))]
+            now = [shared.popleft() for _ in range(min(self._call_limit.calls, len(shared)))]
             refused: StoreUnavailableError | None = None
             for call, answers in zip(now, self._pool.map(self._call, now), strict=True):
                 for put, answer in zip(call, answers, strict=True):
@@ -175,9 +177,9 @@ class FeaturesStep:
             if refused is not None:
                 # It ends the wave: a store that throttles needs fewer calls, and one that
                 # is down would cost a time-out for each.
-                self._pace.refused()
+                self._call_limit.decrease()
                 return refused
-            self._pace.went_well()
+            self._call_limit.increase()
         return None
 
     def _judge(self, lent: Lent, put: Put, answer: InvalidMessageError | None) -> None:
@@ -201,20 +203,26 @@ class FeaturesStep:
 
     def _bury(self, lent: Lent) -> None:
         """Send what can't be put to the dead letter topic, within the limit."""
-        longest, run = dead_letter_runs(lent.verdicts, before=self._dead_in_a_row)
-        refusals = [lent.verdicts[position] for position in sorted(lent.verdicts)]
-        dead = [refusal for refusal in refusals if refusal]
-        if longest > self._dead_letter_limit:
-            raise FatalError(
-                f"more than {self._dead_letter_limit} records of {AGGREGATED} in a row can't be "
-                f"put (the last: {dead[-1].error}); compare this release and the feature group's "
-                "schema with the one that wrote them, then start again"
-            )
+        limits = self._limits_after(lent)
+        verdicts = [lent.verdicts[position] for position in sorted(lent.verdicts)]
+        dead = [verdict for verdict in verdicts if verdict]
         if dead:
             letters = [dead_letter(refusal.record, refusal.error) for refusal in dead]
             self._dead_letters.publish(letters)
             self._count_dead(dead, letters)
-        self._dead_in_a_row = run
+        self._limits |= limits  # only now: a publish that fails is made again
+
+    def _limits_after(self, lent: Lent) -> dict[int, DeadLetterLimit]:
+        errors: defaultdict[int, list[tuple[int, InvalidMessageError | None]]] = defaultdict(list)
+        for position, verdict in sorted(lent.verdicts.items()):
+            record = lent.records[position]
+            errors[record.partition].append((record.offset, verdict.error if verdict else None))
+        return {number: self._limit(number).after(found) for number, found in errors.items()}
+
+    def _limit(self, partition: int) -> DeadLetterLimit:
+        return self._limits.get(partition) or DeadLetterLimit(
+            topic=AGGREGATED, partition=partition, limit=self._dead_letter_limit
+        )
 
     def _count_dead(self, dead: Sequence[Refusal], letters: Sequence[OutgoingRecord]) -> None:
         metrics = self._runtime.metrics
@@ -229,8 +237,13 @@ class FeaturesStep:
             )
 
     def _settle(self, lent: Lent) -> None:
-        """Give the batch back: all of it is acknowledged."""
+        """Give the batch back, as all of it is acknowledged, and count it.
+
+        Counted here and not when it is read: a step that is opened anew reads it again.
+        """
         metrics = self._runtime.metrics
+        metrics.count_flow("in", AGGREGATED, (record.size_bytes for record in lent.records))
+        metrics.count("superseded_rows_total", lent.superseded)
         for kind, is_final in (("final", True), ("provisional", False)):
             metrics.count("rows_total", sum(p.is_final == is_final for p in lent.taken), kind=kind)
         metrics.count_flow("out", STORE, (put.size_bytes for put in lent.taken))

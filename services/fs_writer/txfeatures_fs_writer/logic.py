@@ -163,23 +163,6 @@ def calls(puts: Sequence[Put], *, parallel: int) -> list[tuple[Put, ...]]:
     return [tuple(call) for call in shared]
 
 
-def dead_letter_runs(verdicts: Mapping[int, Verdict], *, before: int) -> tuple[int, int]:
-    """Count dead letters in a row, in the order of the batch.
-
-    Args:
-        verdicts: Position in the batch -> what became of the record.
-        before: Length of the run that the last batch ended with.
-
-    Returns:
-        The longest run, and the run this batch ends with.
-    """
-    longest = run = before
-    for position in sorted(verdicts):
-        run = run + 1 if verdicts[position] else 0
-        longest = max(longest, run)
-    return longest, run
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutRules:
     """When an archive object ends.

@@ -43,7 +43,7 @@ class OpenSource(Protocol):
         ...
 
 
-class DeadLetters(Protocol):
+class DeadLetterSink(Protocol):
     """Where records go that can't be put."""
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:

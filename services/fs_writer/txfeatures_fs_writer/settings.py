@@ -1,5 +1,7 @@
 """Settings of fs_writer: ``TXF_FS_WRITER_*`` and the shared groups."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -10,10 +12,15 @@ HOUR_S = 3600
 
 
 class Settings(TracedServiceSettings):
-    """What fs_writer can be told."""
+    """Settings of fs_writer."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_FS_WRITER_")
 
+    steps: Literal["features", "archive", "both"] = Field(
+        default="both",
+        description="Steps that this process runs: features (rows to the Feature Store), archive "
+        "(transactions to S3) or both.",
+    )
     concurrency: int = Field(
         default=8,
         ge=1,
@@ -32,8 +39,8 @@ class Settings(TracedServiceSettings):
         default=100,
         ge=1,
         le=100_000,
-        description="Dead letters in a row, without a row in between that the store took, "
-        "after which the service stops.",
+        description="Most dead letters among the last records of a partition, ten times as many "
+        "as this number; one more ends the step of the features.",
     )
     archive_cut_s: int = Field(
         default=300,

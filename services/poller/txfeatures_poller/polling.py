@@ -9,7 +9,7 @@ from txfeatures.domain.topics import RAW
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime
 from txfeatures_poller import logic
-from txfeatures_poller.outbox import Outbox
+from txfeatures_poller.delivery import Delivery
 from txfeatures_poller.pace import Limits, Pace
 from txfeatures_poller.settings import Settings
 from txfeatures_poller.source import Answer, PollFailedError
@@ -50,13 +50,13 @@ class Polling:
         settings: Settings,
         *,
         source: Source,
-        outbox: Outbox,
+        delivery: Delivery,
         runtime: Runtime,
         random: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._source = source
-        self._outbox = outbox
+        self._delivery = delivery
         self._runtime = runtime
         self._random = random
         self._published = logic.Recent(settings.remembered_transactions)
@@ -104,11 +104,11 @@ class Polling:
         self._runtime.metrics.set("interval_seconds", self._pace.interval_s)
 
     def _is_held_back(self) -> bool:
-        held_back = self._outbox.size_bytes > self._settings.spool_max_bytes
+        held_back = self._delivery.size_bytes > self._settings.spool_max_bytes
         if held_back:
             self._runtime.metrics.count("spool_refusals_total")
             if not self._was_held_back:
-                log.error("spool_full", bytes=self._outbox.size_bytes)
+                log.error("spool_full", bytes=self._delivery.size_bytes)
         self._was_held_back = held_back
         return held_back
 
@@ -160,7 +160,7 @@ class Polling:
         self._published.update(element.identity for element in selection.new)
         self._previous = identities
         self._pace = self._pace.answered(gap=gap)
-        if self._outbox.is_empty:
+        if self._delivery.is_empty:
             self._runtime.health.has(READY_POLL)
         self._say_gap(gap)
         self._say_rejected(selection.new)
@@ -180,14 +180,14 @@ class Polling:
 
     def _publish(self, records: Sequence[OutgoingRecord], heartbeat: Heartbeat) -> None:
         self._runtime.metrics.set("feed_time_seconds", heartbeat.feed_time_ms / 1000)
-        partitions = self._outbox.partitions()
+        partitions = self._delivery.partitions()
         if partitions is not None:
             self._runtime.health.has(READY_PARTITIONS)
         # Without their number there are no ticks: Kafka is away, and later ticks say more.
         records = [*records, *logic.ticks(partitions or 0, heartbeat.feed_time_ms)]
         with self._runtime.tracing.send(RAW, len(records)) as context:
-            self._outbox.put(context.mark(records))
-            self._outbox.put(context.mark([logic.heartbeat_record(heartbeat)]))
+            self._delivery.put(context.mark(records))
+            self._delivery.put(context.mark([logic.heartbeat_record(heartbeat)]))
 
     def _finish(self, outcome: str, duration_s: float, *, detail: str = "") -> None:
         self._runtime.metrics.count("polls_total", outcome=outcome)

@@ -1,4 +1,4 @@
-"""``txfeatures record``: write what the endpoint says into a recording."""
+"""``txfeatures record``: write the endpoint's transactions into a recording."""
 
 import threading
 from pathlib import Path
@@ -24,21 +24,13 @@ def record(
         float | None, typer.Option(min=1, help="How long to record; until Ctrl-C if not given.")
     ] = None,
 ) -> None:
-    """Write what the live endpoint says into a recording, each transaction once."""
+    """Write the live endpoint's transactions into a recording, each once."""
     if not out.absolute().parent.is_dir():
         raise FatalError(f"there is no folder for {out}; make it first")
     settings = load(Settings)
     clock, stop = SystemClock(), threading.Event()
     stop_on_signals(stop)
-    api_code = settings.api_code.get_secret_value() if settings.api_code else None
-    source = HttpSource(
-        str(settings.url),
-        api_code=api_code,
-        timeout_s=settings.timeout_s,
-        max_body_bytes=settings.max_body_bytes,
-        feed_clock=settings.feed_clock,
-        clock=clock,
-    )
+    source = HttpSource.from_settings(settings, clock=clock)
     with source, RecordingWriter(out) as writer:
         written = follow(settings, source, writer, clock=clock, stop=stop, seconds=seconds)
     typer.echo(f"{written} transactions recorded in {out}")
@@ -68,7 +60,7 @@ def follow(
         else:
             new = [e for e in logic.select(answer.transactions, known).new if e.value is not None]
             arrived_at = answer.feed_time_ms / 1000
-            # Oldest first: the endpoint says the newest first.
+            # Oldest first: the endpoint lists the newest first.
             writer.write(
                 Arrival.of(arrived_at=arrived_at, tx=msgspec.Raw(e.value or b""))
                 for e in reversed(new)

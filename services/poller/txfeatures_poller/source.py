@@ -7,15 +7,17 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Literal, Self
+from urllib.request import getproxies
 
 import httpx
 import msgspec
 
 from txfeatures import __version__
-from txfeatures.domain.errors import TransientError
+from txfeatures.domain.errors import SettingsError, TransientError
 from txfeatures.process.clock import Clock
+from txfeatures_poller.settings import Settings
 
-FeedClock = Literal["poll", "response_date"]
+FeedClockSource = Literal["poll", "response_date"]
 
 LONGEST_RETRY_AFTER_S = 600.0
 """A source that asks for more is asked again after ten minutes all the same."""
@@ -87,7 +89,10 @@ class HttpSource:
         feed_clock: ``poll``: the feed's time is the time of day at which the answer is
             there or the poll has failed. ``response_date``: it is the ``Date`` of the
             last good answer, whole seconds.
-        clock: Tells the time of day.
+        clock: Gives the time of day.
+
+    Raises:
+        SettingsError: The HTTP client refuses a proxy variable of the environment.
     """
 
     def __init__(
@@ -96,7 +101,7 @@ class HttpSource:
         *,
         timeout_s: float,
         max_body_bytes: int,
-        feed_clock: FeedClock,
+        feed_clock: FeedClockSource,
         clock: Clock,
         api_code: str | None = None,
     ) -> None:
@@ -108,13 +113,18 @@ class HttpSource:
         self._feed_clock = feed_clock
         self._clock = clock
         self._date_ms: int | None = None
-        self._client = httpx.Client(
-            timeout=timeout_s,
-            headers={
-                "User-Agent": f"txfeatures/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
+        self._client = _open_client(timeout_s)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, clock: Clock) -> Self:
+        """Return the source that ``settings`` describe."""
+        return cls(
+            str(settings.url),
+            api_code=settings.api_code.get_secret_value() if settings.api_code else None,
+            timeout_s=settings.timeout_s,
+            max_body_bytes=settings.max_body_bytes,
+            feed_clock=settings.feed_clock,
+            clock=clock,
         )
 
     def __enter__(self) -> Self:
@@ -193,6 +203,37 @@ class HttpSource:
 
     def _now_ms(self) -> int:
         return int(self._clock.now() * 1000)
+
+
+def _open_client(timeout_s: float) -> httpx.Client:
+    try:
+        return httpx.Client(
+            timeout=timeout_s,
+            headers={
+                "User-Agent": f"txfeatures/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            },
+        )
+    # A client opens nothing and reads only the proxy variables; it has no error of its own for
+    # them: InvalidURL for a host or port, ValueError for a scheme, ImportError for SOCKS.
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        name = _refused_proxy_variable()
+        raise SettingsError(
+            f"{name} is not a value that the HTTP client accepts ({error}); correct or unset it"
+        ) from error
+
+
+def _refused_proxy_variable() -> str:
+    for scheme in ("http", "https", "all"):
+        url = getproxies().get(scheme)
+        if url is None:
+            continue
+        try:
+            httpx.HTTPTransport(proxy=url if "://" in url else f"http://{url}").close()
+        except (httpx.InvalidURL, ValueError, ImportError):
+            return f"{scheme.upper()}_PROXY"
+    return "NO_PROXY"
 
 
 def _transactions(body: bytes, content_type: str) -> list[bytes]:

@@ -34,7 +34,7 @@ class SpoolError(TransientError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class SpooledBatch:
     """Records that are acknowledged together before anything later is sent."""
 
     number: int
@@ -97,7 +97,7 @@ class Spool:
         blob = _encode(records)
         self._execute("INSERT INTO batches (records) VALUES (?)", (blob,), grows_by=len(blob))
 
-    def first(self) -> Batch | None:
+    def first(self) -> SpooledBatch | None:
         """Return the oldest batch, None if there is none.
 
         Raises:
@@ -108,13 +108,13 @@ class Spool:
         if row is None:
             return None
         try:
-            return Batch(number=row[0], records=_records.decode(row[1]))
+            return SpooledBatch(number=row[0], records=_records.decode(row[1]))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise FatalError(
                 f"the spool {self._path} is broken ({error}): move the file away and start again"
             ) from error
 
-    def keep(self, batch: Batch, records: Sequence[OutgoingRecord]) -> None:
+    def keep(self, batch: SpooledBatch, records: Sequence[OutgoingRecord]) -> None:
         """Keep only ``records`` of ``batch``, in its place; without any it is removed.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Kafka for operators: make the topics, and tell how far a group has read."""
+"""Kafka for operators: the creation of topics, and the committed offsets of groups."""
 
 from collections.abc import Sequence
 
@@ -13,21 +13,21 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.topics import Topic
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
-from txfeatures.kafka.security import Trouble
+from txfeatures.kafka.security import Refusals
 from txfeatures.process.settings import KafkaSettings
 
 
 class KafkaAdmin:
-    """An admin client; every call waits for the brokers and says so if they don't answer."""
+    """An admin client, whose calls wait for the brokers and raise if they don't answer."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._connection = connection(settings)
-        self._trouble: Trouble = self._connection["error_cb"]
+        self._refusals: Refusals = self._connection["error_cb"]
         self._readers: dict[str, Consumer] = {}
         self._client = open_client(AdminClient, self._connection)
 
     def partitions(self) -> dict[str, int]:
-        """Return how many partitions each existing topic has.
+        """Return the number of partitions of each existing topic.
 
         Raises:
             TransientError: The brokers don't answer, or refuse us.
@@ -35,7 +35,7 @@ class KafkaAdmin:
         try:
             found = self._client.list_topics(timeout=METADATA_TIMEOUT_S).topics
         except KafkaException as error:
-            raise TransientError(self._trouble.sentence(error, self._client.poll)) from error
+            raise TransientError(self._refusals.message(error, self._client.poll)) from error
         return {name: len(topic.partitions) for name, topic in found.items()}
 
     def create(
@@ -76,12 +76,12 @@ class KafkaAdmin:
         return [topic.topic for topic in new]
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
-        """Return where ``group`` reads on in each partition that it has committed.
+        """Return the committed offset of each partition of ``topic`` for ``group``.
 
         Raises:
             TransientError: The brokers don't answer, or the topic is not there.
         """
-        # Asked by a consumer that never joins: the admin client's own call ends the process
+        # Through a consumer that never joins: the admin client's own call ends the process
         # with SIGSEGV when the group's coordinator has moved (librdkafka issue 5040).
         reader = self._readers.get(group) or self._readers.setdefault(group, self._reader(group))
         try:
@@ -96,7 +96,7 @@ class KafkaAdmin:
         return {p.partition: p.offset for p in found if p.offset >= 0}
 
     def close(self) -> None:
-        """Close the connections that asked for offsets."""
+        """Close the connections that read offsets."""
         for reader in self._readers.values():
             reader.close()
 

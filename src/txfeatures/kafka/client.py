@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord
 from txfeatures.domain.topics import MAX_RECORD_BYTES
-from txfeatures.kafka.security import Trouble, security
+from txfeatures.kafka.security import Refusals, security
 from txfeatures.process.settings import KafkaSettings
 
 PARTITION_BY_KEY = -1
@@ -24,19 +24,19 @@ Client = TypeVar("Client")
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Return how every librdkafka client reaches the brokers, is trusted by them, and logs.
+    """Return the properties that every librdkafka client has: brokers, security, log.
 
-    It holds passwords: pass it on, never show it.
+    They hold passwords: pass them on, never show them.
 
     Raises:
         FatalError: AWS signs no token for this process, and the brokers want one.
     """
     return {
         "bootstrap.servers": settings.bootstrap_servers,
-        # Brokers that are down are asked some times a second, not twenty, and our log says so.
+        # Brokers that are down are tried a few times a second, not twenty; our log reports it.
         "reconnect.backoff.ms": 250,
         "logger": logging.getLogger("librdkafka"),
-        "error_cb": Trouble(settings),
+        "error_cb": Refusals(settings),
         **security(settings),
     }
 
@@ -60,7 +60,7 @@ def open_client(kind: Callable[[dict[str, Any]], Client], properties: dict[str, 
 
 
 class UndeliveredError(TransientError):
-    """Kafka did not acknowledge some records; ``records`` are those, in order."""
+    """Some records, ``records`` in order, were not acknowledged by Kafka."""
 
     def __init__(self, records: Sequence[OutgoingRecord], detail: str) -> None:
         super().__init__(f"{len(records)} records were not acknowledged: {detail}")
@@ -82,7 +82,7 @@ class KafkaSink:
             "message.max.bytes": MAX_RECORD_BYTES,
             "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
         }
-        self._trouble: Trouble = properties["error_cb"]
+        self._refusals: Refusals = properties["error_cb"]
         self._producer = open_client(Producer, properties)
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
@@ -113,16 +113,16 @@ class KafkaSink:
             raise UndeliveredError(unsent, next(iter(errors.values())))
 
     def partitions(self, topic: str) -> int:
-        """Return how many partitions ``topic`` has.
+        """Return the number of partitions of ``topic``.
 
         Raises:
             TransientError: The brokers don't answer, or refuse us.
             FatalError: There is no such topic.
         """
-        return _partition_count(self._producer, topic, self._trouble)
+        return _partition_count(self._producer, topic, self._refusals)
 
     def close(self) -> None:
-        """Give up what is in flight; callers have their acknowledgements already."""
+        """Drop the records in flight; callers have their acknowledgements already."""
         self._producer.purge()
         self._producer.flush(1.0)
 
@@ -150,16 +150,16 @@ class KafkaSink:
 
 
 def topic_partitions(settings: KafkaSettings, topic: str) -> int:
-    """Return how many partitions ``topic`` has; TransientError or FatalError if unknown."""
+    """Return the number of partitions of ``topic``; TransientError or FatalError if unknown."""
     properties = connection(settings)
     return _partition_count(open_client(Producer, properties), topic, properties["error_cb"])
 
 
-def _partition_count(client: Producer, topic: str, trouble: Trouble) -> int:
+def _partition_count(client: Producer, topic: str, refusals: Refusals) -> int:
     try:
         found = client.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
     except KafkaException as error:
-        raise TransientError(trouble.sentence(error, client.poll)) from error
+        raise TransientError(refusals.message(error, client.poll)) from error
     if found.error is not None or not found.partitions:
         raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
     return len(found.partitions)

@@ -1,11 +1,12 @@
-"""Dead letters of the streaming services: buried within a limit."""
+"""Dead letters of the streaming services, published within the limit."""
 
 from collections.abc import Sequence
 
 from faust_microbatch import Batch
 
 from txfeatures.domain import wire
-from txfeatures.domain.errors import FatalError, InvalidMessageError
+from txfeatures.domain.dead_letter_limit import DeadLetterLimit
+from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import KafkaRecord
 from txfeatures.domain.topics import dead_letter_topic
 from txfeatures.process.logs import get_logger
@@ -15,24 +16,24 @@ log = get_logger(__name__)
 
 
 class DeadLetters:
-    """Sends what can't be read to the dead letter topic, from the partition where it stood.
+    """Sends unreadable records to the dead letter topic, to the partition of the same number.
 
     Args:
-        limit: Dead letters of a partition in a row, without a transaction in between that
-            could be read, that are too many: a bad release must stop, not empty its topic.
+        limit: Most dead letters of a partition; see `txfeatures.domain.dead_letter_limit`.
         metrics: Where to count.
     """
 
     def __init__(self, *, limit: int, metrics: Metrics) -> None:
         self._limit = limit
         self._metrics = metrics
-        self._in_a_row: dict[tuple[str, int], int] = {}
+        self._limits: dict[tuple[str, int], DeadLetterLimit] = {}
 
     def bury(self, batch: Batch, dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]) -> None:
-        """Send the dead letters of ``batch``; every batch must be shown, also one without.
+        """Send the dead letters of ``batch``; call it for every batch, also one without any.
 
         Raises:
-            FatalError: They are too many; nothing of this batch is sent or acknowledged.
+            TooManyDeadLettersError: They pass the limit; nothing of this batch is sent or
+                acknowledged.
         """
         self._count(batch, dead)
         letters = [wire.dead_letter(record, error) for record, error in dead]
@@ -48,16 +49,19 @@ class DeadLetters:
             )
 
     def _count(self, batch: Batch, dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]) -> None:
-        place = (batch.topic, batch.partition)
-        before = self._in_a_row.get(place, 0)
-        if not dead and not before:
-            return
-        transactions = sum(not wire.is_tick(record) for record in batch.records)
-        run = before + len(dead) if transactions == len(dead) else 0
-        if run > self._limit:
-            raise FatalError(
-                f"more than {self._limit} records of {batch.topic} in a row can't be read (the "
-                f"last: {dead[-1][1]}); compare this release with the one that wrote them, or "
-                "raise the dead letter limit, then start again"
-            )
-        self._in_a_row[place] = run
+        partition = (batch.topic, batch.partition)
+        limit = self._limits.get(partition)
+        if not dead and limit is None:
+            return  # readable records matter only after a dead letter
+        if limit is None:
+            limit = DeadLetterLimit(topic=batch.topic, partition=batch.partition, limit=self._limit)
+        errors = {record.offset: error for record, error in dead}
+        limit = limit.after(
+            (record.offset, errors.get(record.offset))
+            for record in batch.records
+            if not wire.is_tick(record)
+        )
+        if limit.dead:
+            self._limits[partition] = limit
+        else:
+            self._limits.pop(partition, None)

@@ -1,4 +1,4 @@
-"""Kafka's security: what clients must show, and what a refusal means in terms of our settings.
+"""Kafka's security: the properties of clients, and refusals explained by our settings.
 
 Five ways, chosen by ``TXF_KAFKA_SECURITY``. All clients use them through
 `txfeatures.kafka.client.connection`, so that none can differ from the others.
@@ -26,7 +26,7 @@ REPEAT_S: Final = 10.0
 
 
 def security(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the properties by which a client and the brokers know each other.
+    """Return the properties by which a client and the brokers authenticate each other.
 
     Raises:
         FatalError: AWS signs no token for this process.
@@ -54,7 +54,7 @@ def security(settings: KafkaSettings) -> dict[str, Any]:
             }
         case "msk_iam":
             tokens = MskTokens(settings.msk_region or "")
-            # A client would wait ten seconds for its first token, and not say what is wrong.
+            # A client would wait ten seconds for its first token, and not report the cause.
             tokens.sign()
             return {
                 "security.protocol": "sasl_ssl",
@@ -65,11 +65,11 @@ def security(settings: KafkaSettings) -> dict[str, Any]:
 
 
 class MskTokens:
-    """Signs a token whenever a client asks for one: librdkafka's ``oauth_cb``.
+    """Signs a token whenever a client requests one: librdkafka's ``oauth_cb``.
 
-    The client asks in a thread of its own, before it first connects and at four fifths of
-    each token's life, whether it is used in the meantime or not. After a failure it asks
-    again in ten seconds; its connections last until their sessions end.
+    The client requests it in a thread of its own, before it first connects and at four
+    fifths of each token's life, even if it was idle. After a failure it tries again in ten
+    seconds; its connections last until their sessions end.
 
     Args:
         region: The region of the MSK cluster.
@@ -92,25 +92,25 @@ class MskTokens:
         Raises:
             FatalError: AWS signs none.
         """
-        # boto3 comes with it, which only those need to load who use MSK.
+        # It loads boto3, which is needed with MSK only.
         from aws_msk_iam_sasl_signer import (  # type: ignore[import-untyped]
             MSKAuthTokenProvider,
         )
 
         try:
             token, expires_at_ms = MSKAuthTokenProvider.generate_auth_token(self._region)
-        except AttributeError as error:  # the signer does not look whether it has found any
+        except AttributeError as error:  # the signer assumes that it has found some
             raise _unsigned("no AWS credentials were found") from error
-        except Exception as error:  # botocore raises what it likes
+        except Exception as error:  # botocore has many kinds of errors
             raise _unsigned(f"{type(error).__name__}: {error}") from error
         return token, expires_at_ms / 1000
 
 
-class Trouble:
-    """Tells in terms of our settings why brokers refuse us: librdkafka's ``error_cb``.
+class Refusals:
+    """Explains by our settings why brokers refuse a client: librdkafka's ``error_cb``.
 
-    A client goes on trying by itself, whatever it meets; so this only speaks, and only of
-    refusals. Other errors the client logs itself.
+    A client goes on trying by itself after any error, so this only logs, and only refusals;
+    the client itself logs other errors.
     """
 
     def __init__(self, settings: KafkaSettings, clock: Clock | None = None) -> None:
@@ -129,12 +129,12 @@ class Trouble:
             self._quiet_until = now + REPEAT_S
             log.error("kafka_refused", reason=error.str(), advice=self._advice(error))
 
-    def sentence(self, error: Exception, poll: Callable[[float], object]) -> str:
-        """Return a sentence on ``error``, which a client that nobody else polls has raised.
+    def message(self, error: Exception, poll: Callable[[float], object]) -> str:
+        """Return the message for ``error``, raised by a client that nothing else polls.
 
         Args:
-            error: What the client said: often only that time has run out.
-            poll: The client's; it makes the client tell what it met before.
+            error: The client's error; often only a time-out.
+            poll: The client's method, which delivers the errors it met before.
         """
         self._refusal = None
         poll(0)

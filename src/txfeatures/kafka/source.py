@@ -1,4 +1,4 @@
-"""Kafka for the services: reads that are committed only when told, and the end of a topic.
+"""Kafka for the services: reads with explicit commits, and the end of a topic.
 
 Reads are read committed.
 """
@@ -21,7 +21,7 @@ from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
 from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
-from txfeatures.kafka.security import Trouble
+from txfeatures.kafka.security import Refusals
 from txfeatures.process.settings import KafkaSettings
 
 Partition = tuple[str, int]
@@ -30,7 +30,7 @@ Partition = tuple[str, int]
 TAIL_RECORDS = 1000
 ENDS_WINDOW = 20
 TAIL_METADATA_TIMEOUT_S = 1.0
-"""Short: who follows a tail is asked to stop in between."""
+"""Short, so that a stop is noticed in between."""
 
 _FETCH = {
     "max.partition.fetch.bytes": MAX_RECORD_BYTES,
@@ -41,11 +41,12 @@ _FETCH = {
 
 
 class KafkaSource:
-    """A member of a consumer group that commits only what it is told to.
+    """A member of a consumer group whose offsets are committed by its caller only.
 
     Args:
         on_revoked: Called from ``poll`` with the partitions that now belong to another
-            member; what was lent from them must be dropped, its next owner gets it again.
+            member; records lent from them must be dropped, as their next owner reads them again.
+        on_assigned: Called from ``poll`` with the partitions that are this member's from now on.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class KafkaSource:
         )
 
         def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
-            # Left to itself the client would ask for the offsets once, and never read a
-            # partition whose answer was "not coordinator" (librdkafka issue 5586).
+            # The client by itself requests the offsets once, and never reads a partition
+            # for which the answer was "not coordinator" (librdkafka issue 5586).
             consumer.incremental_assign(_read_on(consumer, partitions))
             if on_assigned:
                 on_assigned({(p.topic, p.partition) for p in partitions})
@@ -99,7 +100,7 @@ class KafkaSource:
         return self._reader.read(max_records, timeout_s)
 
     def commit(self, next_offsets: Mapping[Partition, int]) -> None:
-        """Commit where each partition is to be read from next; waits for the broker.
+        """Commit the next offset of each partition, and wait for the broker.
 
         Raises:
             TransientError: The commit failed; the same records will be read again.
@@ -146,12 +147,12 @@ class KafkaTail:
             "enable.auto.commit": False,
             **_FETCH,
         }
-        self._trouble: Trouble = properties["error_cb"]
+        self._refusals: Refusals = properties["error_cb"]
         self._consumer = open_client(Consumer, properties)
         self._reader = _Reader(self._consumer)
 
     def poll(self, timeout_s: float) -> list[Record]:
-        """Return what came since the last call; the first time, the last record there was.
+        """Return the records since the last call; the first time, the topic's last record.
 
         Raises:
             TransientError: The brokers don't answer.
@@ -167,14 +168,14 @@ class KafkaTail:
 
     def _last_offset(self) -> int:
         try:
-            # Asked anew: a partition that once had no leader stays unknown to the client long
-            # after it has one again.
+            # Fetched again: a partition that once had no leader stays unknown to the client
+            # long after it has one again.
             self._consumer.list_topics(self._topic, timeout=TAIL_METADATA_TIMEOUT_S)
             low, high = self._consumer.get_watermark_offsets(
                 TopicPartition(self._topic, 0), timeout=TAIL_METADATA_TIMEOUT_S
             )
         except KafkaException as error:
-            reason = self._trouble.sentence(error, self._consumer.poll)
+            reason = self._refusals.message(error, self._consumer.poll)
             raise TransientError(f"the end of {self._topic} is not known: {reason}") from error
         return max(low, high - 1)
 
@@ -182,7 +183,7 @@ class KafkaTail:
 def committed_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Return the offset after the last committed record of each partition.
 
-    The end that a broker tells counts the markers of Kafka transactions, which a reader
+    The end that a broker reports counts the markers of Kafka transactions, which a reader
     never commits; so this reads the last records.
 
     Raises:
@@ -200,8 +201,8 @@ def committed_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
             found = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
             return {number: _committed_end(consumer, topic, number) for number in found.partitions}
         except KafkaException as error:
-            trouble: Trouble = config["error_cb"]
-            reason = trouble.sentence(error, consumer.poll)
+            refusals: Refusals = config["error_cb"]
+            reason = refusals.message(error, consumer.poll)
             raise TransientError(f"the end of {topic} is not known: {reason}") from error
 
 
@@ -247,7 +248,7 @@ class _Reader:
             self._error = next((m.error() for m in messages if m.error() is not None), None)
         if self._error is not None and not records:
             error, self._error = self._error, None
-            # A read does not say by ``fatal()`` that an error is fatal, but by its code.
+            # A read reports a fatal error by its code, not by ``fatal()``.
             if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
                 raise FatalError(f"Kafka's consumer is beyond repair: {error.str()}; start again")
             raise TransientError(f"Kafka refused a read: {error.str()}")

@@ -1,12 +1,12 @@
 """Faust for dedup and aggregator: the app on `faust_microbatch`, and its worker.
 
 Topics, changelogs included, are made by ``txfeatures bootstrap``, never by Faust.
-Keys and values pass as bytes; the services decode them, so that what can't be read
-reaches the dead letter topic as it came.
+Keys and values pass as bytes; the services decode them, so that unreadable records reach
+the dead letter topic byte for byte.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,14 +15,13 @@ import faust
 import faust_microbatch as microbatch
 import msgspec
 
-from txfeatures.domain.errors import TxFeaturesError
 from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.kafka.client import connection, topic_partitions
-from txfeatures.process.logs import configure_logging, get_logger
+from txfeatures.process.logs import get_logger
 from txfeatures.process.metrics import Metrics
-from txfeatures.process.runtime import Runtime, operations_server
-from txfeatures.process.settings import ServiceSettings, StatefulServiceSettings, load
-from txfeatures.process.telemetry import open_tracing
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.settings import StatefulServiceSettings
+from txfeatures.process.shell import Program
 from txfeatures.process.tracing import Tracing
 
 V = TypeVar("V", bound=msgspec.Struct)
@@ -33,7 +32,7 @@ log = get_logger(__name__)
 
 
 def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics) -> microbatch.App:
-    """Return a Faust app whose agents get batches, exactly once.
+    """Return a Faust app whose agents receive batches, exactly once.
 
     Args:
         name: Application id: its consumer group, and the prefix of its changelog topics.
@@ -66,7 +65,7 @@ def table(
 
 
 class MetricsSensor(microbatch.Sensor):
-    """Counts what the transport tells."""
+    """Counts and logs the events of the transport."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -95,12 +94,12 @@ class MetricsSensor(microbatch.Sensor):
         log.info("rebalanced", partitions=partitions, pause_s=round(pause_s, 3))
 
     def on_recovery(self, records: int, duration_s: float) -> None:
-        """Tell how long the tables took."""
+        """Record the time that the tables took."""
         self._metrics.set("recovery_seconds", duration_s)
         log.info("tables_recovered", records=records, duration_s=round(duration_s, 3))
 
     def on_lag(self, topic: str, partition: int, records: int) -> None:
-        """Tell how many records lie ahead."""
+        """Record the number of records that lie ahead."""
         self._metrics.set("lag_records", records, topic=topic, partition=str(partition))
 
     def _flow(self, direction: str, topic: str, records: int, size_bytes: int) -> None:
@@ -112,7 +111,7 @@ class StructTable(MutableMapping[int, V], Generic[V]):
     """A part of a table, read and written as typed values.
 
     Args:
-        table: A mapping of bytes; ``prefix`` tells this part's keys from the others'.
+        table: A mapping of bytes; ``prefix`` marks this part's keys.
         value_type: Type of the values; stored as JSON.
     """
 
@@ -145,7 +144,7 @@ class StructTable(MutableMapping[int, V], Generic[V]):
 
 
 def apply(state: MutableMapping[int, V], changed: Mapping[int, V], gone: Iterable[int]) -> None:
-    """Write what a decision changed, delete what it forgot."""
+    """Apply a decision to its table: write the changed keys, delete the forgotten ones."""
     state.update(changed)
     for key in gone:
         state.pop(key, None)
@@ -172,55 +171,51 @@ class CreateApp(Protocol[S_contra]):
         ...
 
 
-def serve(name: str, settings_type: type[S], create_app: CreateApp[S], *, keyed_by: str) -> int:
-    """Run a Faust service as the environment says; return its exit code.
+def worker(
+    create_app: CreateApp[S],
+    settings: S,
+    runtime: Runtime,
+    stack: ExitStack,
+    *,
+    keyed_by: str,
+) -> Program:
+    """Return the program that runs a Faust app until a signal.
 
     Args:
-        name: The service's name.
-        settings_type: Its settings.
-        create_app: Makes its app.
+        create_app: Makes the app.
+        settings: Its settings.
+        runtime: Its health, metrics and traces; it is ready when partitions are assigned and
+            their tables recovered.
+        stack: Closes what the app needs while it runs.
         keyed_by: The topic that decides how many partitions its tables have.
+
+    Raises:
+        TransientError: The brokers don't answer.
+        FatalError: There is no such topic.
     """
-    try:
-        settings = load(settings_type)
-        configure_logging(settings.log, service=name)
-        with open_tracing(settings.tracing, service=name) as tracing:
-            runtime = Runtime(metrics=Metrics(name), tracing=tracing)
-            partitions = topic_partitions(settings.kafka, keyed_by)
-            app = create_app(
-                settings, partitions=partitions, metrics=runtime.metrics, tracing=tracing
-            )
-            return run_worker(
-                app, settings=settings, runtime=runtime, ready=f"partitions of {keyed_by}"
-            )
-    except TxFeaturesError as error:
-        sys.stderr.write(f"{name}: {error}\n")
-        return 1
-
-
-def run_worker(app: faust.App, *, settings: ServiceSettings, runtime: Runtime, ready: str) -> int:
-    """Run ``app`` until a signal, with the operations endpoints; return the exit code.
-
-    Args:
-        app: The app to run.
-        settings: Where to listen.
-        runtime: Health and metrics.
-        ready: What readiness waits for until partitions are assigned and tables recovered.
-    """
+    ready = f"partitions of {keyed_by}"
     runtime.health.wait_for(ready)
+    app = create_app(
+        settings,
+        partitions=topic_partitions(settings.kafka, keyed_by),
+        metrics=runtime.metrics,
+        tracing=runtime.tracing,
+    )
 
     @app.on_rebalance_complete.connect(weak=False)
     async def on_rebalance_complete(*_: object, **__: object) -> None:
         runtime.health.has(ready)
 
-    worker = Worker(app)
-    with (
-        TemporaryDirectory(prefix=f"txfeatures-{app.conf.id}-") as directory,
-        operations_server(settings.http_host, settings.http_port, runtime),
-    ):
-        app.conf.datadir = Path(directory)  # Faust makes it, although the tables live in memory
+    directory = stack.enter_context(TemporaryDirectory(prefix=f"txfeatures-{app.conf.id}-"))
+    app.conf.datadir = Path(directory)  # Faust makes it, although the tables live in memory
+
+    def program() -> int:
+        if runtime.stop.is_set():  # a signal during the start; from here on Faust handles them
+            return 0
         try:
-            worker.execute_from_commandline()
+            Worker(app).execute_from_commandline()
         except SystemExit as stop:
             return stop.code if isinstance(stop.code, int) else 1
-    return 1
+        return 1
+
+    return program

@@ -2,7 +2,7 @@
 
 Each service has one frozen class of its own (``TXF_<SERVICE>_*``) that holds the
 shared groups it needs (``TXF_KAFKA_*``, ``TXF_AWS_*``, ``TXF_LOG_*``). A wrong value
-or a name nobody reads stops the start with a sentence per mistake.
+or an unknown name stops the start with a sentence per mistake.
 """
 
 import os
@@ -43,7 +43,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "scram": ("sasl_username", "sasl_password"),
     "msk_iam": ("msk_region",),
 }
-"""What each way of security can't do without."""
+"""Settings that each way of security requires."""
 
 _ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "ca_file": ("tls", "mtls", "scram", "msk_iam"),
@@ -54,11 +54,11 @@ _ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "sasl_password": ("scram",),
     "msk_region": ("msk_iam",),
 }
-"""Settings that would be passed over with another way: a mistake, perhaps an open door."""
+"""Settings that would be ignored with another way: a mistake, perhaps an open door."""
 
 
 class KafkaSettings(Group):
-    """How to reach the brokers, and how to prove who we are."""
+    """The address of the brokers, and the credentials for them."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_KAFKA_", hide_input_in_errors=True)
 
@@ -67,14 +67,14 @@ class KafkaSettings(Group):
     )
     security: Literal["plaintext", "tls", "mtls", "scram", "msk_iam"] = Field(
         default="plaintext",
-        description="How brokers and clients know each other. All but plaintext encrypt; tls "
-        "proves the brokers only, mtls the clients by certificates, scram by a password, msk_iam "
-        "by a role in AWS.",
+        description="How brokers and clients authenticate each other. All but plaintext encrypt; "
+        "tls authenticates the brokers only, mtls the clients by certificates, scram by a "
+        "password, msk_iam by a role in AWS.",
     )
     ca_file: ExistingFile | None = Field(
         default=None,
         description="Authorities that sign the brokers' certificates, PEM. Unset: the system's, "
-        "which know MSK's.",
+        "which include MSK's.",
     )
     client_certificate_file: ExistingFile | None = Field(
         default=None, description="With mtls: our certificate and its chain, PEM."
@@ -86,7 +86,7 @@ class KafkaSettings(Group):
         default=None, min_length=1, description="With mtls: password of our key, if it has one."
     )
     sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = Field(
-        default="SCRAM-SHA-512", description="With scram: the digest; MSK knows the first only."
+        default="SCRAM-SHA-512", description="With scram: the digest; MSK supports the first only."
     )
     sasl_username: str | None = Field(
         default=None, min_length=1, description="With scram: our name."
@@ -145,12 +145,12 @@ class AwsSettings(Group):
 
 
 class LogSettings(Group):
-    """What the log looks like."""
+    """The format and the level of the log."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_LOG_")
 
     format: Literal["json", "text"] = Field(
-        default="json", description="json, one object a line, or text for people."
+        default="json", description="json, one object a line, or text for a terminal."
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Lowest level that is written."
@@ -158,15 +158,15 @@ class LogSettings(Group):
 
 
 class TracingSettings(Group):
-    """Whether and where OpenTelemetry's traces go."""
+    """The destination of OpenTelemetry's traces, if there are any."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_TRACING_")
 
     endpoint: HttpUrl | None = Field(
         default=None,
         description="Where traces are sent by OTLP over HTTP, the whole URL, for example "
-        "http://collector:4318/v1/traces; there are none if unset. What else the exporter can be "
-        "told (headers, certificates, compression) is in OpenTelemetry's own variables.",
+        "http://collector:4318/v1/traces; there are none if unset. OpenTelemetry's own variables "
+        "set the exporter's headers, certificates and compression.",
     )
     ratio: float = Field(
         default=1.0,
@@ -177,7 +177,7 @@ class TracingSettings(Group):
 
 
 class ServiceSettings(Group):
-    """What every service has besides its own fields."""
+    """Settings that every service has besides its own."""
 
     http_host: str = Field(
         default="0.0.0.0",  # noqa: S104 - probes and Prometheus come from outside the pod
@@ -196,7 +196,7 @@ class KafkaServiceSettings(ServiceSettings):
 
 
 class TracedServiceSettings(KafkaServiceSettings):
-    """What the services have between the source and the stores."""
+    """Settings of the services between the source and the stores."""
 
     tracing: TracingSettings = Field(
         default_factory=TracingSettings, description="See TXF_TRACING_*."
@@ -204,7 +204,7 @@ class TracedServiceSettings(KafkaServiceSettings):
 
 
 class StatefulServiceSettings(TracedServiceSettings):
-    """What the services have that keep state: dedup and aggregator."""
+    """Settings of the services with state: dedup and aggregator."""
 
     instance_id: str | None = Field(
         default=None,
@@ -222,8 +222,8 @@ class StatefulServiceSettings(TracedServiceSettings):
         default=1000,
         ge=1,
         le=100_000,
-        description="Dead letters of a partition in a row, without a transaction in between "
-        "that could be read, after which the service stops.",
+        description="Most dead letters among the last records of a partition, ten times as many "
+        "as this number; one more stops the service.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Opens the traces of a process, with OpenTelemetry only if they are on."""
+"""The traces of a process, with OpenTelemetry only if they are on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from txfeatures.process.tracing import OFF, Tracing
 
 @contextmanager
 def open_tracing(settings: TracingSettings, *, service: str) -> Iterator[Tracing]:
-    """Trace ``service`` while the context lasts; what is left is exported on leaving.
+    """Trace ``service`` while the context lasts; the remaining spans are exported at its end.
 
     Raises:
         SettingsError: There is an endpoint, but OpenTelemetry is not installed.

@@ -81,4 +81,4 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
         with process(port, log) as child:
             assert child.wait(PATIENCE_S) == 1
     [sentence] = log.read_text().splitlines()
-    assert sentence.startswith(f"port {port} on 127.0.0.1 can't be used")
+    assert sentence.startswith(f"api: port {port} on 127.0.0.1 can't be used")

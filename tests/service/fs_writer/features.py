@@ -12,8 +12,8 @@ from txfeatures.domain.wire import encode_row
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime, Step
+from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
-from txfeatures_fs_writer.main import build_features
 from txfeatures_fs_writer.ports import StoreUnavailableError
 from txfeatures_fs_writer.settings import Settings
 

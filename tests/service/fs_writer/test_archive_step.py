@@ -16,8 +16,8 @@ from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime, Step
 from txfeatures_fs_writer import archive_step
+from txfeatures_fs_writer.archive import build_archive
 from txfeatures_fs_writer.freshness import Freshness
-from txfeatures_fs_writer.main import build_archive
 from txfeatures_fs_writer.ports import StoreUnavailableError
 from txfeatures_fs_writer.settings import Settings
 

@@ -12,9 +12,9 @@ from txfeatures.kafka.source import Partition
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
+from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.logic import Put
-from txfeatures_fs_writer.main import build_features
 from txfeatures_fs_writer.ports import Answer, OnPartitions
 from txfeatures_fs_writer.settings import Settings
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.service.fs_writer.features import (
@@ -8,7 +10,8 @@ from tests.service.fs_writer.features import (
     garbage,
     row_record,
 )
-from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.dead_letter_limit import TooManyDeadLettersError
+from txfeatures.domain.errors import TransientError
 from txfeatures.domain.features import minute_name
 from txfeatures.domain.wire import header
 
@@ -58,21 +61,47 @@ def test_nothing_is_committed_before_the_dead_letter_is_acknowledged(start: Star
     assert service.log.committed == {("aggregated", 0): 2}
 
 
-def test_too_many_dead_letters_in_a_row_stop_the_service_before_they_are_buried(
-    start: Start,
-) -> None:
+def test_too_many_dead_letters_stop_the_service_before_they_are_buried(start: Start) -> None:
     service = start(*(garbage(i) for i in range(5)), max_records=2, dead_letter_limit=3)
     service.step()
-    with pytest.raises(FatalError, match="more than 3 records of aggregated in a row"):
+    with pytest.raises(TooManyDeadLettersError, match="more than 3 of the last 30 records"):
         service.step()
     assert len(service.dead_letters.records) == 2
     assert service.log.committed == {("aggregated", 0): 2}
 
 
-def test_a_good_row_in_between_starts_the_count_anew(start: Start) -> None:
+def test_good_rows_in_between_do_not_hide_too_many_dead_letters(start: Start) -> None:
     records = [garbage(i) if i % 4 else row_record(i, i, 1) for i in range(40)]
     service = start(*records, max_records=3, dead_letter_limit=3)
-    for _ in range(14):
+    service.step()
+    with pytest.raises(TooManyDeadLettersError):
         service.step()
-    assert len(service.dead_letters.records) == 30
-    assert service.log.committed == {("aggregated", 0): 40}
+    assert len(service.dead_letters.records) == 2
+    assert service.log.committed == {("aggregated", 0): 3}
+
+
+def test_a_few_dead_letters_for_ever_stop_nothing(start: Start) -> None:
+    records = [garbage(i) if i % 10 == 0 else row_record(i, i, 1) for i in range(100)]
+    service = start(*records, max_records=7, dead_letter_limit=1)
+    for _ in range(15):
+        service.step()
+    assert len(service.dead_letters.records) == 10
+    assert service.log.committed == {("aggregated", 0): 100}
+
+
+def test_a_publish_that_is_made_again_counts_the_dead_letters_once(start: Start) -> None:
+    service = start(*(garbage(i) for i in range(3)), max_records=3, dead_letter_limit=3)
+    service.dead_letters.refusals = [TransientError("no answer in time")]
+    with pytest.raises(TransientError):
+        service.step()
+    service.step()
+    assert service.log.committed == {("aggregated", 0): 3}
+
+
+def test_each_partition_has_a_limit_of_its_own(start: Start) -> None:
+    service = start(
+        *(replace(garbage(i), partition=partition) for i in range(3) for partition in (0, 1)),
+        dead_letter_limit=3,
+    )
+    service.step()
+    assert service.log.committed == {("aggregated", 0): 3, ("aggregated", 1): 3}

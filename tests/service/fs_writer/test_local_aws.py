@@ -23,8 +23,9 @@ from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime, Step
 from txfeatures.process.settings import AwsSettings
+from txfeatures_fs_writer.archive import build_archive
+from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
-from txfeatures_fs_writer.main import build_archive, build_features
 from txfeatures_fs_writer.settings import Settings
 from txfeatures_fs_writer.stores import FeatureGroupStore, S3Archive
 

@@ -23,7 +23,7 @@
 {{- fail "settings.kafka.security mtls needs a certificate: set secrets.kafkaTls.existing to a Secret with tls.crt and tls.key" -}}
 {{- end -}}
 {{- $partitions := .Values.bootstrap.settings.partitions | default 4 | int -}}
-{{- range $name := list "dedup" "aggregator" "fs_writer" "api" -}}
+{{- range $name := without (include "txfeatures.workloads" $ | fromJsonArray) "poller" -}}
 {{- $c := include "txfeatures.component" (dict "root" $ "name" $name) | fromJson -}}
 {{- if $c.autoscaling.by -}}
 {{- if gt (int $c.autoscaling.minReplicas) (int $c.autoscaling.maxReplicas) -}}
@@ -45,5 +45,8 @@ aggregator:
   - {group: aggregator, topic: partials}
 fs_writer:
   - {group: fs_writer-features, topic: aggregated}
+{{- if .Values.services.fs_writer.split }}
+fs_writer_archive:
+{{- end }}
   - {group: fs_writer-archive, topic: deduped}
 {{- end -}}

@@ -10,6 +10,25 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Names of what runs for ever, as a JSON list: the services, fs_writer as two if it is split. */}}
+{{- define "txfeatures.workloads" -}}
+{{- $names := list "poller" "dedup" "aggregator" "fs_writer" -}}
+{{- if .Values.services.fs_writer.split -}}
+{{- $names = append $names "fs_writer_archive" -}}
+{{- end -}}
+{{- append $names "api" | toJson -}}
+{{- end -}}
+
+{{/* The service that a component runs. Takes name. */}}
+{{- define "txfeatures.service" -}}
+{{- trimSuffix "_archive" .name -}}
+{{- end -}}
+
+{{/* The kind of a workload: those with state keep their names. Takes the name. */}}
+{{- define "txfeatures.kind" -}}
+{{- ternary "StatefulSet" "Deployment" (has . (list "poller" "dedup" "aggregator")) -}}
+{{- end -}}
+
 {{/* Name of a component's objects. Takes root, name. */}}
 {{- define "txfeatures.componentName" -}}
 {{- printf "%s-%s" (include "txfeatures.fullname" .root) (replace "_" "-" .name) -}}
@@ -48,7 +67,7 @@ default
 {{/* Takes root, name: of the image, a service or "tools". */}}
 {{- define "txfeatures.image" -}}
 {{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
-txfeatures-{{ replace "_" "-" .name }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+txfeatures-{{ include "txfeatures.service" . | replace "_" "-" }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
 
 {{/* What a hook needs must be there before it, and is gone after it. Takes the weight. */}}

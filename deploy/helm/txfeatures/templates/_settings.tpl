@@ -7,8 +7,10 @@
 
 {{/* The values of a component as JSON, those of a service over the defaults. Takes root, name. */}}
 {{- define "txfeatures.component" -}}
-{{- if hasKey .root.Values.services .name -}}
-{{- mustMergeOverwrite (deepCopy .root.Values.defaults) (deepCopy (get .root.Values.services .name)) | toJson -}}
+{{- $services := .root.Values.services -}}
+{{- $service := include "txfeatures.service" . -}}
+{{- if hasKey $services $service -}}
+{{- mustMergeOverwrite (deepCopy .root.Values.defaults) (deepCopy (get $services $service)) (deepCopy (get $services .name)) | toJson -}}
 {{- else -}}
 {{- get .root.Values .name | toJson -}}
 {{- end -}}
@@ -18,8 +20,9 @@
 {{- define "txfeatures.environment" -}}
 {{- $environment := dict -}}
 {{- $values := include "txfeatures.component" . | fromJson -}}
+{{- $service := include "txfeatures.service" . -}}
 {{- $groups := .root.Files.Get "files/settings.json" | fromJson -}}
-{{- range $group := get $groups .name -}}
+{{- range $group := get $groups $service -}}
 {{- range $key, $value := get $.root.Values.settings $group | default dict -}}
 {{- if not (kindIs "invalid" $value) -}}
 {{- $_ := set $environment (printf "TXF_%s_%s" $group $key | upper) (include "txfeatures.scalar" $value) -}}
@@ -28,10 +31,13 @@
 {{- end -}}
 {{- range $key, $value := $values.settings -}}
 {{- if not (kindIs "invalid" $value) -}}
-{{- $_ := set $environment (printf "TXF_%s_%s" $.name $key | upper) (include "txfeatures.scalar" $value) -}}
+{{- $_ := set $environment (printf "TXF_%s_%s" $service $key | upper) (include "txfeatures.scalar" $value) -}}
 {{- end -}}
 {{- end -}}
-{{- if has "kafka" (get $groups .name) -}}
+{{- if and (eq $service "fs_writer") .root.Values.services.fs_writer.split -}}
+{{- $_ := set $environment "TXF_FS_WRITER_STEPS" (ternary "features" "archive" (eq .name "fs_writer")) -}}
+{{- end -}}
+{{- if has "kafka" (get $groups $service) -}}
 {{- $kafka := .root.Values.settings.kafka -}}
 {{- if and (eq ($kafka.security | default "plaintext") "msk_iam") (not $kafka.msk_region) -}}
 {{- $_ := set $environment "TXF_KAFKA_MSK_REGION" .root.Values.aws.region -}}

@@ -224,6 +224,13 @@ DEFINITIONS: tuple[Metric, ...] = (
     ),
     *_flow("fs_writer", reasons=(*_unreadable(*(f.name for f in FEATURES)), "store_refused")),
     Metric(
+        name="txf_fs_writer_step_failing",
+        kind="gauge",
+        labels=("step",),
+        description="1 while a step fails and goes on trying, or has ended at its dead letter "
+        "limit; 0 while it works.",
+    ),
+    Metric(
         name="txf_fs_writer_rows_total",
         kind="counter",
         labels=("kind",),

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
-from txfeatures_api.server import listen, serve
+from txfeatures_api.server import answer, listen
 
 
 class SlowApp:
@@ -27,7 +27,7 @@ class SlowApp:
 
 
 def start(app: ASGIApp, listener: socket.socket, runtime: Runtime) -> threading.Thread:
-    step = serve(app, listener, drain_s=0, runtime=runtime)
+    step = answer(app, listener, drain_s=0, runtime=runtime)
     thread = threading.Thread(target=step, daemon=True)
     thread.start()
     return thread

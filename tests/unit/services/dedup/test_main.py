@@ -1,15 +1,26 @@
+from contextlib import ExitStack
+
 import pytest
 
+from txfeatures.process.metrics import Metrics
+from txfeatures.process.runtime import Runtime
+from txfeatures.process.shell import Program
 from txfeatures_dedup import main as module
 from txfeatures_dedup.app import create_app
 from txfeatures_dedup.settings import Settings
 
 
-def test_it_serves_its_app_as_wide_as_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:
-    def serve(*arguments: object, keyed_by: str) -> int:
-        assert arguments == ("dedup", Settings, create_app)
-        assert keyed_by == "raw"
+def test_it_runs_its_app_as_wide_as_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    def program() -> int:
         return 42
 
-    monkeypatch.setattr(module, "serve", serve)
-    assert module.main() == 42
+    settings, runtime = Settings(), Runtime(metrics=Metrics("dedup"))
+
+    def worker(*arguments: object, keyed_by: str) -> Program:
+        assert arguments == (create_app, settings, runtime, stack)
+        assert keyed_by == "raw"
+        return program
+
+    monkeypatch.setattr(module, "worker", worker)
+    with ExitStack() as stack:
+        assert module.build(settings, runtime, stack) is program

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import EMPTY, row
 from txfeatures.domain.model import Record
 from txfeatures.domain.wire import TICK_HEADER, encode_row
@@ -16,10 +15,7 @@ from txfeatures_fs_writer.logic import (
     CutRules,
     Cutter,
     Put,
-    Refusal,
-    Verdict,
     calls,
-    dead_letter_runs,
     plan,
     values,
 )
@@ -175,29 +171,6 @@ def test_a_backlog_goes_by_25_to_a_call_and_few_rows_go_alone(
 def test_a_call_is_bounded_by_bytes_as_well() -> None:
     puts = [replace(put, values={**put.values, "note": "x" * 350_000}) for put in heads(10)]
     assert [len(call) for call in calls(puts, parallel=1)] == [2] * 5
-
-
-REFUSED = Refusal(record=row_record(0), error=InvalidMessageError("store_refused", "no"))
-
-
-@pytest.mark.parametrize(
-    ("letters", "before", "longest", "run"),
-    [
-        ("", 3, 3, 3),
-        ("ddd", 0, 3, 3),
-        ("ddd", 2, 5, 5),
-        ("dgd", 4, 5, 1),
-        ("gddg", 4, 4, 0),
-        ("gdddg", 2, 3, 0),
-    ],
-)
-def test_dead_letters_in_a_row_are_counted_over_batches(
-    letters: str, before: int, longest: int, run: int
-) -> None:
-    verdicts: dict[int, Verdict] = {
-        i: REFUSED if letter == "d" else None for i, letter in reversed(list(enumerate(letters)))
-    }
-    assert dead_letter_runs(verdicts, before=before) == (longest, run)
 
 
 RULES = CutRules(bucket_s=300, max_rows=4, max_bytes=1000)

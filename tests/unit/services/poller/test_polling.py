@@ -11,7 +11,7 @@ from txfeatures.domain.model import Heartbeat, OutgoingRecord
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
-from txfeatures_poller.outbox import Outbox
+from txfeatures_poller.delivery import Delivery
 from txfeatures_poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, Polling
 from txfeatures_poller.settings import Settings
 from txfeatures_poller.source import Answer, PollFailedError
@@ -70,11 +70,11 @@ class Service:
         self.runtime = Runtime(metrics=Metrics("poller"), clock=self.clock)
         self.source = ScriptedSource(self.clock)
         self.sink = MemorySink()
-        self.outbox = Outbox(sink=self.sink, spool=spool, runtime=self.runtime)
+        self.delivery = Delivery(sink=self.sink, spool=spool, runtime=self.runtime)
         self.polling = Polling(
             Settings.model_validate({"name": "poller-0", "full_answer": 2} | settings),
             source=self.source,
-            outbox=self.outbox,
+            delivery=self.delivery,
             runtime=self.runtime,
             random=lambda: 0.5,
         )
@@ -190,8 +190,8 @@ def test_an_outage_of_kafka_does_not_stop_the_polls_and_keeps_their_order(
     service.sink.room = 1
     service.poll(answer(tx(2)), answer(tx(2), tx(3), feed_time_ms=FEED_MS + 1000), failure())
     service.sink.room = None
-    while not service.outbox.is_empty:
-        service.outbox.drain()
+    while not service.delivery.is_empty:
+        service.delivery.drain()
     service.poll(answer(tx(4)))
     poll = ["tick", "tick", "poller-0"]
     assert ids(service.sink.records) == [
@@ -210,8 +210,8 @@ def test_a_start_without_kafka_polls_and_ticks_once_the_partitions_are_known(
     service.poll(answer(tx(1)))
     assert service.runtime.health.missing() == [READY_POLL, READY_PARTITIONS]
     service.sink.room = None
-    while not service.outbox.is_empty:
-        service.outbox.drain()
+    while not service.delivery.is_empty:
+        service.delivery.drain()
     service.poll(answer(tx(2)))
     assert ids(service.sink.records) == [
         *(tx_hash(1), "poller-0"),
@@ -236,8 +236,8 @@ def test_a_full_spool_holds_the_polls_back_until_it_is_drained(spool: Spool) -> 
     assert len(service.source.asked_at_s) == 1
     assert service.sample("spool_refusals_total") == 2
     service.sink.room = None
-    while not service.outbox.is_empty:
-        service.outbox.drain()
+    while not service.delivery.is_empty:
+        service.delivery.drain()
     service.poll(answer(tx(2)))
     assert len(service.source.asked_at_s) == 2
     assert service.clock.monotonic() >= 2 * HELD_BACK_S

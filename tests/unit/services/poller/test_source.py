@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.support.memory_sink import body, tx
 from tests.support.scripted_source import Reply, ScriptedServer
+from txfeatures.domain.errors import SettingsError
 from txfeatures.process.clock import Clock, ManualClock
 from txfeatures_poller import source as source_module
-from txfeatures_poller.source import Answer, FeedClock, HttpSource, PollFailedError
+from txfeatures_poller.source import Answer, FeedClockSource, HttpSource, PollFailedError
 
 NOW_S = 1_729_334_941.5
 FEED_S = 1_600_000_000
@@ -30,7 +31,7 @@ class Fetcher:
         self,
         *,
         url: str | None = None,
-        feed_clock: FeedClock = "poll",
+        feed_clock: FeedClockSource = "poll",
         max_body_bytes: int = 64 * 2**20,
         timeout_s: float = 10.0,
         api_code: str | None = None,
@@ -263,3 +264,48 @@ def test_the_feeds_time_of_a_replay_is_the_date_of_the_last_good_answer(
 
 def test_a_replay_without_a_date_fails_the_poll(server: ScriptedServer, make: Fetcher) -> None:
     assert failure(make(feed_clock="response_date")).outcome == "no_date"
+
+
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment without proxy variables."""
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NO_PROXY", "[::1]"),
+        ("NO_PROXY", "localhost,[::1]"),
+        ("HTTP_PROXY", "http://proxy:port"),
+        ("HTTPS_PROXY", "ftp://secret@proxy"),
+        ("ALL_PROXY", "http://[::1"),
+    ],
+)
+def test_a_proxy_variable_that_the_client_refuses_is_named(
+    environ: pytest.MonkeyPatch, make: Fetcher, name: str, value: str
+) -> None:
+    environ.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name} is not a value that the HTTP client accepts"):
+        make()
+
+
+def test_a_good_proxy_does_not_draw_the_blame(environ: pytest.MonkeyPatch, make: Fetcher) -> None:
+    environ.setenv("HTTPS_PROXY", "proxy:3128")
+    environ.setenv("NO_PROXY", "[::1]")
+    with pytest.raises(SettingsError, match=r"^NO_PROXY"):
+        make()
+
+
+@pytest.mark.parametrize("value", ["::1", "127.0.0.1,localhost", "*", ".svc,*.svc", "10.0.0.0/8"])
+def test_usual_exceptions_from_the_proxy_are_accepted(
+    environ: pytest.MonkeyPatch, make: Fetcher, value: str
+) -> None:
+    environ.setenv("NO_PROXY", value)
+    make()

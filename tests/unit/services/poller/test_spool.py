@@ -9,7 +9,7 @@ import pytest
 
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.model import OutgoingRecord
-from txfeatures_poller.spool import Batch, Spool, SpoolError
+from txfeatures_poller.spool import Spool, SpooledBatch, SpoolError
 
 FIRST = OutgoingRecord(
     topic="raw", key=b"k", value=b"\x00\xff", timestamp_ms=5, headers=[("a", b"\xff")], partition=3
@@ -41,7 +41,7 @@ def test_batches_come_out_whole_and_in_order(path: Path) -> None:
 def test_the_first_batch_stays_until_it_is_settled(path: Path) -> None:
     with Spool(path) as spool:
         spool.append([FIRST])
-        assert spool.first() == spool.first() == Batch(number=1, records=[FIRST])
+        assert spool.first() == spool.first() == SpooledBatch(number=1, records=[FIRST])
 
 
 def test_what_is_kept_of_a_batch_stays_in_its_place(path: Path) -> None:

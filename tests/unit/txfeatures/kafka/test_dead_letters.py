@@ -6,7 +6,8 @@ from structlog.testing import capture_logs
 
 from tests.support.batches import batch_of
 from txfeatures.domain import wire
-from txfeatures.domain.errors import FatalError, InvalidMessageError
+from txfeatures.domain.dead_letter_limit import TooManyDeadLettersError
+from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import Record
 from txfeatures.kafka.dead_letters import DeadLetters
 from txfeatures.process.metrics import Metrics
@@ -79,30 +80,42 @@ def test_without_dead_letters_nothing_is_sent(metrics: Metrics) -> None:
     assert not any(letters for _, _, letters in batch.outbox.sends)
 
 
-def test_more_in_a_row_than_the_limit_stop_the_service_before_the_batch_is_sent(
-    metrics: Metrics,
-) -> None:
+def test_more_than_the_limit_stop_the_service_before_the_batch_is_sent(metrics: Metrics) -> None:
     dead_letters = DeadLetters(limit=3, metrics=metrics)
     bury(dead_letters, record(1), record(2), dead=2)
     batch = batch_of(record(3), record(4))
-    with pytest.raises(FatalError, match="more than 3 records of raw in a row can't be read"):
+    with pytest.raises(TooManyDeadLettersError, match="more than 3 of the last 30 records of raw"):
         dead_letters.bury(batch, [(one, ERROR) for one in batch.records])
     assert batch.outbox.sends == []
 
 
-def test_a_transaction_that_can_be_read_ends_the_row_and_a_tick_does_not(
-    metrics: Metrics,
+@pytest.mark.parametrize("readable", [0, 2_000, 3_999])
+def test_one_readable_record_in_a_batch_of_dead_letters_hides_nothing(
+    metrics: Metrics, readable: int
 ) -> None:
+    batch = batch_of(*(record(offset) for offset in range(4_000)))
+    dead = [(one, ERROR) for one in batch.records if one.offset != readable]
+    with pytest.raises(TooManyDeadLettersError, match="more than 1000"):
+        DeadLetters(limit=1000, metrics=metrics).bury(batch, dead)
+    assert batch.outbox.sends == []
+
+
+def test_a_tick_is_no_record_and_widens_no_window(metrics: Metrics) -> None:
     dead_letters = DeadLetters(limit=3, metrics=metrics)
     bury(dead_letters, record(1), record(2), record(3), dead=3)
-    bury(dead_letters, record(4), dead=0)
-    bury(dead_letters, record(5), record(6), record(7), dead=3)
-    bury(dead_letters, tick(8), dead=0)
-    with pytest.raises(FatalError):
-        bury(dead_letters, record(9), tick(10), dead=1)
+    bury(dead_letters, *(tick(offset) for offset in range(4, 40)), dead=0)
+    with pytest.raises(TooManyDeadLettersError):
+        bury(dead_letters, record(40), tick(41), dead=1)
 
 
-def test_each_partition_has_a_row_of_its_own(metrics: Metrics) -> None:
+def test_a_window_of_readable_records_lets_the_dead_letters_before_it_go(metrics: Metrics) -> None:
+    dead_letters = DeadLetters(limit=3, metrics=metrics)
+    for first in (0, 100, 200):
+        bury(dead_letters, *(record(first + i) for i in range(3)), dead=3)
+        bury(dead_letters, *(record(first + i) for i in range(3, 30)), dead=0)
+
+
+def test_each_partition_has_a_limit_of_its_own(metrics: Metrics) -> None:
     dead_letters = DeadLetters(limit=1, metrics=metrics)
     bury(dead_letters, record(1), dead=1)
     other = replace(record(1), partition=4)

@@ -15,7 +15,7 @@ from txfeatures.domain.errors import FatalError, SettingsError
 from txfeatures.kafka import client as kafka
 from txfeatures.kafka import streaming
 from txfeatures.kafka.client import connection, open_client
-from txfeatures.kafka.security import MskTokens, Trouble
+from txfeatures.kafka.security import MskTokens, Refusals
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.settings import (
@@ -184,9 +184,9 @@ def test_a_refusal_names_the_settings_to_look_at(
 ) -> None:
     said = logged(monkeypatch)
     given: dict[str, Any] = {"security": security, "bootstrap_servers": "b:1"}
-    trouble = Trouble(KafkaSettings.model_construct(**given))
+    refusals = Refusals(KafkaSettings.model_construct(**given))
     timed_out = KafkaException(KafkaError(KafkaError._TIMED_OUT))
-    sentence = trouble.sentence(timed_out, lambda _: trouble(KafkaError(code, "the reason")))
+    sentence = refusals.message(timed_out, lambda _: refusals(KafkaError(code, "the reason")))
     assert sentence.startswith("Kafka at b:1 can't be used (the reason); ")
     assert advice in sentence
     [(event, fields)] = said
@@ -198,14 +198,14 @@ def test_brokers_that_are_away_are_told_apart_from_those_that_refuse(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said = logged(monkeypatch)
-    trouble = Trouble(KafkaSettings(bootstrap_servers="b:1"))
-    trouble(KafkaError(KafkaError._SSL, "long ago"))
+    refusals = Refusals(KafkaSettings(bootstrap_servers="b:1"))
+    refusals(KafkaError(KafkaError._SSL, "long ago"))
 
     def poll(_: float) -> None:
-        trouble(KafkaError(KafkaError._TRANSPORT, "connection refused"))
-        trouble(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+        refusals(KafkaError(KafkaError._TRANSPORT, "connection refused"))
+        refusals(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
 
-    assert trouble.sentence(TimeoutError("too late"), poll) == (
+    assert refusals.message(TimeoutError("too late"), poll) == (
         "Kafka at b:1 does not answer (too late); check TXF_KAFKA_BOOTSTRAP_SERVERS and "
         "TXF_KAFKA_SECURITY"
     )
@@ -215,9 +215,9 @@ def test_brokers_that_are_away_are_told_apart_from_those_that_refuse(
 def test_a_refusal_is_logged_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     said = logged(monkeypatch)
     clock = ManualClock()
-    trouble = Trouble(KafkaSettings(), clock)
+    refusals = Refusals(KafkaSettings(), clock)
     for _ in range(25):  # a second apart
-        trouble(KafkaError(KafkaError._SSL, "refused"))
+        refusals(KafkaError(KafkaError._SSL, "refused"))
         clock.wait(threading.Event(), 1.0)
     assert len(said) == 3
 

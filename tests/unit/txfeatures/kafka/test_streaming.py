@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import faust
@@ -8,7 +10,6 @@ from faust_microbatch import Config, DictStore
 from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
-from txfeatures.domain.errors import FatalError
 from txfeatures.domain.model import Partial, Record
 from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.kafka import streaming
@@ -17,11 +18,11 @@ from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
 from txfeatures.process.settings import (
     KafkaSettings,
-    ServiceSettings,
     StatefulServiceSettings,
     environment_names,
     load,
 )
+from txfeatures.process.shell import Program
 from txfeatures.process.tracing import OFF, Tracing
 
 ONE = Partial(states={"a": 1})
@@ -177,42 +178,16 @@ def test_a_table_holds_bytes_unless_told_otherwise(app: microbatch.App) -> None:
     assert type(restoration.store) is DictStore
 
 
-@pytest.mark.parametrize(("stop", "expected"), [(0, 0), (3, 3), (None, 1), ("no", 1)])
-def test_a_worker_ends_with_the_exit_code_of_faust(
-    app: microbatch.App, monkeypatch: pytest.MonkeyPatch, stop: object, expected: int
-) -> None:
-    runtime = Runtime(metrics=Metrics("dedup"))
-    waiting: list[list[str]] = []
+class FakeWorker:
+    """Faust's worker, which assigns partitions and ends."""
 
-    class Worker:
-        def __init__(self, app: faust.App, **_: Any) -> None:
-            self.app = app
+    def __init__(self, app: faust.App, stop: object) -> None:
+        self._app = app
+        self._stop = stop
 
-        def execute_from_commandline(self) -> None:
-            waiting.append(runtime.health.missing())
-            asyncio.run(self.app.on_rebalance_complete.send())
-            waiting.append(runtime.health.missing())
-            raise SystemExit(stop)
-
-    monkeypatch.setattr(streaming, "Worker", Worker)
-    settings = ServiceSettings(http_host="127.0.0.1", http_port=0)
-    code = streaming.run_worker(app, settings=settings, runtime=runtime, ready="partitions")
-    assert code == expected
-    assert waiting == [["partitions"], []]
-
-
-def test_a_worker_that_just_returns_has_failed(
-    app: microbatch.App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Worker:
-        def __init__(self, *_: Any, **__: Any) -> None: ...
-
-        def execute_from_commandline(self) -> None: ...
-
-    monkeypatch.setattr(streaming, "Worker", Worker)
-    settings = ServiceSettings(http_host="127.0.0.1", http_port=0)
-    runtime = Runtime(metrics=Metrics("dedup"))
-    assert streaming.run_worker(app, settings=settings, runtime=runtime, ready="x") == 1
+    def execute_from_commandline(self) -> None:
+        asyncio.run(self._app.on_rebalance_complete.send())
+        raise SystemExit(self._stop)
 
 
 def an_app(settings: AService, *, partitions: int, metrics: Metrics, tracing: Tracing) -> faust.App:
@@ -223,44 +198,73 @@ def an_app(settings: AService, *, partitions: int, metrics: Metrics, tracing: Tr
 
 
 @pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "configure_logging", lambda *_, **__: None)
+def runtime() -> Runtime:
+    return Runtime(metrics=Metrics("dedup"))
 
 
-def test_a_worker_runs_as_wide_as_its_topic_and_its_exit_code_is_told(
-    monkeypatch: pytest.MonkeyPatch, quiet: None
+@pytest.fixture
+def program(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[object], Program]]:
+    """Return the program of an app whose worker stops with a given code."""
+    monkeypatch.setattr(streaming, "topic_partitions", lambda *_: 7)
+    with ExitStack() as stack:
+
+        def make(stop: object) -> Program:
+            monkeypatch.setattr(streaming, "Worker", lambda app: FakeWorker(app, stop))
+            return streaming.worker(an_app, AService(), runtime, stack, keyed_by="raw")
+
+        yield make
+
+
+@pytest.mark.parametrize(("stop", "expected"), [(0, 0), (3, 3), (None, 1), ("no", 1)])
+def test_a_worker_ends_with_the_exit_code_of_faust(
+    program: Callable[[object], Program], stop: object, expected: int
 ) -> None:
+    assert program(stop)() == expected
+
+
+def test_a_worker_is_ready_when_its_partitions_are_assigned(
+    program: Callable[[object], Program], runtime: Runtime
+) -> None:
+    run = program(0)
+    assert runtime.health.missing() == ["partitions of raw"]
+    run()
+    assert runtime.health.missing() == []
+
+
+def test_a_worker_that_just_returns_has_failed(
+    program: Callable[[object], Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = program(0)
+    monkeypatch.setattr(FakeWorker, "execute_from_commandline", lambda _: None)
+    assert run() == 1
+
+
+def test_a_worker_stopped_during_the_start_does_not_run(
+    program: Callable[[object], Program], runtime: Runtime
+) -> None:
+    run = program(3)
+    runtime.stop.set()
+    assert run() == 0
+
+
+def test_the_tables_are_as_wide_as_the_topic(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    made: list[faust.App] = []
+
     def topic_partitions(_: KafkaSettings, topic: str) -> int:
-        assert topic == "raw"
+        asked.append(topic)
         return 7
 
-    def run_worker(app: faust.App, *, runtime: Runtime, ready: str, **_: Any) -> int:
-        assert app.tables["seen"].partitions == 7
-        assert runtime.metrics.collectors()
-        assert ready == "partitions of raw"
-        return 42
+    def create_app(settings: AService, **arguments: Any) -> faust.App:
+        made.append(an_app(settings, **arguments))
+        return made[0]
 
     monkeypatch.setattr(streaming, "topic_partitions", topic_partitions)
-    monkeypatch.setattr(streaming, "run_worker", run_worker)
-    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 42
-
-
-def test_a_wrong_setting_is_one_sentence_and_exit_code_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TXF_DEDUP_HTTP_PORT", "-1")
-    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 1
-    assert capsys.readouterr().err == (
-        "dedup: TXF_DEDUP_HTTP_PORT='-1': Input should be greater than or equal to 0\n"
-    )
-
-
-def test_a_missing_topic_is_one_sentence_and_exit_code_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quiet: None
-) -> None:
-    def no_topic(*_: object) -> int:
-        raise FatalError("Kafka has no topic; run bootstrap first")
-
-    monkeypatch.setattr(streaming, "topic_partitions", no_topic)
-    assert streaming.serve("dedup", AService, an_app, keyed_by="raw") == 1
-    assert capsys.readouterr().err == "dedup: Kafka has no topic; run bootstrap first\n"
+    with ExitStack() as stack:
+        streaming.worker(create_app, AService(), runtime, stack, keyed_by="raw")
+    assert asked == ["raw"]
+    assert made[0].tables["seen"].partitions == 7

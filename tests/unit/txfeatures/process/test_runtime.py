@@ -1,7 +1,5 @@
-import http.client
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator
 
@@ -17,7 +15,6 @@ from txfeatures.process.runtime import (
     Health,
     Runtime,
     backoff_s,
-    operations_server,
     run,
     stop_on_signals,
 )
@@ -63,16 +60,6 @@ def failing(runtime: Runtime, *errors: Exception) -> Callable[[], None]:
         runtime.stop.set()
 
     return step
-
-
-def get(port: int, path: str) -> tuple[int, str, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.headers["Content-Type"], answer.read().decode()
-    finally:
-        connection.close()
 
 
 @pytest.mark.usefixtures("_signals_as_they_were")
@@ -210,49 +197,3 @@ def test_health_names_what_is_missing_until_it_is_there() -> None:
     health.has("table")
     health.has("never asked for")
     assert health.missing() == ["partitions"]
-
-
-def test_the_metrics_of_the_process_are_served(runtime: Runtime) -> None:
-    runtime.metrics.count("duplicates_total", 3)
-    with operations_server("127.0.0.1", 0, runtime) as port:
-        status, kind, body = get(port, "/metrics?x=1")
-    assert status == 200
-    assert kind.startswith("text/plain")
-    assert "txf_dedup_duplicates_total 3.0" in body
-
-
-def test_readiness_follows_health_and_liveness_does_not(runtime: Runtime) -> None:
-    with operations_server("127.0.0.1", 0, runtime) as port:
-        runtime.health.wait_for("partitions of raw")
-        assert get(port, "/healthz")[::2] == (200, "ok\n")
-        assert get(port, "/readyz")[::2] == (503, "waiting for partitions of raw\n")
-        runtime.health.has("partitions of raw")
-        assert get(port, "/readyz")[::2] == (200, "ready\n")
-        runtime.stop.set()
-        assert get(port, "/readyz")[::2] == (503, "waiting for stopping\n")
-        assert get(port, "/healthz")[0] == 200
-
-
-def test_another_path_is_not_found(runtime: Runtime) -> None:
-    with operations_server("127.0.0.1", 0, runtime) as port:
-        assert get(port, "/")[0] == 404
-
-
-def test_the_port_is_free_again_afterwards(runtime: Runtime) -> None:
-    with operations_server("127.0.0.1", 0, runtime) as port:
-        pass
-    with operations_server("127.0.0.1", port, runtime) as again:
-        assert again == port
-
-
-def test_a_port_in_use_is_refused_with_what_to_do(runtime: Runtime) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(
-                FatalError,
-                match=rf"port {port} on 127.0.0.1 .* set another TXF_<SERVICE>_HTTP_PORT",
-            ),
-            operations_server("127.0.0.1", port, runtime),
-        ):
-            pass

@@ -42,7 +42,7 @@ class Sink(Protocol):
         ...
 
 
-class Outbox:
+class Delivery:
     """Takes records and sees to it that they arrive, at least once and in order.
 
     Args:
@@ -59,7 +59,7 @@ class Outbox:
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="send")
         self._in_flight: Future[Sequence[OutgoingRecord]] | None = None  # the spool's first batch
         self._partitions: int | None = None
-        self._trouble: str | None = None
+        self._last_error: str | None = None
         self._show_size()
         if not self.is_empty:
             log.info("spool_found", bytes=spool.size_bytes)
@@ -151,15 +151,15 @@ class Outbox:
             unsent = {id(record) for record in error.records}
             self._count([record for record in records if id(record) not in unsent])
             return error.records
-        self._trouble = None
+        self._last_error = None
         self._count(records)
         return ()
 
     def _say(self, error: TransientError) -> None:
         """Log a trouble when it begins or changes, not at each try."""
-        if str(error) != self._trouble:
+        if str(error) != self._last_error:
             log.warning("kafka_refused", error=str(error))
-        self._trouble = str(error)
+        self._last_error = str(error)
 
     def _count(self, acknowledged: Sequence[OutgoingRecord]) -> None:
         metrics = self._runtime.metrics

@@ -12,7 +12,7 @@ from txfeatures.domain.wire import error_headers, tick
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
-from txfeatures_poller.outbox import Outbox
+from txfeatures_poller.delivery import Delivery
 from txfeatures_poller.spool import Spool, SpoolError
 
 
@@ -40,56 +40,56 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
-def outbox(sink: MemorySink, spool: Spool, runtime: Runtime) -> Outbox:
-    return Outbox(sink=sink, spool=spool, runtime=runtime)
+def delivery(sink: MemorySink, spool: Spool, runtime: Runtime) -> Delivery:
+    return Delivery(sink=sink, spool=spool, runtime=runtime)
 
 
 def sample(runtime: Runtime, name: str, **labels: str) -> float | None:
     return runtime.metrics.registry.get_sample_value(f"txf_poller_{name}", labels)
 
 
-def test_while_kafka_answers_records_are_sent_at_once(outbox: Outbox, sink: MemorySink) -> None:
-    outbox.put([A, B])
+def test_while_kafka_answers_records_are_sent_at_once(delivery: Delivery, sink: MemorySink) -> None:
+    delivery.put([A, B])
     assert sink.records == [A, B]
-    assert outbox.is_empty
+    assert delivery.is_empty
 
 
-def test_nothing_is_no_batch(outbox: Outbox, sink: MemorySink) -> None:
-    outbox.put([])
+def test_nothing_is_no_batch(delivery: Delivery, sink: MemorySink) -> None:
+    delivery.put([])
     assert sink.calls == []
 
 
 def test_what_was_not_acknowledged_waits_and_nothing_overtakes_it(
-    outbox: Outbox, sink: MemorySink
+    delivery: Delivery, sink: MemorySink
 ) -> None:
     sink.room = 1
-    outbox.put([A, B])
+    delivery.put([A, B])
     sink.room = None
-    outbox.put([C])
+    delivery.put([C])
     assert ids(sink.records) == ["A"]
-    outbox.drain()
-    outbox.drain()
-    outbox.put([D])
+    delivery.drain()
+    delivery.drain()
+    delivery.put([D])
     assert ids(sink.records) == ["A", "B", "C", "D"]
 
 
 def test_a_drain_that_fails_keeps_what_is_left_of_the_batch(
-    outbox: Outbox, sink: MemorySink
+    delivery: Delivery, sink: MemorySink
 ) -> None:
     sink.room = 0
-    outbox.put([A, B])
-    outbox.put([C])
+    delivery.put([A, B])
+    delivery.put([C])
     for room in (1, 0, None):
         sink.room = room
-        outbox.drain()
-    outbox.drain()
+        delivery.drain()
+    delivery.drain()
     assert ids(sink.records) == ["A", "B", "C"]
-    assert outbox.is_empty
+    assert delivery.is_empty
 
 
-def test_a_drain_with_nothing_to_do_waits(outbox: Outbox, runtime: Runtime) -> None:
+def test_a_drain_with_nothing_to_do_waits(delivery: Delivery, runtime: Runtime) -> None:
     before_s = runtime.clock.monotonic()
-    outbox.drain()
+    delivery.drain()
     assert runtime.clock.monotonic() > before_s
 
 
@@ -97,42 +97,42 @@ def test_what_a_former_process_left_is_sent_before_anything_newer(
     sink: MemorySink, spool: Spool, runtime: Runtime
 ) -> None:
     spool.append([A])
-    outbox = Outbox(sink=sink, spool=spool, runtime=runtime)
-    outbox.put([B])
-    outbox.drain()
-    outbox.drain()
+    delivery = Delivery(sink=sink, spool=spool, runtime=runtime)
+    delivery.put([B])
+    delivery.drain()
+    delivery.drain()
     assert ids(sink.records) == ["A", "B"]
 
 
 def test_a_producer_beyond_repair_ends_the_process_but_not_the_records(
-    outbox: Outbox, sink: MemorySink, spool: Spool, runtime: Runtime
+    delivery: Delivery, sink: MemorySink, spool: Spool, runtime: Runtime
 ) -> None:
     sink.is_broken = True
     with pytest.raises(FatalError):
-        outbox.put([A])
+        delivery.put([A])
     with pytest.raises(FatalError):
-        outbox.drain()
+        delivery.drain()
     healthy = MemorySink()
-    Outbox(sink=healthy, spool=spool, runtime=runtime).drain()
+    Delivery(sink=healthy, spool=spool, runtime=runtime).drain()
     assert ids(healthy.records) == ["A"]
 
 
 def test_partitions_are_asked_for_once_and_only_when_kafka_is_thought_to_answer(
-    outbox: Outbox, sink: MemorySink
+    delivery: Delivery, sink: MemorySink
 ) -> None:
     sink.room = 0
-    assert outbox.partitions() is None
-    outbox.put([A])
+    assert delivery.partitions() is None
+    delivery.put([A])
     sink.room = None
-    assert outbox.partitions() is None
-    outbox.drain()
-    assert outbox.partitions() == 2
+    assert delivery.partitions() is None
+    delivery.drain()
+    assert delivery.partitions() == 2
     sink.room = 0
-    assert outbox.partitions() == 2
+    assert delivery.partitions() == 2
 
 
 def test_metrics_count_what_was_acknowledged(
-    outbox: Outbox, sink: MemorySink, runtime: Runtime
+    delivery: Delivery, sink: MemorySink, runtime: Runtime
 ) -> None:
     poison = OutgoingRecord(
         topic="raw.dlq",
@@ -142,11 +142,11 @@ def test_metrics_count_what_was_acknowledged(
         headers=error_headers(InvalidMessageError("bad_fee", "negative")),
     )
     sink.room = 1
-    outbox.put([A, B, poison, tick("raw", 0, 5)])
+    delivery.put([A, B, poison, tick("raw", 0, 5)])
     assert sample(runtime, "transactions_published_total") == 1
     assert (sample(runtime, "spool_bytes") or 0) > 0
     sink.room = None
-    outbox.drain()
+    delivery.drain()
     assert sample(runtime, "transactions_published_total") == 2
     assert sample(runtime, "spool_bytes") == 0
     assert sample(runtime, "dlq_records_total", reason="bad_fee") == 1
@@ -156,17 +156,17 @@ def test_metrics_count_what_was_acknowledged(
 
 
 def test_an_outage_is_logged_when_it_begins_and_when_it_is_over(
-    outbox: Outbox, sink: MemorySink
+    delivery: Delivery, sink: MemorySink
 ) -> None:
     sink.room = 0
     with capture_logs() as logs:
-        outbox.put([A])
-        outbox.put([B])
+        delivery.put([A])
+        delivery.put([B])
         for _ in range(3):
-            outbox.drain()
+            delivery.drain()
         sink.room = None
-        outbox.drain()
-        outbox.drain()
+        delivery.drain()
+        delivery.drain()
     assert [entry["event"] for entry in logs] == ["kafka_refused", "spool_drained"]
 
 
@@ -183,41 +183,41 @@ class SlowSink(MemorySink):
 
 
 @pytest.fixture
-def slow(spool: Spool, runtime: Runtime) -> Iterator[tuple[Outbox, SlowSink]]:
+def slow(spool: Spool, runtime: Runtime) -> Iterator[tuple[Delivery, SlowSink]]:
     sink = SlowSink()
-    yield Outbox(sink=sink, spool=spool, runtime=runtime, patience_s=0.01), sink
+    yield Delivery(sink=sink, spool=spool, runtime=runtime, patience_s=0.01), sink
     sink.go_on.set()
 
 
 def test_a_poll_does_not_wait_for_a_slow_kafka_and_nothing_is_sent_twice(
-    slow: tuple[Outbox, SlowSink],
+    slow: tuple[Delivery, SlowSink],
 ) -> None:
-    outbox, sink = slow
-    outbox.put([A, B])
-    outbox.put([C])
-    assert not outbox.is_empty
+    delivery, sink = slow
+    delivery.put([A, B])
+    delivery.put([C])
+    assert not delivery.is_empty
     sink.go_on.set()
-    outbox.drain()
-    outbox.drain()
-    outbox.put([D])
-    while not outbox.is_empty:
-        outbox.drain()
+    delivery.drain()
+    delivery.drain()
+    delivery.put([D])
+    while not delivery.is_empty:
+        delivery.drain()
     assert ids(sink.records) == ["A", "B", "C", "D"]
 
 
 def test_what_a_slow_kafka_refuses_in_the_end_is_sent_again_in_its_place(
-    slow: tuple[Outbox, SlowSink],
+    slow: tuple[Delivery, SlowSink],
 ) -> None:
-    outbox, sink = slow
-    outbox.put([A, B])
-    outbox.put([C])
+    delivery, sink = slow
+    delivery.put([A, B])
+    delivery.put([C])
     sink.room = 1
     sink.go_on.set()
-    outbox.drain()
+    delivery.drain()
     assert ids(sink.records) == ["A"]
     sink.room = None
-    outbox.drain()
-    outbox.drain()
+    delivery.drain()
+    delivery.drain()
     assert ids(sink.records) == ["A", "B", "C"]
 
 
@@ -230,8 +230,8 @@ def test_a_slow_kafka_and_a_full_disk_leave_no_batch_behind(
 
     sink = SlowSink()
     with FullDisk(tmp_path / "full.sqlite") as spool:
-        outbox = Outbox(sink=sink, spool=spool, runtime=runtime, patience_s=0.01)
+        delivery = Delivery(sink=sink, spool=spool, runtime=runtime, patience_s=0.01)
         with pytest.raises(SpoolError):
-            outbox.put([A])
-        assert outbox.is_empty
+            delivery.put([A])
+        assert delivery.is_empty
         sink.go_on.set()

@@ -1,0 +1,62 @@
+import asyncio
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+from tests.unit.services.api.conftest import MemoryStore
+from txfeatures.process.clock import ManualClock
+from txfeatures.process.runtime import Runtime
+from txfeatures_api.feed_clock import FeedClock
+from txfeatures_api.routes import create_app
+from txfeatures_api.rows import Rows
+from txfeatures_api.shared_reads import SharedReads
+
+
+@pytest.fixture
+def app(store: MemoryStore, clock: ManualClock, runtime: Runtime) -> FastAPI:
+    rows = Rows(store, reads=SharedReads(cache_s=0, clock=clock, threads=2), lookback_minutes=9)
+    app = create_app(rows=rows, feed_clock=FeedClock(), runtime=runtime)
+    app.get("/answer")(lambda: Response("body", headers={"ETag": '"1"'}))
+    return app
+
+
+def request(app: FastAPI, method: str, path: str) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            return await client.request(method, path)
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/answer", 200),
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/docs", 200),
+        ("/openapi.json", 200),
+        ("/features/latest", 503),
+        ("/features/2024-10-19 10:49:00", 503),
+        ("/features?limit=0", 422),
+        ("/nothing", 404),
+    ],
+)
+def test_head_is_answered_as_get_without_the_body(app: FastAPI, path: str, status: int) -> None:
+    got, head = request(app, "GET", path), request(app, "HEAD", path)
+    assert (head.status_code, head.content) == (status, b"")
+    assert head.headers == got.headers
+
+
+def test_the_metrics_answer_head_too(app: FastAPI) -> None:
+    head = request(app, "HEAD", "/metrics")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_head_is_counted_with_its_route(app: FastAPI, runtime: Runtime) -> None:
+    request(app, "HEAD", "/healthz")
+    labels = {"route": "/healthz", "status": "200"}
+    assert runtime.metrics.registry.get_sample_value("txf_api_requests_total", labels) == 1
