@@ -9,7 +9,7 @@ import pytest
 from tests.compose.conftest import StartCompose
 from tests.compose.stack import REPLAY, SCALE, Compose
 from tests.support import oracle
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import RECORDING
 from txfeatures.process.settings import SERVICES
 
 pytestmark = [pytest.mark.integration, pytest.mark.compose, pytest.mark.timeout(1800)]
@@ -48,18 +48,17 @@ def test_up_serves_the_latest_row_and_stop_ends_every_service_in_order(
 def test_sigkill_of_each_container_in_turn_changes_no_row_and_archives_nothing_twice(
     start: StartCompose,
 ) -> None:
-    recording = shared_data(BLOCK)
-    stack = start("replay", REPLAY, recording=recording)
+    stack = start("replay", REPLAY, recording=RECORDING)
     for number, victim in enumerate(VICTIMS, start=1):
         # The source has no memory of its progress and replays the recording from its beginning.
-        stack.wait_until(partial(has_shown, stack, 300 * number))
+        stack.wait_until(partial(has_shown, stack, 40 * number))
         stack.crash(victim)
     for container in VICTIMS:
         stack.wait_until(partial(is_healthy, stack, container))
     stack.drain()
-    assert stack.totals() == oracle.minutes(recording)
+    assert stack.totals() == oracle.minutes(RECORDING)
     assert stack.archived_hashes() == Counter(
-        str(tx["hash"]) for tx in oracle.transactions(recording)
+        str(tx["hash"]) for tx in oracle.transactions(RECORDING)
     )
     stack.wait_until(partial(has_latest, stack))
     assert stack.get("/features/latest?final=true").json()["is_final"] == 1
@@ -69,18 +68,17 @@ def test_sigkill_of_each_container_in_turn_changes_no_row_and_archives_nothing_t
     "COMPOSE_SCALE" not in os.environ, reason="three of each take minutes; make compose-test"
 )
 def test_three_brokers_and_three_workers_each_outlive_one_of_each(start: StartCompose) -> None:
-    recording = shared_data(BLOCK)
-    stack = start("scale", REPLAY, env_file=SCALE, recording=recording)
+    stack = start("scale", REPLAY, env_file=SCALE, recording=RECORDING)
     internal = {"__consumer_offsets", "__transaction_state"}
     replicas = stack.replicas()
     assert internal < replicas.keys()
     assert all(counts == {3} for counts in replicas.values()), replicas
     for number, victim in enumerate(("kafka-2", "dedup-2", "aggregator-3", "kafka-3"), start=1):
-        stack.wait_until(partial(has_shown, stack, 300 * number))
+        stack.wait_until(partial(has_shown, stack, 40 * number))
         stack.crash(victim)
         stack.wait_until(partial(is_healthy, stack, victim))
     stack.drain()
-    assert stack.totals() == oracle.minutes(recording)
+    assert stack.totals() == oracle.minutes(RECORDING)
     assert stack.archived_hashes() == Counter(
-        str(tx["hash"]) for tx in oracle.transactions(recording)
+        str(tx["hash"]) for tx in oracle.transactions(RECORDING)
     )

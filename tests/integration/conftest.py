@@ -20,7 +20,7 @@ from txfeatures_local.demo.export import read_rows
 from txfeatures_local.demo.plan import HOST, REGION, Plan, Source
 from txfeatures_local.demo.stack import Stack
 from txfeatures_local.source.endpoint import Status
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 
 DRAIN_TIMEOUT_S = 400.0
 LOOK_S = 0.2

@@ -17,7 +17,7 @@ import pytest
 from kafka_local.ports import free_port
 
 from tests.support import oracle
-from tests.support.shared_data import BLOCK, REPOSITORY, shared_data
+from tests.support.shared_data import RECORDED, RECORDING, REPOSITORY
 from txfeatures.process.clock import SystemClock
 
 pytestmark = pytest.mark.integration
@@ -83,20 +83,20 @@ def is_listening(port: int) -> bool:
 
 
 def test_a_replay_until_drained_exports_the_oracles_rows_and_a_training_set(folder: Path) -> None:
-    recording, rows = shared_data(BLOCK), folder / "rows.ndjson"
+    rows = folder / "rows.ndjson"
     training_set = folder / "set.parquet"
     demo = RunningDemo(
         folder,
-        *("--source", "replay", "--file", str(recording), "--clock", "poll"),
+        *("--source", "replay", "--file", str(RECORDING), "--clock", "poll"),
         *("--until", "drained", "--export", str(rows), "--dataset", str(training_set)),
     )
     code, out, err = demo.end()
     assert code == 0, out + err
-    assert "drained: 4,863 transactions in 15 final rows" in out
+    assert f"drained: {RECORDED} transactions in 15 final rows" in out
     exported = [json.loads(line) for line in rows.read_text().splitlines()]
     assert {
         row["tx_minute"]: (row["total_nb_trx_1min"], row["total_fee_1min"]) for row in exported
-    } == oracle.minutes(recording)
+    } == oracle.minutes(RECORDING)
     assert f"{training_set}: 15 minutes, 0 of them gaps\n" in out
     learned = pq.read_table(training_set).to_pylist()
     assert [{name: row[name] for name in row if name != "is_gap"} for row in learned] == exported

@@ -12,7 +12,7 @@ from kafka_local.ports import free_port
 
 from tests.integration.conftest import Pipeline
 from tests.notebooks.running import ENVIRONMENT
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import RECORDING
 from txfeatures.domain.features import RECORD_IDENTIFIER, minute_name, minute_start_s
 from txfeatures.domain.model import MINUTE_S, Row
 from txfeatures.process import aws
@@ -20,7 +20,7 @@ from txfeatures.process.clock import SystemClock
 from txfeatures_local.demo.plan import Plan, Source
 from txfeatures_local.demo.stack import Stack
 from txfeatures_local.demo.training_set import write_training_set
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,7 @@ def installed() -> None:
 
 @pytest.fixture(scope="session")
 def replay(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
-    plan = Plan(
-        source=Source.REPLAY, file=shared_data(BLOCK), clock=ClockMode.POLL, port=free_port()
-    )
+    plan = Plan(source=Source.REPLAY, file=RECORDING, clock=ClockMode.POLL, port=free_port())
     stack = Stack(
         plan=plan,
         directory=tmp_path_factory.mktemp("stack"),

@@ -1,4 +1,4 @@
-"""The whole logic, from raw to rows, on real transactions received by several pollers."""
+"""The whole logic, from raw to rows, on recorded transactions received by several pollers."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ import pytest
 from tests.properties.drive import Folding, Merging, batches, record
 from tests.properties.feeds import closing, rules
 from tests.properties.oracle import Moment, Times, last_revisions
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import RECORDING
 from txfeatures.domain.features import minute_name
 from txfeatures.domain.model import Heartbeat, PartitionUpdate
 from txfeatures.domain.topics import RAW
@@ -29,7 +29,7 @@ Arrivals = list[tuple[int, Moment]]
 @pytest.fixture(scope="module")
 def arrivals() -> Arrivals:
     found = []
-    with gzip.open(shared_data(BLOCK), "rt", encoding="utf-8") as lines:
+    with gzip.open(RECORDING, "rt", encoding="utf-8") as lines:
         for line in lines:
             arrival = json.loads(line)
             tx, polled_s = arrival["tx"], int(arrival["arrived_at"]) + 1
@@ -90,7 +90,7 @@ def updates_of(partition: int, log: list[Moment], random: Random) -> list[Partit
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_features_of_a_real_block_equal_the_oracle(arrivals: Arrivals, seed: int) -> None:
+def test_the_features_of_a_recording_equal_the_oracle(arrivals: Arrivals, seed: int) -> None:
     random = Random(seed)
     logs = raw_logs(arrivals, random)
     lanes = [updates_of(p, log, random)[::-1] for p, log in enumerate(logs)]

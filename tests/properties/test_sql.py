@@ -15,7 +15,7 @@ from pyarrow import BufferReader
 
 from tests.properties.feeds import FEES_SAT, HOSTILE, RESTS
 from tests.support import oracle
-from tests.support.shared_data import BLOCK, HUGE, shared_data
+from tests.support.shared_data import BLOCK, HUGE, RECORDING, shared_data
 from txfeatures.archive import schema
 from txfeatures.domain import features, wire
 from txfeatures.domain.errors import InvalidMessageError
@@ -118,13 +118,14 @@ def test_sql_finds_the_bucket_of_every_fee_rate(
     assert selected(values) == folded(values)
 
 
-@pytest.mark.parametrize("recording", [BLOCK, HUGE])
-def test_sql_the_fold_and_the_oracle_agree_on_real_transactions(
+@pytest.mark.parametrize("recording", [RECORDING.name, BLOCK, HUGE])
+def test_sql_the_fold_and_the_oracle_agree_on_recorded_transactions(
     selected: Select, recording: str
 ) -> None:
     found: list[dict[str, Any]] = []
     values = []
-    with gzip.open(shared_data(recording), "rt", encoding="utf-8") as lines:
+    path = RECORDING if recording == RECORDING.name else shared_data(recording)
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             found.append(json.loads(line)["tx"])
             values.append(json.dumps(found[-1]).encode())

@@ -30,7 +30,7 @@ from txfeatures_local.demo.stack import Stack, StoppedError
 from txfeatures_local.demo.terminal import foreground
 from txfeatures_local.demo.training_set import write_training_set
 from txfeatures_local.source.endpoint import Status
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 from txfeatures_poller.settings import Settings as PollerSettings
 from txfeatures_poller.source import HttpSource, PollFailedError
 

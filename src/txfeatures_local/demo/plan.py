@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from txfeatures.domain.errors import FatalError
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 
 REGION = "eu-west-1"
 TRAINING_SET = Path("training-set.parquet")

@@ -6,7 +6,7 @@ fails (:mod:`txfeatures_local.source.faults`).
 """
 
 from txfeatures_local.source.faults import Faults
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 from txfeatures_local.source.server import SourceServer
 from txfeatures_local.source.simulation import simulate
 

@@ -11,7 +11,7 @@ from txfeatures.archive.recording import read
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import SystemClock
 from txfeatures_local.source import faults
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 from txfeatures_local.source.server import SourceServer
 from txfeatures_local.source.simulation import simulate
 

@@ -8,7 +8,7 @@ import msgspec
 from txfeatures.archive.recording import Arrival
 from txfeatures_local.source.faults import JSON, Answer, Faults
 from txfeatures_local.source.feed import Feed
-from txfeatures_local.source.feed_clock import FeedClock
+from txfeatures_local.source.replay_clock import ReplayClock
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,14 +52,14 @@ class Endpoint:
         self,
         arrivals: Iterator[Arrival],
         *,
-        start_clock: Callable[[float], FeedClock],
+        start_clock: Callable[[float], ReplayClock],
         faults: Faults,
     ) -> None:
         self._arrivals = arrivals
         self._start_clock = start_clock
         self._faults = faults
         self._lock = threading.Lock()
-        self._started: tuple[Feed, FeedClock] | None = None
+        self._started: tuple[Feed, ReplayClock] | None = None
         self._served = 0
         self._errors = 0
 

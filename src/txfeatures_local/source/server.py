@@ -20,10 +20,10 @@ import msgspec
 from txfeatures.archive.recording import Arrival
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import Clock
-from txfeatures_local.source import feed_clock
+from txfeatures_local.source import replay_clock
 from txfeatures_local.source.endpoint import Endpoint, Status
 from txfeatures_local.source.faults import JSON, Answer, Faults
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 
 _FEED_PATH = "/unconfirmed-transactions"
 _STATUS_PATH = "/_local/status"
@@ -82,10 +82,10 @@ class SourceServer:
         port: int = 0,
         faults: Faults | None = None,
     ) -> None:
-        feed_clock.check_speed(speed)
+        replay_clock.check_speed(speed)
         self._endpoint = Endpoint(
             arrivals,
-            start_clock=partial(feed_clock.start, clock_mode, clock=clock, speed=speed),
+            start_clock=partial(replay_clock.start, clock_mode, clock=clock, speed=speed),
             faults=faults or Faults(),
         )
         self._clock = clock

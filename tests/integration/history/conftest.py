@@ -5,7 +5,7 @@ from featurestore_local import LocalAws
 
 from tests.integration.history.account import Account
 from tests.integration.history.replay import final_rows, replayed
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import RECORDING
 from txfeatures.process import aws
 
 
@@ -29,7 +29,7 @@ def account(request: pytest.FixtureRequest) -> Iterator[Account]:
 @pytest.fixture
 def replay(account: Account) -> Account:
     """An account in which the services have archived and stored a replay."""
-    logs = replayed(shared_data(BLOCK))
+    logs = replayed(RECORDING)
     account.archive([record for log in logs for record in log if record.key is not None])
     for row in final_rows(logs):
         account.put(row, "OnlineStore", "OfflineStore")

@@ -5,7 +5,7 @@ from tests.integration.history.account import AWS, Account, corrupt_object, flus
 from tests.integration.history.commands import audited, command
 from tests.integration.history.replay import PARTITIONS
 from tests.support import oracle
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import RECORDED, RECORDING
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.reading import live_objects
 from txfeatures.process import aws
@@ -19,8 +19,8 @@ def test_audit_finds_nothing_after_a_replay_and_names_each_planted_corruption(
     code, report = audited("--complete")
     assert report["findings"] == []
     assert code == 0
-    assert report["transactions"] == 4863
-    assert report["minutes"] == len(oracle.minutes(shared_data(BLOCK)))
+    assert report["transactions"] == RECORDED
+    assert report["minutes"] == len(oracle.minutes(RECORDING))
     assert report["objects"] == 2 * PARTITIONS  # of two hours
 
     damaged = live_objects(replay.bucket)[1].key
@@ -46,8 +46,7 @@ def test_audit_finds_nothing_after_a_replay_and_names_each_planted_corruption(
 def test_audit_after_a_replay_of_the_whole_pipeline_finds_nothing_and_then_what_was_planted(
     start: StartPipeline,
 ) -> None:
-    recorded = shared_data(BLOCK)
-    pipeline = start(recorded)
+    pipeline = start(RECORDING)
     pipeline.drain()
     with pytest.MonkeyPatch.context() as environ:
         for name, value in pipeline.stack.environment().items():
@@ -58,8 +57,8 @@ def test_audit_after_a_replay_of_the_whole_pipeline_finds_nothing_and_then_what_
         code, report = audited("--complete", "--kafka")
         assert report["findings"] == []
         assert code == 0
-        assert report["transactions"] == 4863
-        assert [stage["given"] for stage in report["stages"]] == [4863, 4863]
+        assert report["transactions"] == RECORDED
+        assert [stage["given"] for stage in report["stages"]] == [RECORDED, RECORDED]
 
         s3, runtime = aws.s3(AWS), aws.feature_store(AWS)
         damaged = live_objects(S3Bucket(s3, AWS.bucket))[0].key

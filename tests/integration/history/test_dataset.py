@@ -6,7 +6,7 @@ import pytest
 from tests.integration.history.account import Account
 from tests.integration.history.commands import command
 from tests.support import oracle
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import RECORDING
 from txfeatures.domain.features import EVENT_TIME
 
 pytestmark = pytest.mark.integration
@@ -36,9 +36,8 @@ def test_a_dataset_knows_only_what_was_known_at_the_time(replay: Account, tmp_pa
 def test_a_recording_backfilled_into_an_iceberg_group_makes_the_training_set_of_the_oracle(
     account: Account, tmp_path: Path
 ) -> None:
-    recorded = shared_data(BLOCK)
     result = command(
-        "backfill", "--from", str(recorded), "--state", str(tmp_path / "state.json"),
+        "backfill", "--from", str(RECORDING), "--state", str(tmp_path / "state.json"),
         "--rows-per-s", "1000",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -50,4 +49,4 @@ def test_a_recording_backfilled_into_an_iceberg_group_makes_the_training_set_of_
     assert {
         row["tx_minute"]: (row["total_nb_trx_1min"], row["total_fee_1min"])
         for row in pq.read_table(out).to_pylist()
-    } == oracle.minutes(recorded)
+    } == oracle.minutes(RECORDING)

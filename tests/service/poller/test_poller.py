@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.memory_sink import MemorySink, body, ids, tx, tx_hash
 from tests.support.scripted_source import Reply, ScriptedServer
-from tests.support.shared_data import ERROR_BODIES, shared_data
+from tests.support.shared_data import ERROR_BODIES, RECORDING
+from txfeatures.archive.recording import read
 from txfeatures.domain import wire
 from txfeatures.domain.model import Heartbeat
 from txfeatures.process.clock import ManualClock, SystemClock
@@ -163,7 +164,8 @@ def test_a_429_delays_the_next_poll_as_it_asks(
 
 
 def test_a_recorded_answer_is_published_whole_and_byte_for_byte(poller: Poller) -> None:
-    recorded = shared_data("recorded/unconfirmed_2024-10-16_100tx.json").read_bytes()
+    txs = [bytes(arrival.tx) for arrival in read(RECORDING)][:-101:-1]
+    recorded = b'{"txs":[' + b",".join(txs) + b"]}"
     poller.see(Reply(body=recorded), Reply(body=recorded))
     assert poller.published() == [item["hash"] for item in json.loads(recorded)["txs"]]
     for record in poller.sink.of("raw"):
@@ -173,7 +175,7 @@ def test_a_recorded_answer_is_published_whole_and_byte_for_byte(poller: Poller) 
 
 @pytest.mark.parametrize("status", [200, 429])
 def test_every_recorded_error_costs_one_poll(poller: Poller, status: int) -> None:
-    lines = shared_data(ERROR_BODIES).read_bytes().splitlines()
+    lines = ERROR_BODIES.read_bytes().splitlines()
     errors = [json.loads(line)["body"].encode() for line in lines]
     poller.see(*(Reply(status=status, body=error) for error in errors), Reply(body=body(tx(1))))
     assert [h.is_alive for h in poller.heartbeats()] == [False] * len(errors) + [True]

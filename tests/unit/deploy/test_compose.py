@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kafka_local.properties import broker_properties
+from kafka_local.properties import Address, broker_properties
 
 from docs.generate import READERS
 from tests.support.shared_data import REPOSITORY
@@ -105,7 +105,8 @@ def test_images_bear_the_version_of_the_project() -> None:
 
 
 def test_the_brokers_take_what_the_embedded_one_takes() -> None:
-    embedded = broker_properties(port=1, controller_port=2, overrides={})
+    address = Address(port=1, controller_port=2, internal_port=1)
+    embedded = broker_properties(address, overrides={})
     given = {
         name.removeprefix("KAFKA_").lower().replace("_", "."): value
         for name, value in environment("docker-compose.yml", "kafka").items()

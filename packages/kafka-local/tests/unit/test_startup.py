@@ -5,26 +5,34 @@ import pytest
 
 from kafka_local import startup
 from kafka_local.clock import Clock, ManualClock
+from kafka_local.errors import LocalKafkaError
 from kafka_local.java import Java
 
 
 class FakeNode:
-    """A node that writes the startup cache at its end, as Java does, or forgets to."""
+    """A node that writes the startup cache when it stops, as Java does, or fails to."""
 
     starts = 0
     writes = True
+    serves = True
 
-    def __init__(
-        self, java: Java, data_dir: Path, properties: Mapping[str, str], clock: Clock
-    ) -> None:
+    def __init__(self, data_dir: Path, clock: Clock) -> None:
+        pass
+
+    def launch(self, java: Java, properties: Mapping[str, str], *, cluster_id: str) -> None:
+        type(self).starts += 1
         self._output = Path(java.options[-1].removeprefix("-XX:AOTCacheOutput="))
 
-    def start(self, *, port: int, controller_port: int) -> None:
-        type(self).starts += 1
+    def wait_until_serving(self, port: int) -> None:
+        if not self.serves:
+            raise LocalKafkaError("Kafka ended while it started")
 
     def stop(self, grace_s: float) -> None:
         if self.writes:
             self._output.write_bytes(b"cache")
+
+    def kill(self) -> None:
+        type(self).starts -= 1
 
 
 @pytest.fixture
@@ -68,6 +76,15 @@ def test_a_java_that_writes_no_cache_only_starts_slower(
 ) -> None:
     node.writes = False
     assert startup.with_startup_cache(java, tmp_path, ManualClock()) == java
+
+
+def test_a_broker_that_does_not_serve_is_ended_and_only_makes_starts_slower(
+    node: type[FakeNode], java: Java, tmp_path: Path
+) -> None:
+    node.serves = False
+    assert startup.with_startup_cache(java, tmp_path, ManualClock()) == java
+    assert node.starts == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"a.jar"}
 
 
 def test_a_cache_directory_that_takes_no_files_only_makes_starts_slower(

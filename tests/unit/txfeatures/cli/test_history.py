@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.support import oracle
-from tests.support.shared_data import BLOCK, shared_data
+from tests.support.shared_data import RECORDING
 from txfeatures.cli.backfill import backfill
 from txfeatures.cli.dataset import dataset
 from txfeatures.cli.history import choose_span
@@ -36,10 +36,9 @@ def totals(path: Path) -> dict[str, tuple[int, int]]:
 
 def test_a_recording_is_backfilled_into_a_file_as_the_oracle_says(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
-    recording = shared_data(BLOCK)
-    result = command("backfill", "--from", str(recording), "--to", str(out))
+    result = command("backfill", "--from", str(RECORDING), "--to", str(out))
     assert result.exit_code == 0, result.output
-    assert totals(out) == oracle.minutes(recording)
+    assert totals(out) == oracle.minutes(RECORDING)
     assert "15 rows written for 15 minutes" in result.stdout
     assert list(tmp_path.iterdir()) == [out]
 
@@ -48,7 +47,7 @@ def test_a_recording_is_backfilled_into_a_file_as_the_oracle_says(tmp_path: Path
 def test_a_recording_makes_a_training_set(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
     result = command(
-        "dataset", "--source", str(shared_data(BLOCK)), "--out", str(out),
+        "dataset", "--source", str(RECORDING), "--out", str(out),
         "--start", "2024-10-19 10:45", "--end", "2024-10-19T10:55:00Z",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -73,7 +72,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], words: 
 
 
 def test_a_file_of_another_kind_is_refused() -> None:
-    result = command("backfill", "--from", str(shared_data(BLOCK)), "--to", "x.csv")
+    result = command("backfill", "--from", str(RECORDING), "--to", "x.csv")
     assert "ends in .parquet" in str(result.exception)
 
 

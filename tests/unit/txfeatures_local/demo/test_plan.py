@@ -5,7 +5,7 @@ import pytest
 
 from txfeatures.domain.errors import FatalError
 from txfeatures_local.demo.plan import Addresses, Plan, Source, Until, environment
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 
 LOCAL = Addresses(kafka="k:1", aws="http://a", source="http://s/feed", api="http://api")
 

@@ -7,10 +7,10 @@ import pytest
 from txfeatures.archive.recording import Arrival
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import ManualClock
-from txfeatures_local.source import faults, feed_clock
+from txfeatures_local.source import faults, replay_clock
 from txfeatures_local.source.endpoint import Endpoint, Status
 from txfeatures_local.source.faults import Fault, Faults
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 
 MakeArrival = Callable[..., Arrival]
 
@@ -24,7 +24,7 @@ def endpoint(
 ) -> Endpoint:
     return Endpoint(
         iter(arrivals),
-        start_clock=partial(feed_clock.start, mode, clock=clock or ManualClock(), speed=10),
+        start_clock=partial(replay_clock.start, mode, clock=clock or ManualClock(), speed=10),
         faults=Faults(script=script),
     )
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shared_data import shared_data
+from tests.support.shared_data import ERROR_BODIES
 from txfeatures.domain.errors import FatalError
 from txfeatures_local.source import faults
 from txfeatures_local.source.faults import Faults, read_errors, reply, too_many_requests
@@ -61,8 +61,8 @@ def test_recorded_errors_are_given_as_recorded(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_the_real_recorded_errors_are_read() -> None:
-    answers = [fault(GOOD) for fault in read_errors(shared_data("recorded/error_bodies.ndjson"))]
+def test_a_file_of_recorded_errors_is_read() -> None:
+    answers = [fault(GOOD) for fault in read_errors(ERROR_BODIES)]
     assert [answer.status for answer in answers] == [429, 429, 403, 522, 200, 404]
 
 

@@ -9,13 +9,13 @@ import httpx
 import msgspec
 import pytest
 
-from tests.support.shared_data import shared_data
+from tests.support.shared_data import HUGE, RECORDED, RECORDING, shared_data
 from txfeatures.archive.recording import Arrival, read
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import ManualClock
 from txfeatures_local.source import faults
 from txfeatures_local.source.faults import Faults
-from txfeatures_local.source.feed_clock import ClockMode
+from txfeatures_local.source.replay_clock import ClockMode
 from txfeatures_local.source.server import SourceServer
 
 MakeArrival = Callable[..., Arrival]
@@ -216,13 +216,12 @@ def test_a_recording_that_breaks_half_way_stops_the_server_and_says_why(
     assert "Line 3 of the recording" in str(server.failure)
 
 
-def test_a_real_recording_is_shown_whole_in_order_and_byte_for_byte(client: httpx.Client) -> None:
-    path = shared_data("replay/block866342.ndjson.gz")
-    lines = gzip.decompress(path.read_bytes()).splitlines()
+def test_a_recording_is_shown_whole_in_order_and_byte_for_byte(client: httpx.Client) -> None:
+    lines = gzip.decompress(RECORDING.read_bytes()).splitlines()
     recorded = {line[line.index(b'"tx":') + 5 : -1] for line in lines}
     mixed_in = Faults(rate=0.2, seed=3)
     seen: set[bytes] = set()
-    with SourceServer(read(path), clock=ManualClock(), faults=mixed_in) as server:
+    with SourceServer(read(RECORDING), clock=ManualClock(), faults=mixed_in) as server:
         while not client.get(server.status_url).json()["exhausted"]:
             try:
                 txs = msgspec.json.decode(client.get(server.url).content, type=Body).txs
@@ -233,14 +232,14 @@ def test_a_real_recording_is_shown_whole_in_order_and_byte_for_byte(client: http
             assert len(txs) <= 100
             seen.update(bytes(tx) for tx in txs)
         status = client.get(server.status_url).json()
-    assert len(recorded) == status["transactions"] == 4863
+    assert len(recorded) == status["transactions"] == RECORDED
     assert seen == recorded
-    assert status["served"] == 848
+    assert status["served"] == 834
     assert status["errors"] > 100
 
 
 def test_a_transaction_of_four_megabytes_comes_whole(client: httpx.Client) -> None:
-    path = shared_data("replay/block367891_huge_tx.ndjson.gz")
+    path = shared_data(HUGE)
     largest = max((bytes(arrival.tx) for arrival in read(path)), key=len)
     assert len(largest) > 4_000_000
     with SourceServer(read(path), clock=ManualClock()) as server:

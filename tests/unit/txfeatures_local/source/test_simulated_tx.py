@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.shared_data import shared_data
+from tests.support.shared_data import ANSWER, shared_data
 from txfeatures_local.source.simulated_tx import (
     consolidation,
     mint_chain,
@@ -18,7 +18,7 @@ Tx = dict[str, Any]
 
 @pytest.fixture
 def recorded() -> list[Tx]:
-    path = shared_data("recorded/unconfirmed_2024-10-16_100tx.json")
+    path = shared_data(ANSWER)
     txs: list[Tx] = json.loads(path.read_bytes())["txs"]
     return txs
 

@@ -15,7 +15,7 @@ class ClockMode(StrEnum):
     REAL = "real"
 
 
-class FeedClock(Protocol):
+class ReplayClock(Protocol):
     """The feed's time, in epoch seconds of the recording."""
 
     def now_s(self) -> float:
@@ -62,7 +62,7 @@ class RealClock:
         return self.now_s()
 
 
-def start(mode: ClockMode, first_arrival_s: float, *, clock: Clock, speed: float) -> FeedClock:
+def start(mode: ClockMode, first_arrival_s: float, *, clock: Clock, speed: float) -> ReplayClock:
     """Start the feed's clock at the first arrival; ``speed`` concerns mode ``real`` only."""
     if mode is ClockMode.POLL:
         return PollClock(first_arrival_s)

@@ -2,7 +2,7 @@ import pytest
 
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import ManualClock
-from txfeatures_local.source.feed_clock import ClockMode, check_speed, start
+from txfeatures_local.source.replay_clock import ClockMode, check_speed, start
 
 
 def test_the_poll_clock_moves_one_second_an_answer_and_by_nothing_else() -> None:
