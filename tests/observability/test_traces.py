@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faust_microbatch import Batch
-from faust_microbatch.engine.records import Sendable
+from faust_microbatch import Batch, Sendable
 from opentelemetry.trace import StatusCode
 
 from tests.service.fs_writer.fakes import Archive, DeadLetters, FeatureStore, Log

@@ -50,6 +50,7 @@ def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics
             librdkafka=connection(settings.kafka),
         ),
         sensor=MetricsSensor(metrics),
+        effects=microbatch.own_process(),
     )
 
 

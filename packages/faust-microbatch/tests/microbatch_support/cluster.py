@@ -5,9 +5,8 @@ import os
 import random
 import signal
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -16,26 +15,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka_local.process import GuardedProcess
 
-from faust_microbatch.clock import SystemClock
-
-PATIENCE_S = 90.0
-LOOK_S = 0.05
+from microbatch_support.waiting import PATIENCE_S, wait_until
 
 DEDUP = Path(__file__).with_name("dedup_worker.py")
 STAGES = Path(__file__).with_name("stages_worker.py")
-
-
-def wait_until(is_true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
-    clock, never = SystemClock(), threading.Event()
-    deadline = clock.monotonic() + within_s
-    while not is_true():
-        assert clock.monotonic() < deadline, "took too long"
-        clock.wait(never, LOOK_S)
-
-
-def pause(seconds: float) -> None:
-    """Let a fault last; nothing is expected to happen in between."""
-    SystemClock().wait(threading.Event(), seconds)
 
 
 class Job:
@@ -105,6 +88,7 @@ class Job:
                 "target": self.target,
                 "partitions": self.partitions,
                 "pace_s": 0.0,
+                "own_process": False,
                 "librdkafka": self._librdkafka,
                 **settings,
             },

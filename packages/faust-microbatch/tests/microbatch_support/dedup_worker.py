@@ -14,7 +14,7 @@ from typing import Any
 import confluent_kafka
 import faust
 
-from faust_microbatch import Config, Sensor, create_app
+from faust_microbatch import Config, Sensor, create_app, own_process
 
 
 class Say(Sensor):
@@ -77,8 +77,9 @@ def main() -> None:
     datadir, pace_s = settings.pop("datadir"), settings.pop("pace_s")
     fail_at = settings.pop("fail_at", None)
     partitions = settings.pop("partitions")
+    effects = own_process() if settings.pop("own_process") else None
 
-    app = create_app(Config(**settings), sensor=Say(), datadir=datadir)
+    app = create_app(Config(**settings), sensor=Say(), effects=effects, datadir=datadir)
     seen = app.Table("seen", partitions=partitions)
 
     @app.agent(app.topic(source))

@@ -20,7 +20,7 @@ def main() -> None:
     logging.basicConfig(level="WARNING")
     source, target = settings.pop("source"), settings.pop("target")
     datadir = settings.pop("datadir")
-    del settings["pace_s"], settings["partitions"]
+    del settings["pace_s"], settings["partitions"], settings["own_process"]
 
     app = create_app(Config(**settings), sensor=Say(), datadir=datadir)
     sums = app.Table("sums", partitions=1)

@@ -39,8 +39,8 @@ class Committer:
 
     Args:
         producer: Makes the transactional producer.
-        metadata: Returns what tells the group's coordinator who we are; the offsets of a
-            worker that has lost its partitions are refused by it.
+        metadata: Returns the group's metadata; the coordinator refuses the offsets of a worker
+            that has lost its partitions.
         on_committed: Called in the committer's thread with the batches of each transaction.
         interval_s: How long finished batches are gathered into one transaction.
     """
@@ -78,7 +78,7 @@ class Committer:
         """Return for how long the transaction in progress has been going on; 0 if there is none.
 
         Calls into librdkafka can outlast their timeout, some for ever (its issues 5456 and
-        5511), so somebody else has to look at the clock.
+        5511), so another thread has to look at the clock.
         """
         began = self._began
         return 0.0 if began is None else self._clock.monotonic() - began
@@ -94,9 +94,10 @@ class Committer:
         return drained
 
     def stop(self) -> None:
-        """Commit what was put before and end the thread."""
+        """Commit what was put before and end the thread, which a crash ends without that."""
         self._inbox.put(None)
-        self._thread.join()
+        if not self._crash.happened:
+            self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -143,6 +144,7 @@ class Committer:
         ]
         began = self._began = self._clock.monotonic()
         for _ in range(MAX_ABORTS):
+            self._refuse_after_crash()
             try:
                 sent = self._transaction(batches, offsets)
             except KafkaException as error:
@@ -183,8 +185,13 @@ class Committer:
                 if not kafka_error(error).retriable():
                     raise
                 log.warning("%s is tried again: %s", operation.__name__, error)
+                self._refuse_after_crash()
             else:
                 return
+
+    def _refuse_after_crash(self) -> None:
+        if self._crash.happened:
+            raise CrashedError("nothing is committed after a crash")
 
     def _follow(self, batches: Sequence[Batch]) -> Mapping[Partition, int]:
         """Return the next offsets; a batch that does not follow the last one is refused."""
@@ -203,10 +210,10 @@ _NOT_OURS = {
     KafkaError.FENCED_INSTANCE_ID,
     KafkaError.REBALANCE_IN_PROGRESS,
 }
-"""The partitions belong to somebody else, or will in a moment."""
+"""The partitions belong to another worker, or will in a moment."""
 
 
 def kafka_error(error: KafkaException) -> KafkaError:
-    """Return what is inside."""
+    """Return the error inside an exception."""
     inside: KafkaError = error.args[0]
     return inside

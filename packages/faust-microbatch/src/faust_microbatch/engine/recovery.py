@@ -1,8 +1,8 @@
 """Tables from their changelogs.
 
 Read committed, up to the high watermark: a transaction that is still open when recovery
-starts hides what lies behind it, so the end is where records are written, not where they
-may be read yet. Whoever calls this has fenced the former owner: it can't commit any more.
+starts hides the records behind it, so the end is the last record written, not the last one
+that may be read yet. The caller has fenced the former owner: it can't commit any more.
 """
 
 import logging
@@ -22,8 +22,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from faust_microbatch.engine.config import Config
-from faust_microbatch.engine.memory import give_back
+from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.records import Partition
 from faust_microbatch.engine.stores import Store
 
@@ -43,13 +42,13 @@ class Restoration:
 
 
 def restore(
-    restorations: Sequence[Restoration], config: Config, *, give_up: threading.Event
+    restorations: Sequence[Restoration], clients: Clients, *, give_up: threading.Event
 ) -> int:
-    """Fill the stores; return how many records that took.
+    """Fill the stores; return the number of records read.
 
     Args:
-        restorations: What to restore.
-        config: How to reach the brokers.
+        restorations: Partitions of changelogs and their stores.
+        clients: Makes the clients.
         give_up: Set from another thread to stop early; the stores are then incomplete.
 
     Raises:
@@ -61,24 +60,21 @@ def restore(
         by_topic.setdefault(topic, {})[number] = each.store
     if not by_topic:
         return 0
-    admin = AdminClient(config.client())  # one for all: a login by token takes it a second
-    records = sum(
-        _restore_topic(topic, stores, config, admin, give_up) for topic, stores in by_topic.items()
+    admin = clients.admin()  # one for all: a login by token takes it a second
+    return sum(
+        _restore_topic(topic, stores, clients, admin, give_up) for topic, stores in by_topic.items()
     )
-    give_back()
-    return records
 
 
 def _restore_topic(
     topic: str,
     stores: Mapping[int, Store[Any]],
-    config: Config,
+    clients: Clients,
     admin: AdminClient,
     give_up: threading.Event,
 ) -> int:
     ends = _high_watermarks(topic, list(stores), admin, give_up)
-    # The client waits for more at the end of a partition; here its end is all we wait for.
-    consumer = Consumer({**config.reader(), "enable.partition.eof": True, "fetch.wait.max.ms": 10})
+    consumer = clients.reader()
     try:
         consumer.list_topics(topic, METADATA_TIMEOUT_S)  # or the first read waits half a second
         consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in sorted(stores)])
@@ -118,7 +114,7 @@ def _read(
 def _high_watermarks(
     topic: str, numbers: Sequence[int], admin: AdminClient, give_up: threading.Event
 ) -> dict[int, int]:
-    """Return where each partition ends, open transactions included; ask until it is told."""
+    """Return the end of each partition, open transactions included; retry until all are known."""
     ends: dict[int, int] = {}
     while len(ends) < len(numbers) and not give_up.is_set():
         missing = [TopicPartition(topic, number) for number in numbers if number not in ends]

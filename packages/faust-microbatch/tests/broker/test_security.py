@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import pytest
+
+from microbatch_support.needs import NEEDS_BROKER
+
+pytest.importorskip("kafka_local", reason=NEEDS_BROKER)
+
 from kafka_local import EmbeddedKafka, ListenerSecurity
 from kafka_local.certificates import Authority
 
-from microbatch_support.cluster import Job, wait_until
+from microbatch_support.cluster import Job
+from microbatch_support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
