@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 from faust_microbatch import Batch
+from faust_microbatch.testing import batch_of
 from structlog.testing import capture_logs
 
-from tests.support.batches import batch_of
 from txfeatures.domain import wire
 from txfeatures.domain.errors import FatalError, InvalidMessageError
 from txfeatures.domain.model import Record
@@ -45,7 +45,7 @@ def tick(offset: int) -> Record:
 
 
 def bury(dead_letters: DeadLetters, *records: Record, dead: int) -> Batch:
-    batch = batch_of(*records)
+    batch = batch_of("raw", records, partition=records[0].partition, offset=records[0].offset)
     dead_letters.bury(batch, [(one, ERROR) for one in batch.records[:dead]])
     return batch
 
@@ -84,7 +84,7 @@ def test_more_in_a_row_than_the_limit_stop_the_service_before_the_batch_is_sent(
 ) -> None:
     dead_letters = DeadLetters(limit=3, metrics=metrics)
     bury(dead_letters, record(1), record(2), dead=2)
-    batch = batch_of(record(3), record(4))
+    batch = batch_of("raw", [record(3), record(4)], partition=3, offset=3)
     with pytest.raises(FatalError, match="more than 3 records of raw in a row can't be read"):
         dead_letters.bury(batch, [(one, ERROR) for one in batch.records])
     assert batch.outbox.sends == []
