@@ -1,78 +1,17 @@
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, Message
 
-from faust_microbatch import Batch, Sensor
+from faust_microbatch import Batch, CrashedError, Sensor
 from faust_microbatch.clock import SystemClock
 from faust_microbatch.engine.budget import Budget
 from faust_microbatch.engine.fetcher import Fetcher
 from faust_microbatch.engine.records import Partition
+from microbatch_support.consumer import FakeConsumer
 from microbatch_support.fakes import Exit, failure, messages
 from microbatch_support.waiting import wait_until
-
-
-class FakeConsumer:
-    """A consumer whose reads and rebalances come from a script of calls."""
-
-    def __init__(self) -> None:
-        self.script: list[Callable[[], list[Message]]] = []
-        self.offsets: dict[Partition, int] = {}
-        self.assignments: list[dict[Partition, int]] = []
-        self.paused = False
-        self.committed_failures: list[BaseException] = []
-        self.is_closed = False
-
-    def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:
-        self.topics = topics
-        self.callbacks = callbacks
-
-    def give(self, *partitions: Partition) -> None:
-        """Let the next read bring an assignment."""
-        parts = [TopicPartition(*partition) for partition in partitions]
-        self.script.append(lambda: self.callbacks["on_assign"](self, parts) or [])
-
-    def take(self) -> None:
-        """Let the next read bring a revocation."""
-        self.script.append(lambda: self.callbacks["on_revoke"](self, []) or [])
-
-    def say(self, *found: Message) -> None:
-        """Let the next read bring messages."""
-        self.script.append(lambda: list(found))
-
-    def consume(self, _: int, timeout_s: float) -> list[Message]:
-        if self.script:
-            return self.script.pop(0)()
-        threading.Event().wait(timeout_s)
-        return []
-
-    def consumer_group_metadata(self) -> object:
-        return "me"
-
-    def committed(self, parts: Sequence[TopicPartition], _: float) -> list[TopicPartition]:
-        if self.committed_failures:
-            raise self.committed_failures.pop(0)
-        return [
-            TopicPartition(p.topic, p.partition, self.offsets.get((p.topic, p.partition), -1001))
-            for p in parts
-        ]
-
-    def assign(self, parts: Sequence[TopicPartition]) -> None:
-        self.assignments.append({(p.topic, p.partition): p.offset for p in parts})
-
-    def pause(self, _: Sequence[TopicPartition]) -> None:
-        self.paused = True
-
-    def resume(self, _: Sequence[TopicPartition]) -> None:
-        self.paused = False
-
-    def get_watermark_offsets(self, _: TopicPartition, *, cached: bool) -> tuple[int, int]:
-        return 0, 100
-
-    def close(self) -> None:
-        self.is_closed = True
 
 
 class Bench:
@@ -134,6 +73,18 @@ def test_partitions_are_read_from_their_committed_offsets(bench: Bench) -> None:
     bench.fetcher.start()
     wait_until(lambda: assignment(bench) == {("in", 0): 7, ("in", 1): -2})
     assert bench.assigned == [{("in", 0): 7, ("in", 1): None}]
+
+
+def test_an_answer_with_an_error_is_not_taken_for_a_partition_without_an_offset(
+    bench: Bench,
+) -> None:
+    bench.consumer.offsets = {("in", 0): 7, ("in", 1): 9}
+    bench.consumer.unanswered = [("in", 1), ("in", 1)]
+    bench.consumer.give(("in", 0), ("in", 1))
+    bench.fetcher.start()
+    wait_until(lambda: assignment(bench) == {("in", 0): 7, ("in", 1): 9})
+    assert bench.assigned == [{("in", 0): 7, ("in", 1): 9}]
+    assert bench.consumer.unanswered == []
 
 
 def test_nothing_is_read_before_the_former_owners_commits_are_resolved(bench: Bench) -> None:
@@ -249,3 +200,13 @@ def test_stopping_leaves_the_group() -> None:
     bench.fetcher.start()
     bench.fetcher.stop()
     assert bench.consumer.is_closed
+
+
+def test_after_a_crash_the_group_is_left_without_handing_anything_over(bench: Bench) -> None:
+    bench.consumer.give(("in", 0))
+    bench.fetcher.start()
+    wait_until(lambda: bool(assignment(bench)))
+    with pytest.raises(CrashedError):
+        bench.exit.crash("an agent failed")
+    wait_until(lambda: bench.consumer.is_closed)
+    assert bench.revocations == 0

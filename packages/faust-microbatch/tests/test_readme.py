@@ -1,3 +1,4 @@
+import re
 import runpy
 from pathlib import Path
 
@@ -6,10 +7,13 @@ from faust_microbatch.testing import TestDriver
 
 PACKAGE = Path(__file__).parents[1]
 EXAMPLE = PACKAGE / "examples" / "first_seen.py"
+BLOCKS = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
 
 
-def test_the_readme_shows_the_example_file() -> None:
-    assert f"```python\n{EXAMPLE.read_text()}```" in (PACKAGE / "README.md").read_text()
+def test_the_readme_shows_the_example_file_and_how_to_test_it() -> None:
+    example, test = BLOCKS
+    assert example == EXAMPLE.read_text()
+    exec(example + test, {"__name__": "readme"})
 
 
 def test_the_example_forwards_the_first_record_of_each_key_once() -> None:

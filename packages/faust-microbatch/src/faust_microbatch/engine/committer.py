@@ -100,16 +100,12 @@ class Committer:
             self._thread.join()
 
     def _run(self) -> None:
-        try:
+        with self._crash.on_error("the committer failed"):
             self._producer = self._make_producer()
             self._retry(self._producer.init_transactions)
             self._ready.set_result(None)
             while self._work():
                 pass
-        except CrashedError:
-            return
-        except BaseException as error:  # noqa: BLE001
-            self._crash("the committer failed", error)
 
     def _work(self) -> bool:
         """Gather and commit one transaction; return whether to go on."""
@@ -144,7 +140,6 @@ class Committer:
         ]
         began = self._began = self._clock.monotonic()
         for _ in range(MAX_ABORTS):
-            self._refuse_after_crash()
             try:
                 sent = self._transaction(batches, offsets)
             except KafkaException as error:
@@ -177,21 +172,22 @@ class Committer:
         self._retry(self._producer.abort_transaction)
 
     def _retry(self, operation: Callable[..., object], *arguments: object) -> None:
-        """Call until it succeeds or fails with an error that is not to be retried."""
+        """Call until it succeeds or fails with an error that is not to be retried.
+
+        Raises:
+            CrashedError: The worker has crashed; it must not commit any more.
+        """
         while True:
+            if self._crash.happened:
+                raise CrashedError(f"{operation.__name__} is not called after a crash")
             try:
                 operation(*arguments, OPERATION_TIMEOUT_S)
             except KafkaException as error:
                 if not kafka_error(error).retriable():
                     raise
                 log.warning("%s is tried again: %s", operation.__name__, error)
-                self._refuse_after_crash()
             else:
                 return
-
-    def _refuse_after_crash(self) -> None:
-        if self._crash.happened:
-            raise CrashedError("nothing is committed after a crash")
 
     def _follow(self, batches: Sequence[Batch]) -> Mapping[Partition, int]:
         """Return the next offsets; a batch that does not follow the last one is refused."""

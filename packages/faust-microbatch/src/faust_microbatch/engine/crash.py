@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 log = logging.getLogger(__name__)
@@ -47,3 +48,14 @@ class Crash:
                 handler.flush()
             self._end(crashed)
         raise crashed
+
+    @contextmanager
+    def on_error(self, reason: str) -> Iterator[None]:
+        """End the worker on any error of the block, which is left without one."""
+        with suppress(CrashedError):
+            try:
+                yield
+            except CrashedError:
+                raise
+            except BaseException as error:  # noqa: BLE001
+                self(reason, error)

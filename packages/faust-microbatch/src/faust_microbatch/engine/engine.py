@@ -9,6 +9,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from faust_microbatch.clock import Clock
@@ -16,7 +17,7 @@ from faust_microbatch.engine.budget import Budget
 from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.committer import Committer
 from faust_microbatch.engine.config import Config
-from faust_microbatch.engine.crash import Crash
+from faust_microbatch.engine.crash import Crash, CrashedError
 from faust_microbatch.engine.effects import ProcessEffects
 from faust_microbatch.engine.fetcher import Fetcher
 from faust_microbatch.engine.flow import Flow
@@ -137,7 +138,7 @@ class Engine:
 
     def abandon(self, batch: Batch, error: BaseException) -> None:
         """End the worker: an agent left a batch half done, and its tables with it."""
-        if not self._crash.happened:
+        with suppress(CrashedError):
             self._crash(f"an agent left {batch} unfinished", error)
 
     def check(self) -> None:
@@ -219,8 +220,9 @@ class Engine:
         return not self._give_up.is_set()
 
     def _on_taken_over(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            self._crash("partitions can't be taken over", error)
+        with self._crash.on_error("partitions can't be taken over"):
+            if not task.cancelled():
+                task.result()
 
 
 class _Threadsafe:

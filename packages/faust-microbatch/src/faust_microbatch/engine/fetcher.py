@@ -27,7 +27,7 @@ from confluent_kafka import (
 
 from faust_microbatch.clock import Clock
 from faust_microbatch.engine.budget import Budget
-from faust_microbatch.engine.crash import Crash, CrashedError
+from faust_microbatch.engine.crash import Crash
 from faust_microbatch.engine.records import Batch, Partition
 from faust_microbatch.engine.sensor import Sensor
 
@@ -127,7 +127,7 @@ class Fetcher:
         return self._metadata
 
     def _run(self) -> None:
-        try:
+        with self._crash.on_error("the fetcher failed"):
             self._consumer = self._make_consumer()
             self._consumer.subscribe(
                 list(self._topics),
@@ -138,10 +138,6 @@ class Fetcher:
             while not (self._stopping.is_set() or self._crash.happened):
                 self._step()
             self._consumer.close()
-        except CrashedError:
-            return
-        except BaseException as error:  # noqa: BLE001
-            self._crash("the fetcher failed", error)
 
     def _step(self) -> None:
         while not self._commands.empty():

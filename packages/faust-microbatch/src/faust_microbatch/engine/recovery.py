@@ -29,6 +29,18 @@ from faust_microbatch.engine.stores import Store
 READ_RECORDS = 10_000
 READ_TIMEOUT_S = 0.05
 METADATA_TIMEOUT_S = 10.0
+RETRY_S = 0.1
+
+_PASSING = {
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - the client's public names
+    KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.REQUEST_TIMED_OUT,
+}
+"""Codes that time heals. ``retriable()`` is set on errors of transactions only."""
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +112,7 @@ def _read(
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 if (message.offset() or 0) >= ends.get(number, 0):
                     ends.pop(number, None)
-            elif error.fatal() or not error.retriable():
+            elif error.fatal() or error.code() not in _PASSING:
                 raise KafkaException(error)
             else:
                 log.warning("a changelog can't be read now: %s", error.str())
@@ -126,7 +138,8 @@ def _high_watermarks(
             try:
                 ends[part.partition] = answer.result().offset
             except KafkaException as error:
-                if not error.args[0].retriable():
+                if error.args[0].code() not in _PASSING:
                     raise
                 log.info("the end of %s is not known yet: %s", part, error)
+                give_up.wait(RETRY_S)
     return ends
