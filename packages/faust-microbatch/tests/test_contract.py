@@ -80,17 +80,17 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
     "faust.streams:Stream._py_aiter": (
         "3a48ee257a65",
         "stream.py",
-        "what an iterator has to do",
+        "an iterator's duties",
     ),
     "faust.streams:Stream._set_current_event": (
         "b9a41294b605",
         "stream.py",
-        "it tells whose outbox is written",
+        "it determines the outbox that is written",
     ),
     "faust.streams:current_event": (
         "3b821f1a78d8",
         "tables.py",
-        "it tells whose outbox is written",
+        "it determines the outbox that is written",
     ),
     "faust.events:Event.ack": (
         "2d29a6eda87c",

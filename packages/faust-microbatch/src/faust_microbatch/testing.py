@@ -61,10 +61,10 @@ def batch_of(
 class TestDriver:
     """Runs the agents of an app on batches that a test feeds, one at a time.
 
-    A batch is committed when all agents on its topic ask for the next one, as in a worker:
-    what they sent can be read then, and a restart restores the tables from what was
-    committed. A record sent to a topic that another agent of the app reads is not passed on;
-    feed what was read.
+    A batch is committed when all agents on its topic request the next one, as in a worker:
+    the records they sent can be read then, and a restart restores the tables from the
+    committed changelogs. A record sent to a topic that another agent of the app reads is not
+    passed on: read it and feed it.
 
     Args:
         app: An app, for this driver alone.
@@ -122,7 +122,7 @@ class TestDriver:
         return self._offsets.get((topic, partition))
 
     def restart(self, app: App | None = None) -> None:
-        """Start the agents anew, with tables restored from what was committed.
+        """Start the agents anew, with tables restored from the committed changelogs.
 
         Args:
             app: Another app that takes over; by default the same one.

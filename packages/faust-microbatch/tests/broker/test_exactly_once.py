@@ -1,4 +1,4 @@
-"""Whatever is killed, stopped or frozen: every key comes out exactly once."""
+"""Every key comes out exactly once, under kills, stops and freezes."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""The library on a broker that wants a password, again and again."""
+"""The library on a broker that requires a new login every few seconds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a worker does besides never losing anything."""
+"""Promises of a worker besides exactly once."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the fault tests need of Kafka, and workers that can be killed."""
+"""Jobs on a real Kafka for the fault tests, and workers that can be killed."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Job:
     """Topics of one dedup job, what was put in, and what came out.
 
     Args:
-        librdkafka: What every client is told, the worker's too: how to log in, for example.
+        librdkafka: Properties of every client, the worker's too: the login, for example.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Job:
             consumer.close()
 
     def is_done(self) -> bool:
-        """Whether all of the source is committed."""
+        """Return whether all of the source is committed."""
         return self.committed() >= self.end(self.source)
 
     def end(self, topic: str) -> int:
@@ -144,7 +144,7 @@ class Job:
             consumer.close()
 
     def check_exactly_once(self) -> None:
-        """Every key came out once, none twice, and the table's changelog says the same."""
+        """Check that every key came out once, and that the table's changelog agrees."""
         counts = Counter(key for _, key, _ in self.read(self.target))
         doubled = [key for key, count in counts.items() if count > 1]
         missing = self.unique - set(counts)
@@ -184,14 +184,14 @@ class Worker:
         )
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Return what the worker has said under that name."""
+        """Return the events of that name that the worker has reported."""
         *lines, _ = self.output.read_text(errors="replace").split("\n")  # the last is unfinished
         # Faust puts terminal codes before some of them.
-        said = [json.loads(line[line.index("{") :]) for line in lines if '{"event"' in line]
-        return [event for event in said if event["event"] == name]
+        reported = [json.loads(line[line.index("{") :]) for line in lines if '{"event"' in line]
+        return [event for event in reported if event["event"] == name]
 
     def wait_for(self, name: str, *, count: int = 1) -> None:
-        """Wait until the worker has said that so often."""
+        """Wait until the worker has reported that so often."""
         wait_until(lambda: len(self.events(name)) >= count or self.exit_code() is not None)
         assert len(self.events(name)) >= count, self.output.read_text(errors="replace")[-3000:]
 

@@ -2,11 +2,11 @@
 
 A thread of its own, so that the agents work on the next batches while the last ones are
 sent. Each transaction holds a run of finished batches, in the order they were finished:
-what they sent, the changelog records of the tables they wrote, the offset after them.
+the records they sent, the changelog records of the tables they wrote, the offset after them.
 
 A batch's outbox stays in memory until its transaction is committed. So an aborted
-transaction is simply made again; nothing has to be read or computed twice. What can't be
-made again, because another worker owns the partitions by now, ends the process.
+transaction is simply made again; nothing has to be read or computed twice. A transaction
+that can't be made again, because another worker owns the partitions by now, ends the worker.
 """
 
 import logging
@@ -24,7 +24,7 @@ from faust_microbatch.engine.records import Batch, Partition
 from faust_microbatch.engine.sensor import Sensor
 
 OPERATION_TIMEOUT_S = 5.0
-"""How long one call may block; what may be retried is called again until it succeeds."""
+"""Seconds that one call may block; a call that may be retried is repeated until it succeeds."""
 
 MAX_ABORTS = 5
 """Aborts in a row after which a transaction is held to be impossible."""

@@ -30,7 +30,7 @@ class Crash:
 
     @property
     def happened(self) -> bool:
-        """Whether the worker has crashed."""
+        """True once the worker has crashed."""
         return self._happened.is_set()
 
     def __call__(self, reason: str, error: BaseException | None = None) -> NoReturn:

@@ -172,7 +172,7 @@ class Engine:
         await self._halt()
         await self._host.on_revoked(self.partitions)
 
-    # How partitions come and go.
+    # Rebalances.
 
     async def _halt(self) -> None:
         """Give up recovery, let the agents finish what they have begun, commit that."""

@@ -33,14 +33,14 @@ from faust_microbatch.engine.sensor import Sensor
 
 COMMITTED_TIMEOUT_S = 1.0
 ROOM_PATIENCE_S = 1.0
-"""How long the fetcher waits for room in the budget before it pauses its partitions.
+"""Seconds that the fetcher waits for room in the budget before it pauses its partitions.
 
 A pause throws away what was fetched ahead, so it is kept for a sink or a broker that is
 slow; in between, the agents are only a little behind."""
 ROOM_LOOK_S = 0.01
 LAG_INTERVAL_S = 1.0
 CRASH_PATIENCE_S = 5.0
-"""How long a crashed worker may take to leave the group."""
+"""Seconds that a crashed worker may take to leave the group."""
 
 _OUT_OF_THE_GROUP = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001
 """Codes of a read's errors; a fatal error does not set ``fatal()`` there."""
@@ -231,7 +231,7 @@ class Fetcher:
         self._is_paused = False
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._crash(f"{len(partitions)} partitions were lost without being asked for")
+        self._crash(f"{len(partitions)} partitions were lost without a revocation")
 
     def _assigned(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
         return [

@@ -1,4 +1,4 @@
-"""Agents' streams: a batch is finished when the agent asks for the next one."""
+"""Agents' streams: a batch is finished when the agent requests the next one."""
 
 from asyncio import sleep
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ class Stream(faust.Stream[Batch]):
     """A stream of batches.
 
     Faust's own iterator acknowledges in a ``finally``, hence also what raised, and what it
-    skipped. This one acknowledges only when it is asked for the next batch.
+    skipped. This one acknowledges only when the agent requests the next batch.
     """
 
     def __aiter__(self) -> AsyncIterator[Batch]:

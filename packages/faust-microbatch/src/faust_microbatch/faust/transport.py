@@ -1,4 +1,4 @@
-"""The plug-in: what Faust finds under ``microbatch://``."""
+"""The plug-in that Faust finds under ``microbatch://``."""
 
 from typing import Any
 
