@@ -1,10 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from faust_microbatch import App, Batch, MicrobatchError, Outgoing, Record
+from faust_microbatch import App, Batch, Change, MicrobatchError, Outgoing, Record, Store
 from faust_microbatch.testing import SentRecord, TestDriver, batch_of
 from microbatch_support.apps import an_app
 
@@ -222,3 +222,66 @@ def test_a_batch_starts_at_its_offset_and_is_never_empty() -> None:
 
 def test_pytest_does_not_collect_the_driver() -> None:
     assert TestDriver.__test__ is False
+
+
+class Lengths(Store[int]):
+    """A store of numbers, made of public names alone."""
+
+    def __init__(self) -> None:
+        self._lengths: dict[bytes, int] = {}
+
+    def __getitem__(self, key: bytes) -> int:
+        return self._lengths[key]
+
+    def __setitem__(self, key: bytes, value: int) -> None:
+        self._lengths[key] = value
+
+    def __delitem__(self, key: bytes) -> None:
+        del self._lengths[key]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lengths)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def encode(self, value: int) -> bytes:
+        return b"%d" % value
+
+    def decode(self, data: bytes) -> int:
+        return int(data)
+
+
+class Forgetful(Lengths):
+    """A store that is restored without its tombstones."""
+
+    def restore(self, changes: Iterable[Change]) -> None:
+        super().restore((key, data) for key, data in changes if data is not None)
+
+
+@pytest.mark.parametrize(("store", "is_sound"), [(Lengths, True), (Forgetful, False)])
+def test_a_restart_shows_whether_a_store_is_restored_as_it_was(
+    store: type[Lengths], is_sound: bool
+) -> None:
+    app = an_app()
+    lengths = app.Table("counts", partitions=1, partition_store=store)
+
+    @app.agent(app.topic("in"))
+    async def measure(stream: AsyncIterator[Batch]) -> None:
+        async for batch in stream:
+            table = lengths.of(batch)
+            sizes = {r.key or b"": len(r.value) for r in batch.records if r.value}
+            table.put(sizes)
+            table.remove(r.key or b"" for r in batch.records if not r.value)
+
+    with TestDriver(app) as driver:
+        driver.feed("in", [Outgoing(b"a", b"123"), Outgoing(b"b", b"1")])
+        driver.feed("in", [Outgoing(b"b", None)])
+        assert [(r.key, r.value) for r in driver.read(CHANGELOG)] == [
+            (b"a", b"3"),
+            (b"b", b"1"),
+            (b"b", None),
+        ]
+        before = dict(driver.table("counts"))
+        driver.restart()
+        assert (dict(driver.table("counts")) == before) is is_sound
