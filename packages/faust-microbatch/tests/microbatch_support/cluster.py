@@ -180,7 +180,7 @@ class Worker:
             [sys.executable, str(script), json.dumps(settings)],
             cwd=directory,
             output=self.output,
-            env=dict(os.environ),
+            env={**os.environ, "PYTHONPATH": str(script.parents[1])},  # for this package
         )
 
     def events(self, name: str) -> list[dict[str, Any]]:
