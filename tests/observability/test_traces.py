@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import faust
 import pytest
-from faust_microbatch import Batch
-from faust_microbatch.engine.records import Sendable
+from faust_microbatch import App, Sendable
+from faust_microbatch.testing import TestDriver
 from opentelemetry.trace import StatusCode
 
 from tests.service.fs_writer.fakes import Archive, DeadLetters, FeatureStore, Log
-from tests.support.batches import work
 from tests.support.memory_sink import MemorySink, tx
 from tests.support.spans import Recorder, linked, span_id
 from txfeatures.domain.model import Record
@@ -72,9 +72,12 @@ def read(topic: str, records: Iterable[Sendable]) -> list[Record]:
     ]
 
 
-def sent(batch: Batch, topic: str) -> list[Record]:
-    """Return the records that a batch has sent to a topic."""
-    return read(topic, [r for to, _, records in batch.outbox.sends if to == topic for r in records])
+def worked(app: faust.App, topic: str, records: list[Record], *, to: str) -> list[Record]:
+    """Return what an app sends to a topic when it gets one batch."""
+    assert isinstance(app, App)
+    with TestDriver(app) as driver:
+        driver.feed(topic, records, partition=PARTITION)
+        return read(to, driver.read(to))
 
 
 def poll(
@@ -137,15 +140,15 @@ def test_links_lead_from_the_feature_store_back_to_the_poll(
         metrics=Metrics("dedup"),
         tracing=recorder.tracing("dedup"),
     )
-    deduped = sent(work(dedup, "dedup", *raw), "deduped")
+    deduped = worked(dedup, "raw", raw, to="deduped")
     aggregator = create_aggregator(
         load(AggregatorSettings),
         partitions=1,
         metrics=Metrics("aggregator"),
         tracing=recorder.tracing("aggregator"),
     )
-    partials = sent(work(aggregator, "fold", *deduped), "partials")
-    aggregated = sent(work(aggregator, "unite", *partials), "aggregated")
+    partials = worked(aggregator, "deduped", deduped, to="partials")
+    aggregated = worked(aggregator, "partials", partials, to="aggregated")
     assert aggregated
     with ThreadPoolExecutor(1) as pool:
         writer = runtime("fs_writer", recorder)

@@ -1,4 +1,4 @@
-"""What microbatch relies on inside Faust is still as it was when it was built and tested."""
+"""Faust's internals that this library relies on are those it was built and tested with."""
 
 import hashlib
 import importlib
@@ -15,7 +15,7 @@ from faust_microbatch.faust.transport import Transport
 
 VERSIONS = {"faust-streaming": "0.15.3", "confluent-kafka": "2.16.1"}
 
-# Faust's code -> hash of its source, where microbatch answers it, and why it matters.
+# Faust's code -> hash of its source, the module that relies on it, and why it matters.
 CONTRACT: dict[str, tuple[str, str, str]] = {
     "faust.app.base:App._on_agent_error": (
         "bdd12f286de6",
@@ -80,17 +80,17 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
     "faust.streams:Stream._py_aiter": (
         "3a48ee257a65",
         "stream.py",
-        "what an iterator has to do",
+        "an iterator's duties",
     ),
     "faust.streams:Stream._set_current_event": (
         "b9a41294b605",
         "stream.py",
-        "it tells whose outbox is written",
+        "it determines the outbox that is written",
     ),
     "faust.streams:current_event": (
         "3b821f1a78d8",
         "tables.py",
-        "it tells whose outbox is written",
+        "it determines the outbox that is written",
     ),
     "faust.events:Event.ack": (
         "2d29a6eda87c",
@@ -99,12 +99,12 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
     ),
     "faust.types.tuples:Message.ack": (
         "4751b72c4ed8",
-        "flow.py",
+        "message.py",
         "the last of several agents acknowledges",
     ),
     "faust.types.tuples:ConsumerMessage.on_final_ack": (
         "45d670b6a8ac",
-        "flow.py",
+        "message.py",
         "it leads to Consumer.ack",
     ),
     "faust.transport.conductor:Conductor._subscriber": (
@@ -203,8 +203,8 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize(("package", "expected"), VERSIONS.items())
 def test_the_versions_are_those_that_were_tested_under_faults(package: str, expected: str) -> None:
     assert version(package) == expected, (
-        f"microbatch was tested under faults with {package} {expected}, this is"
-        f" {version(package)}: run tests/microbatch with MICROBATCH_KILLS=50, then pin the new one"
+        f"faust-microbatch was tested under faults with {package} {expected}, this is"
+        f" {version(package)}: run tests/broker with MICROBATCH_KILLS=50, then pin the new one"
     )
 
 
@@ -213,8 +213,8 @@ def test_what_is_overridden_or_relied_upon_has_not_changed(name: str) -> None:
     expected, answer, why = CONTRACT[name]
     assert source_hash(name) == expected, (
         f"{name} has changed in faust-streaming {version('faust-streaming')}. Compare it with"
-        f" {VERSIONS['faust-streaming']}, then with microbatch/{answer}, which relies on it:"
-        f" {why}. Mend that if need be, run tests/microbatch, and write"
+        f" {VERSIONS['faust-streaming']}, then with faust/{answer}, which relies on it:"
+        f" {why}. Adapt that if need be, run tests/broker, and write"
         f" {source_hash(name)} here."
     )
 
@@ -222,8 +222,8 @@ def test_what_is_overridden_or_relied_upon_has_not_changed(name: str) -> None:
 def test_fausts_interface_of_a_consumer_is_answered_completely() -> None:
     missing = {name for name in ConsumerT.__abstractmethods__ if name not in dir(Consumer)}
     assert not missing | set(Consumer.__abstractmethods__), (
-        "Faust asks a consumer for more: answer it in microbatch/consumer.py or refuse it in"
-        " microbatch/unused.py"
+        "Faust's interface of a consumer has grown: implement the rest in faust/consumer.py or"
+        " refuse it in faust/unused.py"
     )
 
 

@@ -4,20 +4,20 @@ import pytest
 
 from faust_microbatch import Batch
 from faust_microbatch.engine.budget import Budget
-from faust_microbatch.engine.flow import BatchMessage, Flow
+from faust_microbatch.engine.flow import Flow
 from microbatch_support.fakes import messages
 
 
-def message() -> BatchMessage:
-    return BatchMessage(Batch("in", 0, messages(2), start=None))
+def batch() -> Batch:
+    return Batch("in", 0, messages(2), start=None)
 
 
 def test_halting_drops_what_waits_and_gives_its_room_back() -> None:
     async def play() -> None:
         budget = Budget(1000)
-        flow, waiting = Flow(budget), message()
+        flow, waiting = Flow(budget), batch()
         flow.open()
-        budget.take(waiting.batch.memory_bytes)
+        budget.take(waiting.memory_bytes)
         assert flow.admit(waiting)
         await flow.halt(1)
         assert budget.used_bytes == 0
@@ -28,7 +28,7 @@ def test_halting_drops_what_waits_and_gives_its_room_back() -> None:
 
 def test_halting_waits_for_what_was_begun() -> None:
     async def play() -> None:
-        flow, begun = Flow(Budget(1000)), message()
+        flow, begun = Flow(Budget(1000)), batch()
         flow.open()
         flow.admit(begun)
         assert flow.begin(begun)
@@ -45,13 +45,13 @@ def test_halting_waits_for_what_was_begun() -> None:
 
 def test_an_agent_that_never_finishes_is_an_error() -> None:
     async def play() -> None:
-        flow, begun = Flow(Budget(1000)), message()
+        flow, begun = Flow(Budget(1000)), batch()
         flow.open()
         flow.admit(begun)
         flow.begin(begun)
         with pytest.raises(TimeoutError):
             await flow.halt(0.01)
-        assert flow.unfinished() == [begun.batch]
+        assert flow.unfinished() == [begun]
 
     asyncio.run(play())
 
@@ -59,10 +59,10 @@ def test_an_agent_that_never_finishes_is_an_error() -> None:
 def test_nothing_is_let_in_before_it_is_open_or_after_a_halt() -> None:
     async def play() -> None:
         flow = Flow(Budget(1000))
-        assert not flow.admit(message())
+        assert not flow.admit(batch())
         flow.open()
-        assert flow.admit(message())
+        assert flow.admit(batch())
         await flow.halt(1)
-        assert not flow.admit(message())
+        assert not flow.admit(batch())
 
     asyncio.run(play())

@@ -7,8 +7,7 @@ costs nothing, as all of a bundle share it.
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from faust_microbatch import Store
-from faust_microbatch.engine.stores import Change
+from faust_microbatch import Change, Store
 
 TIME_BYTES = 8
 """As many as the longest Kafka timestamp needs: a record of any date can be remembered."""

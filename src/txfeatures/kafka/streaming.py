@@ -37,7 +37,7 @@ def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics
     Args:
         name: Application id: its consumer group, and the prefix of its changelog topics.
         settings: Brokers, and this worker's name.
-        metrics: Where to count.
+        metrics: Counts the worker's work.
     """
     return microbatch.create_app(
         microbatch.Config(
@@ -49,6 +49,7 @@ def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics
             librdkafka=connection(settings.kafka),
         ),
         sensor=MetricsSensor(metrics),
+        effects=microbatch.own_process(),
     )
 
 
@@ -59,13 +60,13 @@ def table(
     partitions: int,
     store: Callable[[], microbatch.Store[Any]] = microbatch.DictStore,
 ) -> microbatch.Table:
-    """Return a table of ``app``; ``store`` makes what holds a partition's keys in memory."""
+    """Return a table of ``app``; ``store`` makes the store of a partition."""
     found: microbatch.Table = app.Table(name, partitions=partitions, partition_store=store)
     return found
 
 
 class MetricsSensor(microbatch.Sensor):
-    """Counts and logs the events of the transport."""
+    """Turns the worker's measurements into metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -94,12 +95,12 @@ class MetricsSensor(microbatch.Sensor):
         log.info("rebalanced", partitions=partitions, pause_s=round(pause_s, 3))
 
     def on_recovery(self, records: int, duration_s: float) -> None:
-        """Record the time that the tables took."""
+        """Set the duration of a recovery."""
         self._metrics.set("recovery_seconds", duration_s)
         log.info("tables_recovered", records=records, duration_s=round(duration_s, 3))
 
     def on_lag(self, topic: str, partition: int, records: int) -> None:
-        """Record the number of records that lie ahead."""
+        """Set the number of records that lie ahead."""
         self._metrics.set("lag_records", records, topic=topic, partition=str(partition))
 
     def _flow(self, direction: str, topic: str, records: int, size_bytes: int) -> None:

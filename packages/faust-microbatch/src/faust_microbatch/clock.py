@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from and how one waits for it."""
+    """A source of time, and of waiting."""
 
     def now(self) -> float:
         """Return the time of day in epoch seconds."""

@@ -1,5 +1,5 @@
-"""The error of this package."""
+"""Errors of this package."""
 
 
 class MicrobatchError(Exception):
-    """The worker can't go on; the message is one sentence that says what to do next."""
+    """An error that its reader can mend; the message is one sentence that names the remedy."""

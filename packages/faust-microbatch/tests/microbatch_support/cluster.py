@@ -1,13 +1,12 @@
-"""What the fault tests need of Kafka, and workers that can be killed."""
+"""Jobs on a real Kafka for the fault tests, and workers that can be killed."""
 
 import json
 import os
 import random
 import signal
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -16,33 +15,17 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka_local.process import GuardedProcess
 
-from faust_microbatch.clock import SystemClock
-
-PATIENCE_S = 90.0
-LOOK_S = 0.05
+from microbatch_support.waiting import PATIENCE_S, wait_until
 
 DEDUP = Path(__file__).with_name("dedup_worker.py")
 STAGES = Path(__file__).with_name("stages_worker.py")
-
-
-def wait_until(is_true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
-    clock, never = SystemClock(), threading.Event()
-    deadline = clock.monotonic() + within_s
-    while not is_true():
-        assert clock.monotonic() < deadline, "took too long"
-        clock.wait(never, LOOK_S)
-
-
-def pause(seconds: float) -> None:
-    """Let a fault last; nothing is expected to happen in between."""
-    SystemClock().wait(threading.Event(), seconds)
 
 
 class Job:
     """Topics of one dedup job, what was put in, and what came out.
 
     Args:
-        librdkafka: What every client is told, the worker's too: how to log in, for example.
+        librdkafka: Properties of every client, the worker's too: the login, for example.
     """
 
     def __init__(
@@ -105,6 +88,7 @@ class Job:
                 "target": self.target,
                 "partitions": self.partitions,
                 "pace_s": 0.0,
+                "own_process": False,
                 "librdkafka": self._librdkafka,
                 **settings,
             },
@@ -123,7 +107,7 @@ class Job:
             consumer.close()
 
     def is_done(self) -> bool:
-        """Whether all of the source is committed."""
+        """Return whether all of the source is committed."""
         return self.committed() >= self.end(self.source)
 
     def end(self, topic: str) -> int:
@@ -160,7 +144,7 @@ class Job:
             consumer.close()
 
     def check_exactly_once(self) -> None:
-        """Every key came out once, none twice, and the table's changelog says the same."""
+        """Check that every key came out once, and that the table's changelog agrees."""
         counts = Counter(key for _, key, _ in self.read(self.target))
         doubled = [key for key, count in counts.items() if count > 1]
         missing = self.unique - set(counts)
@@ -196,18 +180,18 @@ class Worker:
             [sys.executable, str(script), json.dumps(settings)],
             cwd=directory,
             output=self.output,
-            env=dict(os.environ),
+            env={**os.environ, "PYTHONPATH": str(script.parents[1])},  # for this package
         )
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Return what the worker has said under that name."""
+        """Return the events of that name that the worker has reported."""
         *lines, _ = self.output.read_text(errors="replace").split("\n")  # the last is unfinished
         # Faust puts terminal codes before some of them.
-        said = [json.loads(line[line.index("{") :]) for line in lines if '{"event"' in line]
-        return [event for event in said if event["event"] == name]
+        reported = [json.loads(line[line.index("{") :]) for line in lines if '{"event"' in line]
+        return [event for event in reported if event["event"] == name]
 
     def wait_for(self, name: str, *, count: int = 1) -> None:
-        """Wait until the worker has said that so often."""
+        """Wait until the worker has reported that so often."""
         wait_until(lambda: len(self.events(name)) >= count or self.exit_code() is not None)
         assert len(self.events(name)) >= count, self.output.read_text(errors="replace")[-3000:]
 

@@ -1,6 +1,6 @@
 """A worker for the fault tests: forwards the first record of each key, remembers the key.
 
-Run as a program with its settings as JSON; says on standard output what it does.
+Run as a program with its settings as JSON; reports its events on standard output.
 """
 
 import asyncio
@@ -14,26 +14,26 @@ from typing import Any
 import confluent_kafka
 import faust
 
-from faust_microbatch import Config, Sensor, create_app
+from faust_microbatch import Config, Sensor, create_app, own_process
 
 
-class Say(Sensor):
+class Reporter(Sensor):
     """One line for each event."""
 
     def on_read(self, topic: str, records: int, size_bytes: int) -> None:
-        say("read", size_bytes=size_bytes)
+        report("read", size_bytes=size_bytes)
 
     def on_commit(self, batches: int, duration_s: float) -> None:
-        say("committed", batches=batches)
+        report("committed", batches=batches)
 
     def on_abort(self, reason: str) -> None:
-        say("aborted", reason=reason)
+        report("aborted", reason=reason)
 
     def on_rebalance(self, partitions: int, pause_s: float) -> None:
-        say("works", partitions=partitions, pause_s=round(pause_s, 3))
+        report("works", partitions=partitions, pause_s=round(pause_s, 3))
 
     def on_recovery(self, records: int, duration_s: float) -> None:
-        say("recovered", records=records, duration_s=round(duration_s, 3))
+        report("recovered", records=records, duration_s=round(duration_s, 3))
 
 
 class SuicidalProducer(confluent_kafka.Producer):
@@ -61,9 +61,9 @@ class SuicidalProducer(confluent_kafka.Producer):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def say(event: str, **fields: object) -> None:
+def report(event: str, **fields: object) -> None:
     line = json.dumps({"event": event, **fields}) + "\n"
-    os.write(1, line.encode())  # at once: several threads speak
+    os.write(1, line.encode())  # unbuffered: several threads report
 
 
 def main() -> None:
@@ -77,8 +77,9 @@ def main() -> None:
     datadir, pace_s = settings.pop("datadir"), settings.pop("pace_s")
     fail_at = settings.pop("fail_at", None)
     partitions = settings.pop("partitions")
+    effects = own_process() if settings.pop("own_process") else None
 
-    app = create_app(Config(**settings), sensor=Say(), datadir=datadir)
+    app = create_app(Config(**settings), sensor=Reporter(), effects=effects, datadir=datadir)
     seen = app.Table("seen", partitions=partitions)
 
     @app.agent(app.topic(source))

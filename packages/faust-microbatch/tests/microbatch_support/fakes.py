@@ -7,7 +7,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from faust_microbatch import Crash
+from faust_microbatch import CrashedError
+from faust_microbatch.engine.crash import Crash
 
 
 def messages(
@@ -118,13 +119,13 @@ class FakeProducer:
 
 
 class Exit:
-    """Takes the place of the process's exit."""
+    """Takes the place of the worker's end."""
 
     def __init__(self) -> None:
-        self.codes: list[int] = []
+        self.errors: list[CrashedError] = []
         self.happened = threading.Event()
         self.crash = Crash(self)
 
-    def __call__(self, code: int) -> None:
-        self.codes.append(code)
+    def __call__(self, error: CrashedError) -> None:
+        self.errors.append(error)
         self.happened.set()

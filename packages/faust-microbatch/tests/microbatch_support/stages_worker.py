@@ -1,7 +1,8 @@
 """A worker for the tests: two agents, topics of different sizes, Faust's per-record calls.
 
-``count`` counts the records of each batch and says the count on ``middle``, which has one
-partition; ``add`` adds the counts up in a table and says each total, and reads ``feed`` too.
+``count`` counts the records of each batch and publishes the count on ``middle``, which has
+one partition; ``add`` adds the counts up in a table, publishes each total, and reads ``feed``
+too.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 import faust
 
 from faust_microbatch import Config, create_app
-from microbatch_support.dedup_worker import Say
+from microbatch_support.dedup_worker import Reporter
 
 
 def main() -> None:
@@ -20,9 +21,9 @@ def main() -> None:
     logging.basicConfig(level="WARNING")
     source, target = settings.pop("source"), settings.pop("target")
     datadir = settings.pop("datadir")
-    del settings["pace_s"], settings["partitions"]
+    del settings["pace_s"], settings["partitions"], settings["own_process"]
 
-    app = create_app(Config(**settings), sensor=Say(), datadir=datadir)
+    app = create_app(Config(**settings), sensor=Reporter(), datadir=datadir)
     sums = app.Table("sums", partitions=1)
     middle, out = app.topic(f"{source}-middle"), app.topic(target)
 

@@ -1,11 +1,11 @@
 import json
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from faust_microbatch import App, Batch
+from faust_microbatch import App
+from faust_microbatch.testing import SentRecord, TestDriver
 from structlog.testing import capture_logs
 
-from tests.support.batches import work
 from txfeatures.domain import wire
 from txfeatures.domain.features import INTEGRAL_MAX
 from txfeatures.domain.model import Heartbeat, OutgoingRecord, Partial, PartitionUpdate, Record
@@ -20,6 +20,8 @@ from txfeatures_aggregator.settings import Settings
 
 START_S = 1_729_296_000
 START_MS = START_S * 1000
+FOLDS, MERGED = "aggregator-folds-changelog", "aggregator-merged-changelog"
+TOPICS = ("partials", "late", "deduped.dlq", "aggregated", FOLDS, MERGED)
 HEADERS = (("traceparent", b"00"),)
 DAY_MS = 24 * 3_600_000
 
@@ -82,18 +84,18 @@ def of_partials(*updates: PartitionUpdate) -> list[Record]:
     return [message("partials", wire.encode_update(update)) for update in updates]
 
 
-def sent(batch: Batch, topic: str) -> list[tuple[int | None, Any]]:
-    """Return partition and record of what was sent to ``topic``."""
-    sends = [(partition, records) for to, partition, records in batch.outbox.sends if to == topic]
-    return [(partition, record) for partition, records in sends for record in records]
+Sent = dict[str, list[SentRecord]]
+"""Records by topic."""
 
 
-def changes(batch: Batch, topic: str) -> dict[bytes, bytes | None]:
-    found: dict[bytes, bytes | None] = {}
-    for changelog, partition, written in batch.outbox.changes:
-        assert (changelog, partition) == (topic, batch.partition)
-        found |= written
-    return found
+def work(driver: TestDriver, *records: Record) -> Sent:
+    """Feed one batch; return what it has sent."""
+    driver.feed(records[0].topic, records, partition=records[0].partition)
+    return {topic: driver.read(topic) for topic in TOPICS}
+
+
+def changes(batch: Sent, changelog: str) -> dict[bytes | None, bytes | None]:
+    return {record.key: record.value for record in batch[changelog]}
 
 
 @pytest.fixture
@@ -106,6 +108,12 @@ def app(metrics: Metrics) -> App:
     created = create_app(load(Settings), partitions=4, metrics=metrics)
     assert isinstance(created, App)
     return created
+
+
+@pytest.fixture
+def driver(app: App) -> Iterator[TestDriver]:
+    with TestDriver(app) as driver:
+        yield driver
 
 
 def test_an_update_is_keyed_by_its_partition_and_has_the_clock_of_its_tick() -> None:
@@ -160,17 +168,17 @@ def test_a_message_that_can_not_be_read_is_passed_over_and_told(
 
 
 def test_a_fold_sends_what_it_has_from_the_partition_where_it_stood(
-    app: App, metrics: Metrics
+    driver: TestDriver, metrics: Metrics
 ) -> None:
     batch = work(
-        app, "fold", tx(START_S, offset=1), tx(0, offset=2), record(b"<html>", offset=3), tick()
+        driver, tx(START_S, offset=1), tx(0, offset=2), record(b"<html>", offset=3), tick()
     )
-    [(partition, partial)] = sent(batch, "partials")
-    assert (partition, partial.key) == (None, b"2")
-    [(partition, late)] = sent(batch, "late")
-    assert (partition, wire.header(late.headers, "txf-reason")) == (2, b"late")
-    [(partition, dead)] = sent(batch, "deduped.dlq")
-    assert (partition, dead.value) == (2, b"<html>")
+    [partial] = batch["partials"]
+    assert (partial.partition, partial.key) == (None, b"2")
+    [late] = batch["late"]
+    assert (late.partition, wire.header(late.headers, "txf-reason")) == (2, b"late")
+    [dead] = batch["deduped.dlq"]
+    assert (dead.partition, dead.value) == (2, b"<html>")
     assert wire.header(dead.headers, "txf-reason") == b"not_json"
     value = metrics.registry.get_sample_value
     assert value("txf_aggregator_late_transactions_total", {"outcome": "late"}) == 1
@@ -179,31 +187,31 @@ def test_a_fold_sends_what_it_has_from_the_partition_where_it_stood(
 
 
 def test_a_transaction_that_counts_although_its_minute_is_closed_is_counted_as_late(
-    app: App, metrics: Metrics
+    driver: TestDriver, metrics: Metrics
 ) -> None:
-    work(app, "fold", tx(START_S, offset=1), tick(START_MS + 300_000), tx(START_S, offset=2))
+    work(driver, tx(START_S, offset=1), tick(START_MS + 300_000), tx(START_S, offset=2))
     value = metrics.registry.get_sample_value
     assert value("txf_aggregator_late_transactions_total", {"outcome": "counted"}) == 1
 
 
-def test_a_fold_goes_on_from_what_earlier_batches_left_on_the_changelog(app: App) -> None:
-    first = work(app, "fold", tx(START_S, offset=1))
-    written = changes(first, "aggregator-folds-changelog")
+def test_a_fold_goes_on_from_what_earlier_batches_left_on_the_changelog(driver: TestDriver) -> None:
+    first = work(driver, tx(START_S, offset=1))
+    written = changes(first, FOLDS)
     assert written.keys() == {b"progress/0", f"partial/{START_S}".encode()}
-    [(_, told)] = sent(work(app, "fold", tx(START_S, offset=2), tick()), "partials")
+    [told] = work(driver, tx(START_S, offset=2), tick())["partials"]
     [partial] = wire.decode_update(told.value).minutes.values()
     both = folded(tx(START_S, offset=1), tx(START_S, offset=2), tick()).changed
     assert partial == both[START_S]
 
 
-def test_a_fold_deletes_what_takes_no_more_corrections(app: App) -> None:
-    work(app, "fold", tx(START_S), tick())
-    batch = work(app, "fold", tick(START_MS + 2 * DAY_MS))
-    assert changes(batch, "aggregator-folds-changelog")[f"partial/{START_S}".encode()] is None
+def test_a_fold_deletes_what_takes_no_more_corrections(driver: TestDriver) -> None:
+    work(driver, tx(START_S), tick())
+    batch = work(driver, tick(START_MS + 2 * DAY_MS))
+    assert changes(batch, FOLDS)[f"partial/{START_S}".encode()] is None
 
 
-def test_partitions_fold_apart(app: App) -> None:
-    work(app, "fold", tx(START_S))
+def test_partitions_fold_apart(driver: TestDriver) -> None:
+    work(driver, tx(START_S))
     other = Record(
         topic="deduped",
         partition=3,
@@ -212,17 +220,18 @@ def test_partitions_fold_apart(app: App) -> None:
         value=tx(START_S, offset=9).value,
         timestamp_ms=START_MS,
     )
-    work(app, "fold", other)
-    table: Any = app.tables["folds"]
-    stores = table.data.by_number
-    assert stores[2][f"partial/{START_S}".encode()] == stores[3][f"partial/{START_S}".encode()]
+    work(driver, other)
+    key = f"partial/{START_S}".encode()
+    assert driver.table("folds", 2)[key] == driver.table("folds", 3)[key]
 
 
-def test_a_united_batch_sends_its_rows_and_remembers_them(app: App, metrics: Metrics) -> None:
-    batch = work(app, "unite", *of_partials(update(START_MS + 5000)))
-    [(partition, row)] = sent(batch, "aggregated")
-    assert (partition, row.key) == (None, b"2024-10-19 00:00:00")
-    written = changes(batch, "aggregator-merged-changelog")
+def test_a_united_batch_sends_its_rows_and_remembers_them(
+    driver: TestDriver, metrics: Metrics
+) -> None:
+    batch = work(driver, *of_partials(update(START_MS + 5000)))
+    [row] = batch["aggregated"]
+    assert (row.partition, row.key) == (None, b"2024-10-19 00:00:00")
+    written = changes(batch, MERGED)
     assert written.keys() == {b"frontier/0", f"minute/{START_S}".encode()}
     value = metrics.registry.get_sample_value
     assert value("txf_aggregator_rows_total", {"kind": "provisional"}) == 1
@@ -230,26 +239,26 @@ def test_a_united_batch_sends_its_rows_and_remembers_them(app: App, metrics: Met
     assert value("txf_aggregator_watermark_time_seconds") == START_S - 55
 
 
-def test_both_topics_of_unite_share_what_is_remembered(app: App) -> None:
-    work(app, "unite", message("feed", wire.encode_heartbeat(heartbeat(START_MS))))
-    batch = work(app, "unite", *of_partials(update(START_MS + 120_000, minutes=())))
-    [(_, row)] = sent(batch, "aggregated")
+def test_both_topics_of_unite_share_what_is_remembered(driver: TestDriver) -> None:
+    work(driver, message("feed", wire.encode_heartbeat(heartbeat(START_MS))))
+    batch = work(driver, *of_partials(update(START_MS + 120_000, minutes=())))
+    [row] = batch["aggregated"]
     assert row.key == b"2024-10-19 00:00:00"  # a minute without transactions, but with a feed
     assert wire.decode_row(row.value)["is_final"] == 1
 
 
-def test_a_batch_that_changes_nothing_writes_nothing(app: App) -> None:
-    work(app, "unite", *of_partials(update(START_MS)))
-    batch = work(app, "unite", *of_partials(update(START_MS)))
-    assert (sent(batch, "aggregated"), changes(batch, "aggregator-merged-changelog")) == ([], {})
+def test_a_batch_that_changes_nothing_writes_nothing(driver: TestDriver) -> None:
+    work(driver, *of_partials(update(START_MS)))
+    batch = work(driver, *of_partials(update(START_MS)))
+    assert (batch["aggregated"], changes(batch, MERGED)) == ([], {})
 
 
 def test_a_row_that_needs_more_than_64_bits_is_withheld_and_told(
-    app: App, metrics: Metrics
+    driver: TestDriver, metrics: Metrics
 ) -> None:
     with capture_logs() as logs:
-        batch = work(app, "unite", *of_partials(update(START_MS, fees=INTEGRAL_MAX + 1)))
-    assert sent(batch, "aggregated") == []
+        batch = work(driver, *of_partials(update(START_MS, fees=INTEGRAL_MAX + 1)))
+    assert batch["aggregated"] == []
     assert [log["event"] for log in logs] == ["row_withheld"]
     assert metrics.registry.get_sample_value("txf_aggregator_overflows_total") == 1
 
@@ -263,10 +272,21 @@ def test_the_first_stage_is_as_wide_as_its_topic_and_the_second_is_one(app: App)
     assert topics == {("deduped",), ("partials", "feed")}
 
 
-def test_every_record_of_a_fold_is_accounted_for(app: App, metrics: Metrics) -> None:
-    work(app, "fold", tx(START_S, offset=1), tx(0, offset=2), record(b"<html>", offset=3), tick())
+def test_every_record_of_a_fold_is_accounted_for(driver: TestDriver, metrics: Metrics) -> None:
+    work(driver, tx(START_S, offset=1), tx(0, offset=2), record(b"<html>", offset=3), tick())
     value = metrics.registry.get_sample_value
     assert value("txf_aggregator_folded_transactions_total") == 1
     assert value("txf_aggregator_ticks_total") == 1
     clock_s = value("txf_aggregator_partition_time_seconds", {"partition": "2"})
     assert clock_s == (START_MS + 7) / 1000
+
+
+def test_a_restart_folds_and_merges_on(driver: TestDriver) -> None:
+    work(driver, tx(START_S, offset=1))
+    work(driver, *of_partials(update(START_MS + 5000)))
+    driver.restart()
+    [told] = work(driver, tx(START_S, offset=2), tick())["partials"]
+    [partial] = wire.decode_update(told.value).minutes.values()
+    both = folded(tx(START_S, offset=1), tx(START_S, offset=2), tick()).changed
+    assert partial == both[START_S]
+    assert work(driver, *of_partials(update(START_MS + 5000)))["aggregated"] == []

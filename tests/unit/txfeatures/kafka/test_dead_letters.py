@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 from faust_microbatch import Batch
+from faust_microbatch.testing import batch_of
 from structlog.testing import capture_logs
 
-from tests.support.batches import batch_of
 from txfeatures.domain import wire
 from txfeatures.domain.dead_letter_limit import TooManyDeadLettersError
 from txfeatures.domain.errors import InvalidMessageError
@@ -46,7 +46,7 @@ def tick(offset: int) -> Record:
 
 
 def bury(dead_letters: DeadLetters, *records: Record, dead: int) -> Batch:
-    batch = batch_of(*records)
+    batch = batch_of("raw", records, partition=records[0].partition, offset=records[0].offset)
     dead_letters.bury(batch, [(one, ERROR) for one in batch.records[:dead]])
     return batch
 
@@ -83,7 +83,7 @@ def test_without_dead_letters_nothing_is_sent(metrics: Metrics) -> None:
 def test_more_than_the_limit_stop_the_service_before_the_batch_is_sent(metrics: Metrics) -> None:
     dead_letters = DeadLetters(limit=3, metrics=metrics)
     bury(dead_letters, record(1), record(2), dead=2)
-    batch = batch_of(record(3), record(4))
+    batch = batch_of("raw", [record(3), record(4)], partition=3, offset=3)
     with pytest.raises(TooManyDeadLettersError, match="more than 3 of the last 30 records of raw"):
         dead_letters.bury(batch, [(one, ERROR) for one in batch.records])
     assert batch.outbox.sends == []
@@ -93,7 +93,7 @@ def test_more_than_the_limit_stop_the_service_before_the_batch_is_sent(metrics: 
 def test_one_readable_record_in_a_batch_of_dead_letters_hides_nothing(
     metrics: Metrics, readable: int
 ) -> None:
-    batch = batch_of(*(record(offset) for offset in range(4_000)))
+    batch = batch_of("raw", [record(offset) for offset in range(4_000)], partition=3)
     dead = [(one, ERROR) for one in batch.records if one.offset != readable]
     with pytest.raises(TooManyDeadLettersError, match="more than 1000"):
         DeadLetters(limit=1000, metrics=metrics).bury(batch, dead)

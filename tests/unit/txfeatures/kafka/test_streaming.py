@@ -157,6 +157,7 @@ def test_an_app_is_told_what_the_service_was(
 def test_an_app_counts_and_leaves_making_topics_to_bootstrap(app: microbatch.App) -> None:
     assert isinstance(app.sensor, MetricsSensor)
     assert app.conf.id == "dedup"
+    assert app.effects == microbatch.own_process()  # a service is alone in its process
     assert not app.conf.topic_allow_declare
     assert not app.conf.web_enabled
 

@@ -13,11 +13,11 @@ class Budget:
         self._released = 0
 
     def take(self, size_bytes: int) -> None:
-        """Count what was read; the poll thread only."""
+        """Count bytes that were read; called by the fetcher only."""
         self._taken += size_bytes
 
     def release(self, size_bytes: int) -> None:
-        """Count what was committed or dropped; the event loop only."""
+        """Count bytes that were committed or dropped; called by the event loop only."""
         self._released += size_bytes
 
     @property
@@ -27,5 +27,5 @@ class Budget:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more should be read."""
+        """True while nothing more should be read."""
         return self.used_bytes >= self._max_bytes

@@ -2,11 +2,11 @@
 
 A thread of its own, so that the agents work on the next batches while the last ones are
 sent. Each transaction holds a run of finished batches, in the order they were finished:
-what they sent, the changelog records of the tables they wrote, the offset after them.
+the records they sent, the changelog records of the tables they wrote, the offset after them.
 
 A batch's outbox stays in memory until its transaction is committed. So an aborted
-transaction is simply made again; nothing has to be read or computed twice. What can't be
-made again, because another worker owns the partitions by now, ends the process.
+transaction is simply made again; nothing has to be read or computed twice. A transaction
+that can't be made again, because another worker owns the partitions by now, ends the worker.
 """
 
 import logging
@@ -24,7 +24,7 @@ from faust_microbatch.engine.records import Batch, Partition
 from faust_microbatch.engine.sensor import Sensor
 
 OPERATION_TIMEOUT_S = 5.0
-"""How long one call may block; what may be retried is called again until it succeeds."""
+"""Seconds that one call may block; a call that may be retried is repeated until it succeeds."""
 
 MAX_ABORTS = 5
 """Aborts in a row after which a transaction is held to be impossible."""
@@ -39,8 +39,8 @@ class Committer:
 
     Args:
         producer: Makes the transactional producer.
-        metadata: Returns what tells the group's coordinator who we are; the offsets of a
-            worker that has lost its partitions are refused by it.
+        metadata: Returns the group's metadata; the coordinator refuses the offsets of a worker
+            that has lost its partitions.
         on_committed: Called in the committer's thread with the batches of each transaction.
         interval_s: How long finished batches are gathered into one transaction.
     """
@@ -78,7 +78,7 @@ class Committer:
         """Return for how long the transaction in progress has been going on; 0 if there is none.
 
         Calls into librdkafka can outlast their timeout, some for ever (its issues 5456 and
-        5511), so somebody else has to look at the clock.
+        5511), so another thread has to look at the clock.
         """
         began = self._began
         return 0.0 if began is None else self._clock.monotonic() - began
@@ -94,21 +94,18 @@ class Committer:
         return drained
 
     def stop(self) -> None:
-        """Commit what was put before and end the thread."""
+        """Commit what was put before and end the thread, which a crash ends without that."""
         self._inbox.put(None)
-        self._thread.join()
+        if not self._crash.happened:
+            self._thread.join()
 
     def _run(self) -> None:
-        try:
+        with self._crash.on_error("the committer failed"):
             self._producer = self._make_producer()
             self._retry(self._producer.init_transactions)
             self._ready.set_result(None)
             while self._work():
                 pass
-        except CrashedError:
-            return
-        except BaseException as error:  # noqa: BLE001
-            self._crash("the committer failed", error)
 
     def _work(self) -> bool:
         """Gather and commit one transaction; return whether to go on."""
@@ -175,8 +172,14 @@ class Committer:
         self._retry(self._producer.abort_transaction)
 
     def _retry(self, operation: Callable[..., object], *arguments: object) -> None:
-        """Call until it succeeds or fails with an error that is not to be retried."""
+        """Call until it succeeds or fails with an error that is not to be retried.
+
+        Raises:
+            CrashedError: The worker has crashed; it must not commit any more.
+        """
         while True:
+            if self._crash.happened:
+                raise CrashedError(f"{operation.__name__} is not called after a crash")
             try:
                 operation(*arguments, OPERATION_TIMEOUT_S)
             except KafkaException as error:
@@ -203,10 +206,10 @@ _NOT_OURS = {
     KafkaError.FENCED_INSTANCE_ID,
     KafkaError.REBALANCE_IN_PROGRESS,
 }
-"""The partitions belong to somebody else, or will in a moment."""
+"""The partitions belong to another worker, or will in a moment."""
 
 
 def kafka_error(error: KafkaException) -> KafkaError:
-    """Return what is inside."""
+    """Return the error inside an exception."""
     inside: KafkaError = error.args[0]
     return inside

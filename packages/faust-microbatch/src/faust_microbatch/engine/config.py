@@ -1,11 +1,29 @@
-"""What an app is told, and what each of its librdkafka clients is told in turn."""
+"""Settings of a worker, and the properties of its librdkafka clients that follow from them."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from faust_microbatch.errors import MicrobatchError
+
 MIB = 1024 * 1024
+
+RESERVED = frozenset(
+    {
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "group.id",
+        "group.instance.id",
+        "group.protocol",
+        "isolation.level",
+        "metadata.recovery.strategy",
+        "partition.assignment.strategy",
+        "transactional.id",
+    }
+)
+"""Properties on which exactly once rests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +44,15 @@ class Config:
         max_record_bytes: Largest record that is read or written.
         session_timeout_s: A worker that is silent for that long loses its partitions.
         transaction_timeout_s: A transaction that is open for that long is aborted by the
-            broker. Who takes over a dead worker's partitions may have to wait for it.
+            broker. The next owner of a dead worker's partitions may have to wait for it.
         quiesce_timeout_s: How long agents may take to finish what they have begun when
             partitions are given back or the worker stops.
-        librdkafka: Properties of every client (security, logging); they win over ours. Not
-            shown: there are passwords among them.
+        librdkafka: Properties of every client (security, logging); they win over ours, except
+            those on which exactly once rests, which are refused. Not shown: there are passwords
+            among them.
+
+    Raises:
+        MicrobatchError: A property is refused.
     """
 
     group: str
@@ -45,6 +67,12 @@ class Config:
     transaction_timeout_s: float = 15.0
     quiesce_timeout_s: float = 60.0
     librdkafka: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if refused := sorted(RESERVED & self.librdkafka.keys()):
+            raise MicrobatchError(
+                f"librdkafka must not set {', '.join(refused)}: exactly once rests on it"
+            )
 
     def client(self) -> dict[str, Any]:
         """Return the properties that every client has."""
@@ -83,7 +111,7 @@ class Config:
             **static,
             "partition.assignment.strategy": "range",
             "session.timeout.ms": round(self.session_timeout_s * 1000),
-            # Members hear of a rebalance with their next heartbeat: work stands still for so long.
+            # Members notice a rebalance at their next heartbeat; until then, work stands still.
             "heartbeat.interval.ms": round(self.session_timeout_s * 1000 / 20),
             "queued.max.messages.kbytes": max(1024, self.max_buffered_bytes // 1024),
             **self.reader(),

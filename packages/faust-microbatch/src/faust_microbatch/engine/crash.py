@@ -1,38 +1,61 @@
-"""Crash-only: what can't be repaired ends the process, and nothing unfinished is committed."""
+"""Crash-only: an error that can't be repaired ends the worker; nothing more is committed."""
 
 import logging
-import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 log = logging.getLogger(__name__)
 
 
 class CrashedError(Exception):
-    """Unwinds the thread that ended the process, where the exit was replaced by a test's."""
+    """The worker has crashed; unwinds the thread that noticed it."""
 
 
 class Crash:
-    """Ends the process with exit code 1, from any thread, after saying why.
+    """Ends the worker, from any thread, after logging the reason.
 
-    An exit through the interpreter would run clean-up code that commits or leaves the group
-    as if all were well; a process that is gone does neither.
+    From the moment of the crash on nothing is committed, however long the process takes to
+    end: agents begin and finish no batch, the committer begins no transaction. A transaction
+    that is already on its way holds whole batches only, so it may still succeed.
 
     Args:
-        exit_process: What to call with the exit code.
+        end: Called with the error, once; it may or may not return.
     """
 
-    def __init__(self, exit_process: Callable[[int], object] = os._exit) -> None:
-        self._exit = exit_process
+    def __init__(self, end: Callable[[CrashedError], object]) -> None:
+        self._end = end
+        self._happened = threading.Event()
+
+    @property
+    def happened(self) -> bool:
+        """True once the worker has crashed."""
+        return self._happened.is_set()
 
     def __call__(self, reason: str, error: BaseException | None = None) -> NoReturn:
-        """End the process.
+        """End the worker.
 
         Raises:
-            CrashedError: The exit came back, as in tests.
+            CrashedError: Always, unless the process is gone by then.
         """
-        log.critical("%s; the process ends", reason, exc_info=error)
-        for handler in logging.getLogger().handlers:
-            handler.flush()
-        self._exit(1)
-        raise CrashedError(reason) from error
+        crashed = CrashedError(reason)
+        crashed.__cause__ = error
+        if not self.happened:
+            self._happened.set()
+            log.critical("%s; the worker ends", reason, exc_info=error)
+            for handler in logging.getLogger().handlers:
+                handler.flush()
+            self._end(crashed)
+        raise crashed
+
+    @contextmanager
+    def on_error(self, reason: str) -> Iterator[None]:
+        """End the worker on any error of the block, which is left without one."""
+        with suppress(CrashedError):
+            try:
+                yield
+            except CrashedError:
+                raise
+            except BaseException as error:  # noqa: BLE001
+                self(reason, error)

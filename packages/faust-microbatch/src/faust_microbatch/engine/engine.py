@@ -1,7 +1,7 @@
-"""One worker's share of the work: joins the poll thread, the agents and the committer.
+"""One worker's share of the work: joins the fetcher, the agents and the committer.
 
-It lives in the event loop; both threads reach it through ``call_soon_threadsafe``, hence
-in the order in which they spoke.
+It belongs to the event loop; both threads reach it through ``call_soon_threadsafe``, hence
+in the order of their calls.
 """
 
 import asyncio
@@ -9,17 +9,18 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
-
-import confluent_kafka
 
 from faust_microbatch.clock import Clock
 from faust_microbatch.engine.budget import Budget
+from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.committer import Committer
 from faust_microbatch.engine.config import Config
-from faust_microbatch.engine.crash import Crash
-from faust_microbatch.engine.fetcher import Poller
-from faust_microbatch.engine.flow import BatchMessage, Flow
+from faust_microbatch.engine.crash import Crash, CrashedError
+from faust_microbatch.engine.effects import ProcessEffects
+from faust_microbatch.engine.fetcher import Fetcher
+from faust_microbatch.engine.flow import Flow
 from faust_microbatch.engine.ownership import Ownership
 from faust_microbatch.engine.records import Batch, Partition
 from faust_microbatch.engine.recovery import Restoration, restore
@@ -32,9 +33,9 @@ log = logging.getLogger(__name__)
 
 
 class Host(Protocol):
-    """Where the agents and their tables live."""
+    """The owner of the agents and their tables."""
 
-    def deliver(self, message: BatchMessage) -> None:
+    def deliver(self, batch: Batch) -> None:
         """Hand a batch to the agents on its topic."""
 
     def renew_tables(self, numbers: Iterable[int], kept: set[int]) -> list[Restoration]:
@@ -54,9 +55,19 @@ class Engine:
     """Takes partitions over, keeps their batches going, and gives them back."""
 
     def __init__(
-        self, config: Config, host: Host, *, crash: Crash, sensor: Sensor, clock: Clock
+        self,
+        config: Config,
+        host: Host,
+        *,
+        clients: Clients,
+        crash: Crash,
+        effects: ProcessEffects,
+        sensor: Sensor,
+        clock: Clock,
     ) -> None:
         self._config = config
+        self._clients = clients
+        self._effects = effects
         self._host = host
         self._crash = crash
         self._sensor = sensor
@@ -72,8 +83,8 @@ class Engine:
     async def start(self, topics: Sequence[str]) -> None:
         """Join the group for ``topics``, once former transactions are fenced."""
         config, loop = self._config, asyncio.get_running_loop()
-        self._poller = Poller(
-            lambda: confluent_kafka.Consumer(config.member()),
+        self._fetcher = Fetcher(
+            self._clients.member,
             topics,
             listener=_Threadsafe(self, loop),
             max_records=config.max_poll_records,
@@ -89,8 +100,8 @@ class Engine:
 
         transactional_id = f"{config.group}-{config.instance_id or uuid.uuid4()}"
         self._committer = Committer(
-            lambda: confluent_kafka.Producer(config.producer(transactional_id)),
-            metadata=self._poller.metadata,
+            lambda: self._clients.producer(transactional_id),
+            metadata=self._fetcher.metadata,
             on_committed=on_committed,
             interval_s=config.commit_interval_s,
             crash=self._crash,
@@ -99,14 +110,14 @@ class Engine:
         )
         self._halted_at = self._clock.monotonic()
         await asyncio.wrap_future(self._committer.start())
-        self._poller.start()
+        self._fetcher.start()
         self._is_started = True
 
     async def stop(self) -> None:
-        """Finish what was begun, commit it and leave the group."""
+        """Finish what was begun, commit it and leave the group; after a crash, commit nothing."""
         if self._is_started:
             await self._halt()
-            await asyncio.to_thread(self._poller.stop)
+            await asyncio.to_thread(self._fetcher.stop)
             await asyncio.to_thread(self._committer.stop)
 
     @property
@@ -114,34 +125,35 @@ class Engine:
         """The partitions of source topics that are ours."""
         return self._ownership.partitions
 
-    def begin(self, message: BatchMessage) -> bool:
+    def begin(self, batch: Batch) -> bool:
         """Note that an agent takes a batch; return False if it must pass it over."""
-        return self._flow.begin(message)
+        return self._flow.begin(batch) and not self._crash.happened
 
-    def finish(self, message: BatchMessage) -> None:
+    def finish(self, batch: Batch) -> None:
         """Let a batch that every agent has finished be committed."""
-        message.batch.forget_records()
-        self._flow.finish(message)
-        self._committer.put(message.batch)
+        batch.forget_records()
+        self._flow.finish(batch)
+        if not self._crash.happened:
+            self._committer.put(batch)
 
-    def abandon(self, message: BatchMessage, error: BaseException) -> None:
-        """End the process: an agent left a batch half done, and its tables with it."""
-        self._crash(f"an agent left {message.batch} unfinished", error)
+    def abandon(self, batch: Batch, error: BaseException) -> None:
+        """End the worker: an agent left a batch half done, and its tables with it."""
+        with suppress(CrashedError):
+            self._crash(f"an agent left {batch} unfinished", error)
 
     def check(self) -> None:
-        """End the process when a transaction hangs: the broker has given it up by then."""
+        """End the worker when a transaction hangs: the broker has given it up by then."""
         limit_s = self._config.transaction_timeout_s + TRANSACTION_GRACE_S
         if self._is_started and self._committer.busy_s() > limit_s:
             self._crash(f"a transaction hangs for more than {limit_s:.0f} s")
 
-    # What the threads tell.
+    # Called for the two threads.
 
     def read(self, batches: Sequence[Batch]) -> None:
         """Pass batches on to the agents."""
         for batch in batches:
-            message = BatchMessage(batch)
-            if self._flow.admit(message):
-                self._host.deliver(message)
+            if self._flow.admit(batch):
+                self._host.deliver(batch)
 
     def committed(self, batches: Sequence[Batch]) -> None:
         """Let go of batches whose transaction is committed."""
@@ -156,17 +168,19 @@ class Engine:
         self._takeover.add_done_callback(self._on_taken_over)
 
     async def revoked(self) -> None:
-        """Come to rest; afterwards the partitions may be anybody's."""
+        """Come to rest; afterwards the partitions may be any worker's."""
         await self._halt()
         await self._host.on_revoked(self.partitions)
 
-    # How partitions come and go.
+    # Rebalances.
 
     async def _halt(self) -> None:
         """Give up recovery, let the agents finish what they have begun, commit that."""
         if self._halted_at is None:
             self._halted_at = self._clock.monotonic()
         self._give_up.set()
+        if self._crash.happened:
+            return
         if self._takeover is not None:
             await asyncio.wait([self._takeover])
         try:
@@ -184,11 +198,11 @@ class Engine:
         restorations = self._host.renew_tables(numbers - kept, kept)
         self._flow.open()
         if restorations:
-            self._poller.start_reading(generation, {p for p in assigned if p[1] in kept})
+            self._fetcher.start_reading(generation, {p for p in assigned if p[1] in kept})
             if not await self._restore(restorations):
                 return
         self._ownership.restored()
-        self._poller.start_reading(generation, assigned)
+        self._fetcher.start_reading(generation, assigned)
         if self._halted_at is not None:
             pause_s = self._clock.monotonic() - self._halted_at
             self._halted_at = None
@@ -199,18 +213,20 @@ class Engine:
         """Fill stores from their changelogs; return False if that was given up."""
         began = self._clock.monotonic()
         records = await asyncio.to_thread(
-            restore, restorations, self._config, give_up=self._give_up
+            restore, restorations, self._clients, give_up=self._give_up
         )
+        self._effects.recovered()
         self._sensor.on_recovery(records, self._clock.monotonic() - began)
         return not self._give_up.is_set()
 
     def _on_taken_over(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            self._crash("partitions can't be taken over", error)
+        with self._crash.on_error("partitions can't be taken over"):
+            if not task.cancelled():
+                task.result()
 
 
 class _Threadsafe:
-    """Takes what the poll thread says to the event loop."""
+    """Passes the fetcher's calls on to the event loop."""
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
         self._engine = engine

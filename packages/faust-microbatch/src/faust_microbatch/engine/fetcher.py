@@ -1,13 +1,13 @@
-"""The poll thread: everything that is asked of the group's consumer happens here.
+"""The fetcher: the only thread that calls the group's consumer.
 
 librdkafka's Python client serialises calls on a consumer, and unfairly: a call from
-another thread starves while this one loops in ``consume``. So others leave commands.
+another thread starves while this one loops in ``consume``. So other threads leave commands.
 
 The life of a partition: assigned -> its committed offset is known -> its tables are
-whole (`Poller.start_reading`) -> read, until it is revoked. Partitions are handed to the
+whole (`Fetcher.start_reading`) -> read, until it is revoked. Partitions are handed to the
 client only when they are to be read, each with the offset to start from; there is no
-seek. Commits of the former owner that are still pending are waited for: the offsets asked
-for are the stable ones.
+seek. Commits of the former owner that are still pending are waited for: the offsets
+requested are the stable ones.
 """
 
 import logging
@@ -27,50 +27,52 @@ from confluent_kafka import (
 
 from faust_microbatch.clock import Clock
 from faust_microbatch.engine.budget import Budget
-from faust_microbatch.engine.crash import Crash, CrashedError
+from faust_microbatch.engine.crash import Crash
 from faust_microbatch.engine.records import Batch, Partition
 from faust_microbatch.engine.sensor import Sensor
 
 COMMITTED_TIMEOUT_S = 1.0
 ROOM_PATIENCE_S = 1.0
-"""How long the poll waits for room in the budget before it pauses its partitions.
+"""Seconds that the fetcher waits for room in the budget before it pauses its partitions.
 
 A pause throws away what was fetched ahead, so it is kept for a sink or a broker that is
 slow; in between, the agents are only a little behind."""
 ROOM_LOOK_S = 0.01
 LAG_INTERVAL_S = 1.0
+CRASH_PATIENCE_S = 5.0
+"""Seconds that a crashed worker may take to leave the group."""
 
 _OUT_OF_THE_GROUP = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001
-"""What a read may say; a fatal error does not say so by ``fatal()`` there."""
+"""Codes of a read's errors; a fatal error does not set ``fatal()`` there."""
 
 log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """Who is told; called in the poll thread."""
+    """The owner of a fetcher; called in the fetcher's thread."""
 
     def on_batches(self, batches: Sequence[Batch]) -> None:
-        """Take what was read."""
+        """Take batches that were read."""
 
     def on_assigned(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
         """Take over these partitions, committed up to there (None: never).
 
-        They are read after `Poller.start_reading`.
+        They are read after `Fetcher.start_reading`.
         """
 
     def on_revoked(self) -> None:
         """Give all partitions back; return when nothing of them is pending."""
 
 
-class Poller:
+class Fetcher:
     """Reads the group's share of ``topics``.
 
     Args:
         consumer: Makes the consumer.
-        topics: What to subscribe to.
+        topics: The topics to subscribe to.
         max_records: Most records of one read.
         linger_s: How long a read waits to be full.
-        budget: How much may be in flight.
+        budget: Bytes that may be in flight.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class Poller:
         self._sensor = sensor
         self._clock = clock
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="fetcher", daemon=True)
         self._stopping = threading.Event()
         self._generation = 0
         self._metadata: object = None
@@ -113,18 +115,19 @@ class Poller:
     def stop(self) -> None:
         """Leave the group and end the thread; call from another one."""
         self._stopping.set()
-        self._thread.join()
+        # After a crash the thread may hang in librdkafka; the session ends without it.
+        self._thread.join(CRASH_PATIENCE_S if self._crash.happened else None)
 
     def start_reading(self, generation: int, partitions: Iterable[Partition]) -> None:
         """Read ``partitions`` from their committed offsets, unless a rebalance came between."""
         self._commands.put(lambda: self._start_reading(generation, partitions))
 
     def metadata(self) -> object:
-        """Return who we are to the group's coordinator, in this generation."""
+        """Return the group's metadata, which identify the worker and its generation."""
         return self._metadata
 
     def _run(self) -> None:
-        try:
+        with self._crash.on_error("the fetcher failed"):
             self._consumer = self._make_consumer()
             self._consumer.subscribe(
                 list(self._topics),
@@ -132,19 +135,15 @@ class Poller:
                 on_revoke=self._on_revoke,
                 on_lost=self._on_lost,
             )
-            while not self._stopping.is_set():
+            while not (self._stopping.is_set() or self._crash.happened):
                 self._step()
             self._consumer.close()
-        except CrashedError:
-            return
-        except BaseException as error:  # noqa: BLE001
-            self._crash("the poll thread failed", error)
 
     def _step(self) -> None:
         while not self._commands.empty():
             self._commands.get()()
         if self._unknown:
-            self._ask_committed()
+            self._request_committed()
         self._make_room()
         messages = self._consumer.consume(self._max_records, self._linger_s)
         if messages:
@@ -198,7 +197,7 @@ class Poller:
         else:
             self._listener.on_assigned(self._generation, {})
 
-    def _ask_committed(self) -> None:
+    def _request_committed(self) -> None:
         try:
             answers = self._consumer.committed(self._unknown, COMMITTED_TIMEOUT_S)
         except KafkaException as error:
@@ -223,7 +222,8 @@ class Poller:
         self._is_paused = False
 
     def _on_revoke(self, _: Consumer, __: list[TopicPartition]) -> None:
-        self._listener.on_revoked()
+        if not self._crash.happened:
+            self._listener.on_revoked()
         self._generation += 1
         self._unknown = []
         self._positions = {}
@@ -231,7 +231,7 @@ class Poller:
         self._is_paused = False
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._crash(f"{len(partitions)} partitions were lost without being asked for")
+        self._crash(f"{len(partitions)} partitions were lost without a revocation")
 
     def _assigned(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
         return [

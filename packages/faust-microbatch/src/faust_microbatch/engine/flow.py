@@ -1,48 +1,23 @@
-"""What is between the poll thread and the agents, and how it comes to rest."""
+"""The batches between the fetcher and the committer, and how they come to rest."""
 
 import asyncio
-from typing import Any
-
-from faust.types import ConsumerMessage
 
 from faust_microbatch.engine.budget import Budget
 from faust_microbatch.engine.records import Batch
 
 
-class BatchMessage(ConsumerMessage):
-    """A batch as Faust's message: its key and value are empty, the batch is beside them."""
-
-    __slots__ = ("batch", "is_begun", "is_dropped")
-
-    def __init__(self, batch: Batch) -> None:
-        super().__init__(
-            batch.topic,
-            batch.partition,
-            batch.next_offset - 1,
-            timestamp=0.0,
-            timestamp_type=0,
-            headers=None,
-            key=None,
-            value=None,
-            checksum=None,
-        )
-        self.batch = batch
-        self.is_begun = False
-        self.is_dropped = False
-
-
 class Flow:
-    """The batches that agents have been given, in the event loop's hands.
+    """The batches that agents have been given; belongs to the event loop.
 
     A batch waits until an agent begins it and is done when every agent on its topic has
-    finished it. Halting drops those that wait, for whoever reads them next, and waits for
-    those that were begun: tables know of them already.
+    finished it. Halting drops those that wait, for the next reader of their partitions, and
+    waits for those that were begun: tables know of them already.
     """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._waiting: set[BatchMessage] = set()
-        self._begun: set[BatchMessage] = set()
+        self._waiting: set[Batch] = set()
+        self._begun: set[Batch] = set()
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._is_open = False
@@ -51,32 +26,25 @@ class Flow:
         """Let batches in."""
         self._is_open = True
 
-    def admit(self, message: BatchMessage) -> bool:
+    def admit(self, batch: Batch) -> bool:
         """Count a batch in; return False if it was dropped."""
         if self._is_open:
-            self._waiting.add(message)
+            self._waiting.add(batch)
         else:
-            self._drop(message)
+            self._drop(batch)
         return self._is_open
 
-    def begin(self, message: BatchMessage) -> bool:
-        """Note that an agent takes the batch; return False if it must pass it over."""
-        if message.is_dropped:
-            return False
-        if not message.is_begun:
-            message.is_begun = True
-            self._waiting.discard(message)
-            self._begun.add(message)
+    def begin(self, batch: Batch) -> bool:
+        """Note that an agent takes the batch; return False if it was dropped."""
+        if batch in self._waiting:
+            self._waiting.remove(batch)
+            self._begun.add(batch)
             self._at_rest.clear()
-        return True
+        return batch in self._begun
 
-    def is_begun(self, message: BatchMessage) -> bool:
-        """Return whether an agent has begun the batch and not all have finished it."""
-        return message in self._begun
-
-    def finish(self, message: BatchMessage) -> None:
+    def finish(self, batch: Batch) -> None:
         """Note that every agent has finished the batch."""
-        self._begun.discard(message)
+        self._begun.discard(batch)
         if not self._begun:
             self._at_rest.set()
 
@@ -87,16 +55,15 @@ class Flow:
             TimeoutError: The agents took longer than ``timeout_s``.
         """
         self._is_open = False
-        for message in self._waiting:
-            self._drop(message)
+        for batch in self._waiting:
+            self._drop(batch)
         self._waiting.clear()
         await asyncio.wait_for(self._at_rest.wait(), timeout_s)
 
-    def unfinished(self) -> list[Any]:
+    def unfinished(self) -> list[Batch]:
         """Return the batches that were begun and not finished."""
-        return [message.batch for message in self._begun]
+        return list(self._begun)
 
-    def _drop(self, message: BatchMessage) -> None:
-        message.is_dropped = True
-        message.batch.forget_records()
-        self._budget.release(message.batch.memory_bytes)
+    def _drop(self, batch: Batch) -> None:
+        batch.forget_records()
+        self._budget.release(batch.memory_bytes)

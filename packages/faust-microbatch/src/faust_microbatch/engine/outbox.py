@@ -1,4 +1,4 @@
-"""From outboxes to the producer's queue."""
+"""The way from outboxes to the producer's queue."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _key, _value = attrgetter("key"), attrgetter("value")
 
 @dataclass(slots=True)
 class Sent:
-    """What went to one topic."""
+    """Amounts sent to one topic."""
 
     records: int = 0
     size_bytes: int = 0

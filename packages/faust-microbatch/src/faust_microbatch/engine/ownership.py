@@ -1,4 +1,4 @@
-"""Which partitions are ours, how far they are committed, and which tables are whole."""
+"""The worker's partitions, their committed offsets, and the tables that are whole."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,8 +10,8 @@ class Ownership:
 
     Tables are partitioned by number: partition 3 of every table belongs with partition 3 of
     every source topic. In between two rebalances a number's tables are kept if the group's
-    offsets are those at which this worker left it: whoever else had written to the tables
-    would have moved an offset in the same transaction.
+    offsets are those at which this worker left it: another worker that had written to the
+    tables would have moved an offset in the same transaction.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Ownership:
         self._whole = {number for _, number in self._committed}
 
     def committed(self, batches: Iterable[Batch]) -> None:
-        """Note what was committed."""
+        """Note the offsets of committed batches."""
         for batch in batches:
             self._committed[batch.source] = batch.next_offset
 

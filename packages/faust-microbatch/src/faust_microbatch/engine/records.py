@@ -1,4 +1,4 @@
-"""What an agent gets and what it gives back: a batch of one partition, with its outbox."""
+"""The values that agents handle: batches of one partition, their records and outboxes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
@@ -13,7 +13,7 @@ Partition = tuple[str, int]
 Headers = Sequence[tuple[str, bytes]]
 
 RECORD_OVERHEAD_BYTES = 256
-"""What a record takes in memory besides key and value, roughly."""
+"""Memory of a record besides key and value, roughly."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +62,7 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outbox:
-    """What a batch has caused and nobody may see before the batch is finished."""
+    """The effects of a batch, invisible to all others until the batch is committed."""
 
     __slots__ = ("changes", "sends")
 
@@ -74,9 +74,9 @@ class Outbox:
 class Batch:
     """Consecutive records of one partition, handled as one: all of it counts or none.
 
-    What the agent sends and what it writes to its tables while it works on the batch goes
-    into the batch's outbox, and from there, when the agent asks for the next batch, into
-    one Kafka transaction together with the batch's offset.
+    All that the agent sends and writes to its tables while it works on the batch goes into
+    the batch's outbox, and from there, when the agent requests the next batch, into one Kafka
+    transaction together with the batch's offset.
 
     Attributes:
         topic: Source topic.
@@ -85,7 +85,7 @@ class Batch:
         next_offset: Offset after the last record.
         size_bytes: Bytes of keys and values.
         memory_bytes: Memory the records take, roughly.
-        outbox: What the batch has caused so far.
+        outbox: The effects of the batch so far.
     """
 
     __slots__ = (
@@ -127,7 +127,7 @@ class Batch:
 
     @property
     def records(self) -> Sequence[Record]:
-        """The records in order; made when first asked for."""
+        """The records in order; made on first use."""
         if self._records is None:
             self._records = _records(self._messages, self.topic, self.partition)
         return self._records
@@ -138,9 +138,9 @@ class Batch:
         """Put ``records`` into the outbox.
 
         Args:
-            topic: Where to.
-            records: What; read records may be passed on as they are.
-            partition: To this partition; None lets each key decide (murmur2).
+            topic: The output topic.
+            records: Records; those that were read may be passed on as they are.
+            partition: The output partition; None lets each key decide (murmur2).
         """
         self.outbox.sends.append((topic, partition, tuple(records)))
 

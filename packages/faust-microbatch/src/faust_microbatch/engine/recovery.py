@@ -1,8 +1,8 @@
 """Tables from their changelogs.
 
 Read committed, up to the high watermark: a transaction that is still open when recovery
-starts hides what lies behind it, so the end is where records are written, not where they
-may be read yet. Whoever calls this has fenced the former owner: it can't commit any more.
+starts hides the records behind it, so the end is the last record written, not the last one
+that may be read yet. The caller has fenced the former owner: it can't commit any more.
 """
 
 import logging
@@ -22,14 +22,25 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from faust_microbatch.engine.config import Config
-from faust_microbatch.engine.memory import give_back
+from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.records import Partition
 from faust_microbatch.engine.stores import Store
 
 READ_RECORDS = 10_000
 READ_TIMEOUT_S = 0.05
 METADATA_TIMEOUT_S = 10.0
+RETRY_S = 0.1
+
+_PASSING = {
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - the client's public names
+    KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.REQUEST_TIMED_OUT,
+}
+"""Codes that time heals. ``retriable()`` is set on errors of transactions only."""
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +54,13 @@ class Restoration:
 
 
 def restore(
-    restorations: Sequence[Restoration], config: Config, *, give_up: threading.Event
+    restorations: Sequence[Restoration], clients: Clients, *, give_up: threading.Event
 ) -> int:
-    """Fill the stores; return how many records that took.
+    """Fill the stores; return the number of records read.
 
     Args:
-        restorations: What to restore.
-        config: How to reach the brokers.
+        restorations: Partitions of changelogs and their stores.
+        clients: Makes the clients.
         give_up: Set from another thread to stop early; the stores are then incomplete.
 
     Raises:
@@ -61,24 +72,21 @@ def restore(
         by_topic.setdefault(topic, {})[number] = each.store
     if not by_topic:
         return 0
-    admin = AdminClient(config.client())  # one for all: a login by token takes it a second
-    records = sum(
-        _restore_topic(topic, stores, config, admin, give_up) for topic, stores in by_topic.items()
+    admin = clients.admin()  # one for all: a login by token takes it a second
+    return sum(
+        _restore_topic(topic, stores, clients, admin, give_up) for topic, stores in by_topic.items()
     )
-    give_back()
-    return records
 
 
 def _restore_topic(
     topic: str,
     stores: Mapping[int, Store[Any]],
-    config: Config,
+    clients: Clients,
     admin: AdminClient,
     give_up: threading.Event,
 ) -> int:
     ends = _high_watermarks(topic, list(stores), admin, give_up)
-    # The client waits for more at the end of a partition; here its end is all we wait for.
-    consumer = Consumer({**config.reader(), "enable.partition.eof": True, "fetch.wait.max.ms": 10})
+    consumer = clients.reader()
     try:
         consumer.list_topics(topic, METADATA_TIMEOUT_S)  # or the first read waits half a second
         consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in sorted(stores)])
@@ -104,7 +112,7 @@ def _read(
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 if (message.offset() or 0) >= ends.get(number, 0):
                     ends.pop(number, None)
-            elif error.fatal() or not error.retriable():
+            elif error.fatal() or error.code() not in _PASSING:
                 raise KafkaException(error)
             else:
                 log.warning("a changelog can't be read now: %s", error.str())
@@ -118,7 +126,7 @@ def _read(
 def _high_watermarks(
     topic: str, numbers: Sequence[int], admin: AdminClient, give_up: threading.Event
 ) -> dict[int, int]:
-    """Return where each partition ends, open transactions included; ask until it is told."""
+    """Return the end of each partition, open transactions included; retry until all are known."""
     ends: dict[int, int] = {}
     while len(ends) < len(numbers) and not give_up.is_set():
         missing = [TopicPartition(topic, number) for number in numbers if number not in ends]
@@ -130,7 +138,8 @@ def _high_watermarks(
             try:
                 ends[part.partition] = answer.result().offset
             except KafkaException as error:
-                if not error.args[0].retriable():
+                if error.args[0].code() not in _PASSING:
                     raise
                 log.info("the end of %s is not known yet: %s", part, error)
+                give_up.wait(RETRY_S)
     return ends

@@ -1,4 +1,4 @@
-"""What a worker tells of itself while it runs."""
+"""Measurements of a running worker."""
 
 
 class Sensor:
@@ -8,22 +8,22 @@ class Sensor:
     """
 
     def on_read(self, topic: str, records: int, size_bytes: int) -> None:
-        """Learn that a batch was read."""
+        """Measure a batch that was read."""
 
     def on_sent(self, topic: str, records: int, size_bytes: int) -> None:
-        """Learn that records were committed to ``topic``, changelogs included."""
+        """Measure records committed to ``topic``, changelogs included."""
 
     def on_commit(self, batches: int, duration_s: float) -> None:
-        """Learn of a commit; the duration is from the transaction's begin, retries included."""
+        """Measure a commit, from the begin of its transaction, retries included."""
 
     def on_abort(self, reason: str) -> None:
-        """Learn of an abort; the same batches follow in another transaction."""
+        """Count an abort; the same batches follow in another transaction."""
 
     def on_rebalance(self, partitions: int, pause_s: float) -> None:
-        """Learn that the worker owns ``partitions`` now, after a pause."""
+        """Measure the pause after which the worker owns ``partitions``."""
 
     def on_recovery(self, records: int, duration_s: float) -> None:
-        """Learn that tables were restored from that many changelog records."""
+        """Measure a recovery from that many changelog records."""
 
     def on_lag(self, topic: str, partition: int, records: int) -> None:
-        """Learn how far the end is, about once a second; a commit marker counts as a record."""
+        """Measure the distance to the end, once a second; a commit marker counts as a record."""

@@ -1,7 +1,7 @@
-"""Where a table keeps the keys of one partition.
+"""Stores of a table's keys, one for each partition.
 
-A store is a mapping in memory that knows how its values look on the changelog. It is
-thrown away with its partition and filled again from the changelog, so it needs no disk.
+A store is a mapping in memory that encodes its values for the changelog. It is thrown away
+with its partition and filled again from the changelog, so it needs no disk.
 """
 
 from abc import abstractmethod
@@ -15,7 +15,7 @@ Change = tuple[bytes, bytes | None]
 
 
 class Store(MutableMapping[bytes, V]):
-    """What a table needs of a store."""
+    """A mapping that a table can keep a partition's keys in."""
 
     @abstractmethod
     def encode(self, value: V) -> bytes:
@@ -23,7 +23,7 @@ class Store(MutableMapping[bytes, V]):
 
     @abstractmethod
     def decode(self, data: bytes) -> V:
-        """Return the value that was written so."""
+        """Return the value of an encoded one."""
 
     def discard(self, keys: Iterable[bytes]) -> None:
         """Remove keys; those that are not there don't matter."""

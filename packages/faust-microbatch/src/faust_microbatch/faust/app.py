@@ -1,6 +1,6 @@
 """The Faust app on this transport."""
 
-import gc
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -9,16 +9,14 @@ from faust.types import AgentT
 
 from faust_microbatch.clock import Clock, SystemClock
 from faust_microbatch.engine.config import Config
-from faust_microbatch.engine.crash import Crash
+from faust_microbatch.engine.crash import Crash, CrashedError
+from faust_microbatch.engine.effects import ProcessEffects
 from faust_microbatch.engine.sensor import Sensor
 from faust_microbatch.engine.stores import DictStore, Store
 from faust_microbatch.errors import MicrobatchError
 from faust_microbatch.faust import tables
 from faust_microbatch.faust.consumer import Consumer
 from faust_microbatch.faust.stream import Stream
-
-GC_THRESHOLD = 50_000
-"""Objects that must have been made before the collector looks at the young ones."""
 
 
 class App(faust.App):
@@ -31,13 +29,15 @@ class App(faust.App):
         microbatch: Config,
         sensor: Sensor,
         clock: Clock,
-        crash: Crash,
+        effects: ProcessEffects,
         **options: Any,
     ) -> None:
         self.microbatch = microbatch
         self.sensor = sensor
         self.clock = clock
-        self.crash_process = crash
+        self.effects = effects
+        self.crash_worker = Crash(self._end)
+        self._running_loop: asyncio.AbstractEventLoop | None = None
         super().__init__(name, **options)
 
     def Table(  # type: ignore[override]  # noqa: N802 - Faust's name
@@ -77,13 +77,23 @@ class App(faust.App):
         return super().agent(*args, **options)
 
     async def on_first_start(self) -> None:
-        """Start once: let the garbage collector look less often."""
-        # Tens of thousands of records come and go; looking at them costs a tenth of the time.
-        gc.set_threshold(GC_THRESHOLD)
+        """Start for the first time."""
+        self._running_loop = asyncio.get_running_loop()
+        self.effects.started()
         await super().on_first_start()
 
+    def _end(self, error: CrashedError) -> None:
+        """End the process, or stop the app so that its worker raises ``error``."""
+        if self.effects.exit_process is not None:
+            self.effects.exit_process(1)
+        elif self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(self._crash_soon, error)
+
+    def _crash_soon(self, error: CrashedError) -> None:
+        self.add_future(self.crash(error))
+
     async def _on_agent_error(self, agent: AgentT[Any], exc: BaseException) -> None:
-        self.crash_process(f"agent {agent.name} failed", exc)
+        self.crash_worker(f"agent {agent.name} failed", exc)
 
     async def _stop_consumer(self) -> None:
         if self._consumer is not None:
@@ -95,16 +105,16 @@ def create_app(
     *,
     sensor: Sensor | None = None,
     clock: Clock | None = None,
-    crash: Crash | None = None,
+    effects: ProcessEffects | None = None,
     **options: Any,
 ) -> App:
     """Return a Faust app on this transport.
 
     Args:
         config: Brokers, group and limits.
-        sensor: Told what happens.
-        clock: What durations are measured by.
-        crash: How the process ends when it can't go on.
+        sensor: Receives measurements.
+        clock: Measures durations.
+        effects: Effects on the process as a whole; none by default, see `own_process`.
         options: Settings of Faust.
     """
     settings: dict[str, Any] = {
@@ -127,6 +137,6 @@ def create_app(
         microbatch=config,
         sensor=sensor or Sensor(),
         clock=clock or SystemClock(),
-        crash=crash or Crash(),
+        effects=effects or ProcessEffects(),
         **{**settings, **options},
     )

@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from faust import Service
 from faust.types import TP
-from mode import Service
 
+from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.engine import Engine
-from faust_microbatch.engine.flow import BatchMessage
-from faust_microbatch.engine.records import Partition
+from faust_microbatch.engine.records import Batch, Partition
 from faust_microbatch.engine.recovery import Restoration
 from faust_microbatch.errors import MicrobatchError
+from faust_microbatch.faust.message import BatchMessage
 from faust_microbatch.faust.unused import UnusedConsumer
 
 METADATA_TIMEOUT_S = 10.0
@@ -21,7 +21,7 @@ CHECK_INTERVAL_S = 1.0
 
 
 class Consumer(Service, UnusedConsumer):
-    """What Faust and the agents' streams call, and what the engine tells them."""
+    """Connects the engine with Faust: Faust's consumer, and the engine's host."""
 
     def __init__(self, transport: Any, **options: Any) -> None:
         super().__init__(loop=options.get("loop"), beacon=options["beacon"])
@@ -30,11 +30,14 @@ class Consumer(Service, UnusedConsumer):
         self.transactions = self.app.producer
         self.randomly_assigned_topics: set[str] = set()
         self._config = self.app.microbatch
+        self._clients = Clients(self._config)
         self._partitions: dict[str, int] = {}
         self.engine = Engine(
             self._config,
             self,
-            crash=self.app.crash_process,
+            clients=self._clients,
+            crash=self.app.crash_worker,
+            effects=self.app.effects,
             sensor=self.app.sensor,
             clock=self.app.clock,
         )
@@ -57,7 +60,7 @@ class Consumer(Service, UnusedConsumer):
 
     def ack(self, message: BatchMessage) -> bool:  # type: ignore[override]  # there are no others
         """Let a batch that every agent has finished be committed."""
-        self.engine.finish(message)
+        self.engine.finish(message.batch)
         return True
 
     def assignment(self) -> set[TP]:
@@ -68,11 +71,11 @@ class Consumer(Service, UnusedConsumer):
         """Return how many partitions a topic has, None if there is none."""
         return self._partitions.get(topic)
 
-    # What the engine tells.
+    # Called by the engine.
 
-    def deliver(self, message: BatchMessage) -> None:
+    def deliver(self, batch: Batch) -> None:
         """Hand a batch to the agents on its topic."""
-        self.app.topics.deliver(message)
+        self.app.topics.deliver(batch)
 
     def renew_tables(self, numbers: Iterable[int], kept: set[int]) -> list[Restoration]:
         """Make stores anew."""
@@ -80,7 +83,7 @@ class Consumer(Service, UnusedConsumer):
         return found
 
     async def on_assigned(self, partitions: set[Partition]) -> None:
-        """Let the conductor know which agents get which partitions."""
+        """Prepare the conductor to hand batches of ``partitions`` to the agents."""
         await self.app.topics.on_partitions_assigned(_tps(partitions))
         self.app.flow_control.resume()
 
@@ -106,8 +109,7 @@ class Consumer(Service, UnusedConsumer):
     def _check_topics(self, topics: Iterable[str]) -> None:
         """Refuse topics that are missing and changelogs of another size."""
         try:
-            admin = AdminClient(self._config.client())
-            found = admin.list_topics(timeout=METADATA_TIMEOUT_S).topics
+            found = self._clients.admin().list_topics(timeout=METADATA_TIMEOUT_S).topics
         except KafkaException as error:
             raise MicrobatchError(
                 f"Kafka at {self._config.bootstrap_servers} can't be used ({error});"

@@ -1,4 +1,4 @@
-"""Faust's producer: what is sent goes into the outbox of the current batch."""
+"""Faust's producer: records go into the outbox of the current batch."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping

@@ -1,4 +1,4 @@
-"""Agents' streams: a batch is finished when the agent asks for the next one."""
+"""Agents' streams: a batch is finished when the agent requests the next one."""
 
 from asyncio import sleep
 from collections.abc import AsyncIterator
@@ -8,6 +8,7 @@ import faust
 from faust.types import TopicT
 
 from faust_microbatch.engine.records import Batch
+from faust_microbatch.errors import MicrobatchError
 from faust_microbatch.faust.consumer import Consumer
 
 
@@ -15,13 +16,17 @@ class Stream(faust.Stream[Batch]):
     """A stream of batches.
 
     Faust's own iterator acknowledges in a ``finally``, hence also what raised, and what it
-    skipped. This one acknowledges only when it is asked for the next batch.
+    skipped. This one acknowledges only when the agent requests the next batch.
     """
 
     def __aiter__(self) -> AsyncIterator[Batch]:
-        """Iterate over batches of a topic; over anything else as Faust does."""
+        """Iterate over the batches of a topic.
+
+        Raises:
+            MicrobatchError: The stream is of something else.
+        """
         if not isinstance(self.channel, TopicT):
-            return super().__aiter__()
+            raise MicrobatchError(f"{self.channel} is no topic; only topics have batches")
         batches = self._batches(self.channel)
         self._active_agens.add(batches)
         return batches
@@ -34,13 +39,13 @@ class Stream(faust.Stream[Batch]):
             while not self.should_stop:
                 await sleep(0)  # several agents take turns
                 event = await channel.__anext__()
-                if not engine.begin(event.message):
+                if not engine.begin(event.value):
                     continue
                 self._set_current_event(event)
                 try:
                     yield event.value
                 except BaseException as error:
-                    engine.abandon(event.message, error)
+                    engine.abandon(event.value, error)
                     raise
                 self._set_current_event(None)
                 event.ack()

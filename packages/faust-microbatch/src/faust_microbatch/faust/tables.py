@@ -163,7 +163,7 @@ class TableManager(FaustTableManager):
         return restorations
 
     def on_recovered(self) -> None:
-        """Say that the tables are whole."""
+        """Mark the tables as whole."""
         self._recovery_started.set()
         self.on_actives_ready()
         self.on_standbys_ready()

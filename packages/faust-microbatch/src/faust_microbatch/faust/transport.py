@@ -1,4 +1,4 @@
-"""The plug-in: what Faust finds under ``microbatch://``."""
+"""The plug-in that Faust finds under ``microbatch://``."""
 
 from typing import Any
 
@@ -23,5 +23,5 @@ class Transport(base.Transport):
 
     def __init__(self, url: list[Any], app: Any, loop: Any = None) -> None:
         if not hasattr(app, "microbatch"):
-            raise MicrobatchError("microbatch:// needs an app made by microbatch.create_app")
+            raise MicrobatchError("microbatch:// needs an app made by faust_microbatch.create_app")
         super().__init__(url, app, loop)

@@ -1,4 +1,4 @@
-"""What Faust's interface of a consumer asks for and a batch transport has no use for.
+"""The part of Faust's interface of a consumer that a batch transport has no use for.
 
 Faust's own recovery, seeking and flow control call these; here nothing does.
 """

@@ -1,4 +1,4 @@
-"""Whatever is killed, stopped or frozen: every key comes out exactly once."""
+"""Every key comes out exactly once, under kills, stops and freezes."""
 
 import os
 import random
@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from microbatch_support.needs import NEEDS_BROKER
+
+pytest.importorskip("kafka_local", reason=NEEDS_BROKER)
+
 from kafka_local import EmbeddedKafka
 
-from microbatch_support.cluster import Job, Worker, pause, wait_until
+from microbatch_support.cluster import Job, Worker
+from microbatch_support.waiting import pause, wait_until
 
 RECORDS = int(os.environ.get("MICROBATCH_RECORDS", "50000"))
 KILLS = int(os.environ.get("MICROBATCH_KILLS", "5"))
@@ -19,6 +25,8 @@ SLOW: dict[str, Any] = {"max_poll_records": 200, "pace_s": 0.02, "commit_interva
 pytestmark = pytest.mark.integration
 
 Jobs = Callable[..., Job]
+
+either_end = pytest.mark.parametrize("own_process", [True, False], ids=["own_process", "guest"])
 
 
 def test_a_static_worker_that_is_killed_at_random_moments_loses_and_doubles_nothing(
@@ -82,10 +90,18 @@ def partitions_of(worker: Worker) -> int:
     return next((e["partitions"] for e in reversed(worker.events("works"))), 0)
 
 
-def test_a_worker_that_was_frozen_for_longer_than_its_session_writes_nothing(job: Jobs) -> None:
+@either_end
+def test_a_worker_that_was_frozen_for_longer_than_its_session_writes_nothing(
+    job: Jobs, own_process: bool
+) -> None:
     work = job()
     work.put(RECORDS)
-    settings = {**SLOW, "session_timeout_s": 6.0, "transaction_timeout_s": 5.0}
+    settings: dict[str, Any] = {
+        **SLOW,
+        "session_timeout_s": 6.0,
+        "transaction_timeout_s": 5.0,
+        "own_process": own_process,
+    }
     with work.worker(instance_id="one", **settings) as zombie:
         zombie.wait_for("committed", count=5)
         zombie.signal(signal.SIGSTOP)
@@ -100,11 +116,16 @@ def test_a_worker_that_was_frozen_for_longer_than_its_session_writes_nothing(job
     work.check_exactly_once()
 
 
-def test_an_agent_that_raises_ends_the_process_and_nothing_of_its_batch_counts(job: Jobs) -> None:
+@either_end
+def test_an_agent_that_raises_ends_the_process_and_nothing_of_its_batch_counts(
+    job: Jobs, own_process: bool
+) -> None:
     work = job(partitions=1)
     work.put(2000)
-    with work.worker(instance_id="one", fail_at=1, **SLOW) as worker:
+    settings: dict[str, Any] = {**SLOW, "own_process": own_process}
+    with work.worker(instance_id="one", fail_at=1, **settings) as worker:
         assert worker.wait() == 1
+        assert "an agent's mistake" in worker.output.read_text()
     assert work.committed() == 0
     assert work.read(work.target) == []
     with work.worker(instance_id="one") as worker:

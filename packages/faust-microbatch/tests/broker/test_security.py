@@ -1,12 +1,18 @@
-"""The library on a broker that wants a password, again and again."""
+"""The library on a broker that requires a new login every few seconds."""
 
 from pathlib import Path
 
 import pytest
+
+from microbatch_support.needs import NEEDS_BROKER
+
+pytest.importorskip("kafka_local", reason=NEEDS_BROKER)
+
 from kafka_local import EmbeddedKafka, ListenerSecurity
 from kafka_local.certificates import Authority
 
-from microbatch_support.cluster import Job, wait_until
+from microbatch_support.cluster import Job
+from microbatch_support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 

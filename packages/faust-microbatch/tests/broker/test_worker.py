@@ -1,4 +1,4 @@
-"""What a worker does besides never losing anything."""
+"""Promises of a worker besides exactly once."""
 
 import os
 import signal
@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from microbatch_support.cluster import STAGES, Job, pause, wait_until
+from microbatch_support.needs import NEEDS_BROKER
+
+pytest.importorskip("kafka_local", reason=NEEDS_BROKER)
+
+from microbatch_support.cluster import STAGES, Job
+from microbatch_support.waiting import pause, wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -1,82 +1,21 @@
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, Message
 
-from faust_microbatch import Batch, Sensor
+from faust_microbatch import Batch, CrashedError, Sensor
 from faust_microbatch.clock import SystemClock
 from faust_microbatch.engine.budget import Budget
-from faust_microbatch.engine.fetcher import Poller
+from faust_microbatch.engine.fetcher import Fetcher
 from faust_microbatch.engine.records import Partition
-from microbatch_support.cluster import wait_until
+from microbatch_support.consumer import FakeConsumer
 from microbatch_support.fakes import Exit, failure, messages
-
-
-class FakeConsumer:
-    """A consumer whose reads and rebalances come from a script of calls."""
-
-    def __init__(self) -> None:
-        self.script: list[Callable[[], list[Message]]] = []
-        self.offsets: dict[Partition, int] = {}
-        self.assignments: list[dict[Partition, int]] = []
-        self.paused = False
-        self.committed_failures: list[BaseException] = []
-        self.is_closed = False
-
-    def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:
-        self.topics = topics
-        self.callbacks = callbacks
-
-    def give(self, *partitions: Partition) -> None:
-        """Let the next read bring an assignment."""
-        parts = [TopicPartition(*partition) for partition in partitions]
-        self.script.append(lambda: self.callbacks["on_assign"](self, parts) or [])
-
-    def take(self) -> None:
-        """Let the next read bring a revocation."""
-        self.script.append(lambda: self.callbacks["on_revoke"](self, []) or [])
-
-    def say(self, *found: Message) -> None:
-        """Let the next read bring messages."""
-        self.script.append(lambda: list(found))
-
-    def consume(self, _: int, timeout_s: float) -> list[Message]:
-        if self.script:
-            return self.script.pop(0)()
-        threading.Event().wait(timeout_s)
-        return []
-
-    def consumer_group_metadata(self) -> object:
-        return "me"
-
-    def committed(self, parts: Sequence[TopicPartition], _: float) -> list[TopicPartition]:
-        if self.committed_failures:
-            raise self.committed_failures.pop(0)
-        return [
-            TopicPartition(p.topic, p.partition, self.offsets.get((p.topic, p.partition), -1001))
-            for p in parts
-        ]
-
-    def assign(self, parts: Sequence[TopicPartition]) -> None:
-        self.assignments.append({(p.topic, p.partition): p.offset for p in parts})
-
-    def pause(self, _: Sequence[TopicPartition]) -> None:
-        self.paused = True
-
-    def resume(self, _: Sequence[TopicPartition]) -> None:
-        self.paused = False
-
-    def get_watermark_offsets(self, _: TopicPartition, *, cached: bool) -> tuple[int, int]:
-        return 0, 100
-
-    def close(self) -> None:
-        self.is_closed = True
+from microbatch_support.waiting import wait_until
 
 
 class Bench:
-    """A poller on a fake consumer, whose listener reads on at once."""
+    """A fetcher on a fake consumer, whose listener reads on at once."""
 
     def __init__(self, *, max_bytes: int = 1_000_000) -> None:
         self.consumer = FakeConsumer()
@@ -93,7 +32,7 @@ class Bench:
             def on_lag(self, topic: str, partition: int, records: int) -> None:
                 bench.lags[topic, partition] = records
 
-        self.poller = Poller(
+        self.fetcher = Fetcher(
             lambda: self.consumer,  # type: ignore[arg-type, return-value]
             ["in"],
             listener=self,
@@ -111,7 +50,7 @@ class Bench:
     def on_assigned(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
         self.assigned.append(committed)
         if self.starts_reading:
-            self.poller.start_reading(generation, committed)
+            self.fetcher.start_reading(generation, committed)
 
     def on_revoked(self) -> None:
         self.revocations += 1
@@ -121,7 +60,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
-    bench.poller.stop()
+    bench.fetcher.stop()
 
 
 def assignment(bench: Bench) -> Any:
@@ -131,22 +70,34 @@ def assignment(bench: Bench) -> Any:
 def test_partitions_are_read_from_their_committed_offsets(bench: Bench) -> None:
     bench.consumer.offsets = {("in", 0): 7}
     bench.consumer.give(("in", 0), ("in", 1))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: assignment(bench) == {("in", 0): 7, ("in", 1): -2})
     assert bench.assigned == [{("in", 0): 7, ("in", 1): None}]
+
+
+def test_an_answer_with_an_error_is_not_taken_for_a_partition_without_an_offset(
+    bench: Bench,
+) -> None:
+    bench.consumer.offsets = {("in", 0): 7, ("in", 1): 9}
+    bench.consumer.unanswered = [("in", 1), ("in", 1)]
+    bench.consumer.give(("in", 0), ("in", 1))
+    bench.fetcher.start()
+    wait_until(lambda: assignment(bench) == {("in", 0): 7, ("in", 1): 9})
+    assert bench.assigned == [{("in", 0): 7, ("in", 1): 9}]
+    assert bench.consumer.unanswered == []
 
 
 def test_nothing_is_read_before_the_former_owners_commits_are_resolved(bench: Bench) -> None:
     bench.consumer.committed_failures = [failure(), failure()]
     bench.consumer.give(("in", 0))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: assignment(bench) == {("in", 0): -2})
     assert bench.consumer.assignments == [{}, {("in", 0): -2}]
 
 
 def test_a_read_becomes_a_batch_for_each_partition(bench: Bench) -> None:
     bench.consumer.give(("in", 0), ("in", 1))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: bool(assignment(bench)))
     mixed = [*messages(2), *messages(3, partition=1), *messages(1, first=2)]
     bench.consumer.say(*mixed)
@@ -162,7 +113,7 @@ def test_a_read_becomes_a_batch_for_each_partition(bench: Bench) -> None:
 
 def test_messages_that_were_read_before_a_revocation_are_dropped_after_it(bench: Bench) -> None:
     bench.consumer.give(("in", 0))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: bool(assignment(bench)))
     bench.consumer.take()
     bench.consumer.say(*messages(2))
@@ -174,11 +125,11 @@ def test_messages_that_were_read_before_a_revocation_are_dropped_after_it(bench:
 def test_a_start_that_comes_after_a_revocation_is_ignored(bench: Bench) -> None:
     bench.starts_reading = False
     bench.consumer.give(("in", 0))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: bool(bench.assigned))
     bench.consumer.take()
     wait_until(lambda: bench.revocations == 1)
-    bench.poller.start_reading(1, [("in", 0)])
+    bench.fetcher.start_reading(1, [("in", 0)])
     bench.consumer.say()
     wait_until(lambda: not bench.consumer.script)
     assert bench.consumer.assignments == [{}]
@@ -186,14 +137,14 @@ def test_a_start_that_comes_after_a_revocation_is_ignored(bench: Bench) -> None:
 
 def test_an_empty_assignment_is_told_too(bench: Bench) -> None:
     bench.consumer.give()
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: bench.assigned == [{}])
 
 
 def test_when_the_budget_is_full_reading_pauses_and_goes_on_when_there_is_room() -> None:
     bench = Bench(max_bytes=100)
     bench.consumer.give(("in", 0))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: bool(assignment(bench)))
     bench.consumer.say(*messages(2))
     wait_until(lambda: bench.consumer.paused)
@@ -203,17 +154,17 @@ def test_when_the_budget_is_full_reading_pauses_and_goes_on_when_there_is_room()
     wait_until(lambda: len(bench.assigned) == 2)
     bench.budget.release(bench.batches[0].memory_bytes)
     wait_until(lambda: not bench.budget.is_full)
-    bench.poller.stop()
-    assert bench.exit.codes == []
+    bench.fetcher.stop()
+    assert bench.exit.errors == []
 
 
 def test_lost_partitions_end_the_process(bench: Bench) -> None:
     bench.consumer.script.append(
         lambda: bench.consumer.callbacks["on_lost"](bench.consumer, []) or []
     )
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(bench.exit.happened.is_set)
-    assert bench.exit.codes == [1]
+    assert bench.exit.happened.is_set()
 
 
 @pytest.mark.parametrize(
@@ -228,9 +179,9 @@ def test_a_consumer_that_is_out_of_the_group_ends_the_process(
     bench: Bench, error: KafkaError
 ) -> None:
     bench.consumer.say(Message(topic="in", partition=0, error=error))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(bench.exit.happened.is_set)
-    assert bench.exit.codes == [1]
+    assert bench.exit.happened.is_set()
 
 
 def test_an_error_that_passes_is_logged_and_reading_goes_on(
@@ -239,13 +190,23 @@ def test_an_error_that_passes_is_logged_and_reading_goes_on(
     error = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     bench.consumer.say(Message(topic="in", partition=0, error=error))
     bench.consumer.give(("in", 0))
-    bench.poller.start()
+    bench.fetcher.start()
     wait_until(lambda: bool(assignment(bench)))
     assert "Kafka's consumer" in caplog.text
 
 
 def test_stopping_leaves_the_group() -> None:
     bench = Bench()
-    bench.poller.start()
-    bench.poller.stop()
+    bench.fetcher.start()
+    bench.fetcher.stop()
     assert bench.consumer.is_closed
+
+
+def test_after_a_crash_the_group_is_left_without_handing_anything_over(bench: Bench) -> None:
+    bench.consumer.give(("in", 0))
+    bench.fetcher.start()
+    wait_until(lambda: bool(assignment(bench)))
+    with pytest.raises(CrashedError):
+        bench.exit.crash("an agent failed")
+    wait_until(lambda: bench.consumer.is_closed)
+    assert bench.revocations == 0

@@ -1,0 +1,87 @@
+"""A consumer without Kafka."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, Message, TopicPartition
+
+from faust_microbatch.engine.records import Partition
+
+
+@dataclass
+class Answer:
+    """A committed offset as the client returns it."""
+
+    topic: str
+    partition: int
+    offset: int
+    error: KafkaError | None = None
+
+
+class FakeConsumer:
+    """A consumer whose reads and rebalances come from a script of calls."""
+
+    def __init__(self) -> None:
+        self.script: list[Callable[[], list[Message]]] = []
+        self.offsets: dict[Partition, int] = {}
+        self.assignments: list[dict[Partition, int]] = []
+        self.paused = False
+        self.committed_failures: list[BaseException] = []
+        self.unanswered: list[Partition] = []
+        self.is_closed = False
+
+    def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:
+        self.topics = topics
+        self.callbacks = callbacks
+
+    def give(self, *partitions: Partition) -> None:
+        """Let the next read bring an assignment."""
+        parts = [TopicPartition(*partition) for partition in partitions]
+        self.script.append(lambda: self.callbacks["on_assign"](self, parts) or [])
+
+    def take(self) -> None:
+        """Let the next read bring a revocation."""
+        self.script.append(lambda: self.callbacks["on_revoke"](self, []) or [])
+
+    def say(self, *found: Message) -> None:
+        """Let the next read bring messages."""
+        self.script.append(lambda: list(found))
+
+    def consume(self, _: int, timeout_s: float) -> list[Message]:
+        if self.script:
+            return self.script.pop(0)()
+        threading.Event().wait(timeout_s)
+        return []
+
+    def consumer_group_metadata(self) -> object:
+        return "me"
+
+    def committed(self, parts: Sequence[TopicPartition], _: float) -> list[Answer]:
+        if self.committed_failures:
+            raise self.committed_failures.pop(0)
+        refused = self.unanswered.pop(0) if self.unanswered else None
+        return [
+            Answer(*source, -1001, KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT))
+            if source == refused
+            else Answer(*source, self.offsets.get(source, -1001))
+            for source in ((part.topic, part.partition) for part in parts)
+        ]
+
+    def assign(self, parts: Sequence[TopicPartition]) -> None:
+        self.assignments.append({(p.topic, p.partition): p.offset for p in parts})
+
+    def pause(self, _: Sequence[TopicPartition]) -> None:
+        self.paused = True
+
+    def resume(self, _: Sequence[TopicPartition]) -> None:
+        self.paused = False
+
+    def get_watermark_offsets(self, _: TopicPartition, *, cached: bool) -> tuple[int, int]:
+        return 0, 100
+
+    def close(self) -> None:
+        """Leave the group as the client does: what is assigned is revoked first."""
+        if any(self.assignments):
+            self.callbacks["on_revoke"](self, [])
+        self.is_closed = True
