@@ -68,7 +68,7 @@ def measure_latency(seconds: int, *, clock: Clock, say: Callable[[str], None]) -
         stack = Stack(
             plan=Plan(source=Source.SIMULATION, port=free_port()),
             directory=Path(name),
-            say=say,
+            report=say,
             clock=clock,
             stop=threading.Event(),
         )

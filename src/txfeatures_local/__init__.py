@@ -1,1 +1,1 @@
-"""What a laptop lacks: Kafka, AWS, the source, and the whole stack in one command."""
+"""The pipeline on a laptop: a stand-in for the source, and the demo that runs everything."""

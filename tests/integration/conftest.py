@@ -138,7 +138,7 @@ def start(tmp_path: Path) -> Iterator[StartPipeline]:
             stack = Stack(
                 plan=plan,
                 directory=tmp_path,
-                say=lambda _: None,
+                report=lambda _: None,
                 clock=SystemClock(),
                 stop=threading.Event(),
             )

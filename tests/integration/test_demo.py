@@ -19,6 +19,7 @@ from kafka_local.ports import free_port
 from tests.support import oracle
 from tests.support.shared_data import RECORDED, RECORDING, REPOSITORY
 from txfeatures.process.clock import SystemClock
+from txfeatures.process.settings import SERVICES
 
 pytestmark = pytest.mark.integration
 
@@ -29,12 +30,12 @@ TIMEOUT_S = 400.0
 class RunningDemo:
     """A demo in a process of its own, whose every file lies under ``folder``."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.process = subprocess.Popen(
             [COMMAND, "demo", "--port", str(self.port), *arguments],
-            env={**os.environ, "TMPDIR": str(folder)},
+            env={**os.environ, "TMPDIR": str(folder), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -46,7 +47,7 @@ class RunningDemo:
         for line in self.process.stdout:
             if text in line:
                 return
-        pytest.fail(f"it never said {text!r}: {self.end()}")
+        pytest.fail(f"it never printed {text!r}: {self.end()}")
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end; return exit code, output and errors."""
@@ -89,6 +90,8 @@ def test_a_replay_until_drained_exports_the_oracles_rows_and_a_training_set(fold
         folder,
         *("--source", "replay", "--file", str(RECORDING), "--clock", "poll"),
         *("--until", "drained", "--export", str(rows), "--dataset", str(training_set)),
+        HTTP_PROXY="http://127.0.0.1:9",  # nobody listens there, and loopback needs no proxy
+        NO_PROXY="example.org",
     )
     code, out, err = demo.end()
     assert code == 0, out + err
@@ -107,7 +110,8 @@ def test_ctrl_c_stops_everything_in_order_and_leaves_nothing(folder: Path) -> No
     demo = RunningDemo(folder, "--source", "simulation")
     demo.wait_for("published")
     assert is_listening(demo.port)
-    assert len([c for c in demo.children().values() if "services." in c]) == 5
+    commands = " ".join(demo.children().values())
+    assert [name for name in SERVICES if f"-m txfeatures_{name}" in commands] == [*SERVICES]
     demo.process.send_signal(signal.SIGINT)
     code, out, err = demo.end()
     assert (code, err) == (0, "")
@@ -154,7 +158,7 @@ def test_a_service_that_dies_ends_the_demo_with_one_sentence(folder: Path) -> No
     assert demo.children() == {}
 
 
-def test_a_port_in_use_is_said_in_one_sentence(folder: Path) -> None:
+def test_a_port_in_use_ends_in_one_sentence(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

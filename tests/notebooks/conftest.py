@@ -50,7 +50,7 @@ def replay(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stack = Stack(
         plan=plan,
         directory=tmp_path_factory.mktemp("stack"),
-        say=lambda _: None,
+        report=lambda _: None,
         clock=SystemClock(),
         stop=threading.Event(),
     )

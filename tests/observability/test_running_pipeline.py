@@ -107,7 +107,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     stack = WatchedStack(
         plan=Plan(source=Source.SIMULATION, port=free_port()),
         directory=directory,
-        say=lambda _: None,
+        report=lambda _: None,
         clock=SystemClock(),
         stop=threading.Event(),
     )

@@ -1,6 +1,6 @@
 """The whole pipeline on one machine, in one command.
 
-Read in this order: ``plan`` (what was asked for), ``stack`` (the processes), ``counts``
-(what they have counted), ``drained`` (has everything arrived), ``export`` (the rows
-read back), ``screen`` (what people see), ``command``.
+Read in this order: ``plan`` (the options and the settings that follow from them), ``stack``
+(the processes), ``counts`` (their metrics), ``drained`` (the end of a replay), ``export``
+(the rows read back), ``screen`` (the table on the terminal), ``command``.
 """

@@ -43,7 +43,9 @@ def demo(
     *,
     source: Annotated[Source, typer.Option(help="auto: live if it answers.")] = Source.AUTO,
     file: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
-    clock: Annotated[ClockMode, typer.Option(help="What moves a replay.")] = ClockMode.REAL,
+    clock: Annotated[
+        ClockMode, typer.Option(help="poll: as fast as it is polled.")
+    ] = ClockMode.REAL,
     speed: Annotated[float, typer.Option(min=0.001, help="For clock real.")] = 1.0,
     until: Annotated[Until, typer.Option(help="drained: end when all arrived.")] = Until.STOPPED,
     export: Annotated[Path | None, typer.Option(help="Write the final rows here.")] = None,
@@ -56,7 +58,7 @@ def demo(
     errors: Annotated[Path | None, typer.Option(help="Error answers to mix in.")] = None,
     error_rate: Annotated[float, typer.Option(min=0, max=0.9, help="Polls that fail.")] = 0.0,
 ) -> None:
-    """Run the whole pipeline on this machine and show it; Ctrl-C stops it."""
+    """Run the whole pipeline on this machine and show its counts; Ctrl-C stops it."""
     plan = Plan(
         source=source,
         file=file,
@@ -100,7 +102,7 @@ class Demo:
         stack = Stack(
             plan=self._plan,
             directory=self._directory,
-            say=self._say,
+            report=self._print,
             clock=self._clock,
             stop=self._stop,
         )
@@ -109,12 +111,12 @@ class Demo:
                 self._show(stack)
                 if self._plan.until is Until.DRAINED and not self._stop.is_set():
                     self._report(stack)
-                self._say("stopping, the pollers first")
+                self._print("stopping, the pollers first")
         except StoppedError:
             pass
-        self._say("stopped: no process and no port is left behind")
+        self._print("stopped: no process and no port is left behind")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def _decide_source(self, plan: Plan) -> Plan:
@@ -134,9 +136,9 @@ class Demo:
             try:
                 source.fetch()
             except PollFailedError as error:
-                self._say(f"the live endpoint does not answer ({error.outcome}): simulating it")
+                self._print(f"the live endpoint does not answer ({error.outcome}): simulating it")
                 return Source.SIMULATION
-        self._say("the live endpoint answers: using it")
+        self._print("the live endpoint answers: using it")
         return Source.LIVE
 
     def _show(self, stack: Stack) -> None:
@@ -164,7 +166,7 @@ class Demo:
                             refresh=True,
                         )
                     else:
-                        self._say(screen.summary(found, newest))
+                        self._print(screen.summary(found, newest))
                         next_line_s += LINE_EVERY_S
                 self._clock.wait(self._stop, REFRESH_S)
 
@@ -176,17 +178,17 @@ class Demo:
         )
 
     def _report(self, stack: Stack) -> None:
-        """Read the rows back, say what there is, write them if asked, and the training set."""
+        """Read the rows back, print their number, and write the files of the options."""
         _use_only(stack)
         with httpx.Client(timeout=30.0, trust_env=False) as client:
             rows = _rows(read_status(stack.status_url, client))
             total = sum(int(row["total_nb_trx_1min"]) for row in rows)
-            self._say(f"drained: {total:,} transactions in {len(rows)} final rows")
+            self._print(f"drained: {total:,} transactions in {len(rows)} final rows")
             if self._plan.export:
                 write_rows(self._plan.export, iter(rows))
-                self._say(f"rows written to {self._plan.export}")
+                self._print(f"rows written to {self._plan.export}")
             if not rows:
-                self._say("no training set: there is no final row")
+                self._print("no training set: there is no final row")
                 return
             write_training_set(
                 self._plan.dataset or TRAINING_SET,
@@ -197,10 +199,11 @@ class Demo:
 
 
 def _use_only(stack: Stack) -> None:
-    """Let this process use the stack's AWS, and nothing that the user's environment says of it."""
+    """Point this process to the stack's AWS, whatever the user's environment holds."""
     for name in [name for name in os.environ if name.startswith(("TXF_", "AWS_"))]:
         del os.environ[name]
-    os.environ.update({k: v for k, v in stack.environment().items() if k.startswith("AWS_")})
+    wanted = ("AWS_", "NO_PROXY", "no_proxy")
+    os.environ.update({k: v for k, v in stack.environment().items() if k.startswith(wanted)})
 
 
 def _rows(status: Status) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What each service has counted, read from its ``/metrics``."""
+"""Counts of all services, read from their ``/metrics``."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
-"""Has everything arrived? Told from Kafka's offsets, stage after stage.
+"""The end of a replay, found from Kafka's offsets, stage after stage.
 
-When the recording is shown to its end and the feed's clock has run on far enough for
-every window to close, each poller says so itself: its heartbeat comes after what it
-published. From then on every stage must have read what the one before had written.
+A poller publishes its heartbeat after the transactions of the same poll. Once each poller's
+heartbeat is past the time at which every window is closed, a stage is done when it has
+committed everything that the stage before it had written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,12 +42,12 @@ def closing_time_s(status: Status) -> int | None:
 
 
 class Drain:
-    """Follows a replay to its end; ask ``is_done`` again and again.
+    """Follows a replay to its end; call ``is_done`` until it returns True.
 
     Args:
         kafka: The stack's Kafka.
-        status: Asks the source how far the recording has been shown.
-        pollers: How many pollers must have seen the end.
+        status: Requests the source's status.
+        pollers: Number of pollers that must have seen the end.
     """
 
     def __init__(self, kafka: KafkaSettings, *, status: Callable[[], Status], pollers: int) -> None:
@@ -56,12 +56,12 @@ class Drain:
         self._tail = KafkaTail(kafka, FEED)
         self._status = status
         self._pollers = pollers
-        self._heard: dict[str, int] = {}
+        self._feed_time_ms: dict[str, int] = {}
         self._steps = self._follow()
         self._done = False
 
     def is_done(self) -> bool:
-        """Look once; return whether everything has arrived. Brokers that are away: not yet."""
+        """Return whether everything has arrived; False while no broker can be reached."""
         try:
             self._done = self._done or next(self._steps, True)
         except TransientError:
@@ -86,12 +86,12 @@ class Drain:
     def _pollers_saw_the_end(self) -> bool:
         for record in self._tail.poll(0.01):
             heartbeat = wire.decode_heartbeat(record.value)
-            self._heard[heartbeat.poller] = heartbeat.feed_time_ms
+            self._feed_time_ms[heartbeat.poller] = heartbeat.feed_time_ms
         closing_s = closing_time_s(self._status())
         if closing_s is None:
             return False
-        there = [ms for ms in self._heard.values() if ms >= closing_s * 1000]
-        return len(there) >= self._pollers
+        ended = [ms for ms in self._feed_time_ms.values() if ms >= closing_s * 1000]
+        return len(ended) >= self._pollers
 
 
 def reaches(committed: Mapping[int, int], end: Mapping[int, int]) -> bool:
@@ -100,5 +100,5 @@ def reaches(committed: Mapping[int, int], end: Mapping[int, int]) -> bool:
 
 
 def read_status(url: str, client: httpx.Client) -> Status:
-    """Ask the source how far the recording has been shown."""
+    """Request the source's status."""
     return msgspec.json.decode(client.get(url).content, type=Status)

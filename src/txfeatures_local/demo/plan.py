@@ -1,4 +1,4 @@
-"""What the demo was asked for, and what follows from it for each process."""
+"""The options of the demo, and the settings of each process that follow from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ TRAINING_SET = Path("training-set.parquet")
 
 
 class Source(StrEnum):
-    """Where transactions come from."""
+    """The source of transactions."""
 
     AUTO = "auto"
     LIVE = "live"
@@ -22,7 +22,7 @@ class Source(StrEnum):
 
 
 class Until(StrEnum):
-    """When the demo ends."""
+    """The end of the demo."""
 
     STOPPED = "stopped"
     DRAINED = "drained"
@@ -30,18 +30,18 @@ class Until(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was asked for.
+    """The options of one run.
 
     Attributes:
-        source: Where transactions come from; never ``auto`` once it is decided.
+        source: The source of transactions; never ``auto`` once it is decided.
         file: The recording, for a replay.
-        clock: What moves a replay's clock: each poll by a second, or time itself.
+        clock: ``poll`` moves a replay by one second with each poll, ``real`` by its own time.
         speed: Seconds of the feed in one second, for clock ``real``.
         until: ``drained`` ends by itself when everything has arrived.
-        export: Where the final rows are written, for ``drained``.
-        dataset: Where the training set is written, for ``drained``; None for ``TRAINING_SET``.
+        export: The file for the final rows, with ``drained``.
+        dataset: The file for the training set, with ``drained``; None for ``TRAINING_SET``.
         port: The api's port.
-        pollers: How many pollers run side by side.
+        pollers: Number of pollers side by side.
         errors: Recorded error answers to mix in.
         error_rate: Share of polls that fail.
     """
@@ -59,10 +59,10 @@ class Plan:
     error_rate: float = 0.0
 
     def check(self) -> None:
-        """Refuse what can't be done.
+        """Refuse options that contradict one another.
 
         Raises:
-            FatalError: One sentence that says what to change.
+            FatalError: They do; the message is one sentence with the change to make.
         """
         if self.source is Source.REPLAY and self.file is None:
             raise FatalError("a replay needs a recording: add FILE=path, or --file path")
@@ -84,7 +84,7 @@ class Plan:
 
     @property
     def is_local(self) -> bool:
-        """Whether the source runs on this machine."""
+        """True if the source runs on this machine."""
         return self.source is not Source.LIVE
 
     @property
@@ -108,7 +108,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the parts of the stack listen."""
+    """The addresses of the stack's parts."""
 
     kafka: str
     aws: str
@@ -117,8 +117,16 @@ class Addresses:
     operations: Mapping[str, int] = field(default_factory=dict)
 
 
+def without_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that keep the stack's own addresses away from the user's proxy."""
+    past = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
+    if past.strip() != "*":  # nothing may stand beside the asterisk
+        past = f"{past},{HOST}" if past else HOST
+    return {"NO_PROXY": past, "no_proxy": past}
+
+
 def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, str]:
-    """Return what every process of the stack is told, whichever reads it."""
+    """Return the settings of the stack's processes; each reads those that are its own."""
     settings = {
         "TXF_LOG_FORMAT": "text",
         "TXF_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,

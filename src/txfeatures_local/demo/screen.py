@@ -1,4 +1,4 @@
-"""What people see: what each stage has counted, the newest minute, the addresses."""
+"""The screen of the demo: counts of each stage, the newest minute, the addresses."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from txfeatures_local.demo.counts import Counts
 from txfeatures_local.demo.plan import Addresses
 
 Answer = Mapping[str, object]
-"""What the api says of the newest minute."""
+"""The api's answer for the newest minute."""
 
 WIDTH = 80
 

@@ -18,23 +18,30 @@ from kafka_local.process import GuardedProcess
 
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import Clock
-from txfeatures_local.demo.plan import HOST, REGION, Addresses, Plan, environment
+from txfeatures_local.demo.plan import (
+    HOST,
+    REGION,
+    Addresses,
+    Plan,
+    environment,
+    without_proxy,
+)
 
 READY_TIMEOUT_S = 90.0
 STOP_GRACE_S = 20.0
 LOOK_S = 0.05
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 _BEHIND = ("dedup", "aggregator", "fs_writer")
-"""The services that have to be there before the first poll is."""
+"""The services that must be ready before the first poll."""
 _FEED = "/unconfirmed-transactions?format=json"
 _STATUS = "/_local/status"
 _NONE: Mapping[str, str] = {}
 
 
 class StoppedError(Exception):
-    """The user has had enough while the stack was still starting."""
+    """The user stopped the demo while the stack was still starting."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,9 +49,9 @@ class Part:
     """One process of the stack.
 
     Attributes:
-        name: As people see it.
+        name: The part's name on the screen and in errors.
         command: Program and arguments.
-        log: Where its output goes.
+        log: The file of its output.
         ready_url: Answers 200 once it can do its work.
     """
 
@@ -81,7 +88,7 @@ class Part:
     def last_words(self) -> str:
         """Return the last line of its log, and where the rest is."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'it said nothing'} (log: {self.log})"
+        return f"{lines[-1] if lines else 'it logged nothing'} (log: {self.log})"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,15 +96,15 @@ class Stack:
     """Everything, started in order on entering and stopped in reverse order on leaving.
 
     Args:
-        plan: What was asked for.
-        directory: For data and logs.
-        say: Tells people what happens.
+        plan: The options.
+        directory: Holds data and logs.
+        report: Prints a line about the progress.
         stop: Set by a signal; ends the waiting.
     """
 
     plan: Plan
     directory: Path
-    say: Say
+    report: Report
     clock: Clock
     stop: threading.Event
     addresses: Addresses = field(init=False)
@@ -124,7 +131,7 @@ class Stack:
 
     @property
     def status_url(self) -> str:
-        """Where the source says how far it has been shown."""
+        """The address of the source's status."""
         return f"{(self.addresses.source or '').removesuffix(_FEED)}{_STATUS}"
 
     def check(self) -> None:
@@ -133,8 +140,9 @@ class Stack:
             part.check()
 
     def environment(self) -> dict[str, str]:
-        """Return the environment that every process of the stack is given."""
+        """Return the environment of every process of the stack."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TXF_", "AWS_"))}
+        kept |= without_proxy(os.environ)
         return kept | environment(self.plan, self.addresses, self.directory)
 
     def _start(self) -> None:
@@ -148,7 +156,7 @@ class Stack:
         if not is_free(plan.port):
             raise FatalError(f"port {plan.port} is in use; free it or set another PORT")
         operations = {name: free_port() for name in (*_poller_names(plan), *_BEHIND)}
-        self.say("starting Apache Kafka (the first time its jars are downloaded)")
+        self.report("starting Apache Kafka (the first time its jars are downloaded)")
         kafka = self._open.enter_context(EmbeddedKafka(self.directory / "kafka"))
         aws_port, source_port = free_port(), free_port()
         self.addresses = Addresses(
@@ -158,7 +166,7 @@ class Stack:
             api=f"http://{HOST}:{plan.port}",
             operations=operations | {"api": plan.port},
         )
-        self.say("starting the local AWS and the source")
+        self.report("starting the local AWS and the source")
         self._add(
             "local AWS",
             ["-m", "featurestore_local", "--port", str(aws_port), "--region", REGION],
@@ -174,9 +182,9 @@ class Stack:
                 ready_url=f"http://{HOST}:{source_port}{_STATUS}",
             )
         self._wait_until_ready("local AWS", *(["source"] if plan.is_local else []))
-        self.say("bootstrap: topics, bucket, feature group")
+        self.report("bootstrap: topics, bucket, feature group")
         self._bootstrap()
-        self.say("starting the five services")
+        self.report("starting the five services")
         for name in _BEHIND:
             self._add_service(name)
         self._add_service("api", port=plan.port)

@@ -12,8 +12,8 @@ def foreground() -> Iterator[None]:
     """Be the terminal's foreground process group while the context lasts, as a shell's job is.
 
     ``make`` shares its process group with what it runs: Ctrl-C would interrupt it too, and
-    it would report a failure however well the demo had ended. Without a terminal, or in its
-    background, nothing is done.
+    it would report a failure although the demo had ended well. Without a terminal, or in its
+    background, this does nothing.
     """
     terminal = sys.stdin.fileno() if sys.stdin.isatty() else None
     if terminal is None or os.tcgetpgrp(terminal) != os.getpgrp() or os.getsid(0) == os.getpid():

@@ -1,4 +1,4 @@
-"""The demo's last act: a training set of what it replayed, as ``txfeatures dataset`` makes it."""
+"""The training set of a replay, as ``txfeatures dataset`` makes it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,13 +16,13 @@ def write_training_set(
 ) -> None:
     """Write the minutes from the first row to the last to ``path``; print file, rows and gaps.
 
-    The offline store is read, where AWS is told in the environment.
+    It is read from the offline store of the AWS that the environment names.
 
     Args:
         path: Ends in ``.parquet`` or ``.csv``.
         rows: One or more, in order.
-        aws_url: The local AWS, which writes at once what waits for its offline store.
-        client: Asks it to.
+        aws_url: The local AWS, which is made to write its offline store at once.
+        client: Sends that request.
 
     Raises:
         FatalError: The file can't be written.

@@ -23,13 +23,13 @@ def serve(
     *,
     file: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
     simulation: Annotated[
-        bool, typer.Option("--simulate", help="Make transactions up instead, for ever.")
+        bool, typer.Option("--simulate", help="Simulate transactions instead, for ever.")
     ] = False,
     clock: Annotated[
         ClockMode | None,
         typer.Option(
-            help="What moves the feed: each poll by a second, or time itself. "
-            "By default polls move a recording, and time a simulation."
+            help="poll: each poll moves the feed by a second; real: time does. "
+            "By default poll for a recording, and real for a simulation."
         ),
     ] = None,
     speed: Annotated[
@@ -43,9 +43,9 @@ def serve(
     error_rate: Annotated[
         float, typer.Option(min=0, max=1, help="The share of polls that fail.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:
-    """Answer as the live endpoint does, until told to stop by SIGTERM or SIGINT."""
+    """Answer as the live endpoint does, until SIGTERM or SIGINT."""
     if simulation is (file is not None):
         raise FatalError("Give either --file with a recording or --simulate.")
     system_clock = SystemClock()

@@ -1,4 +1,4 @@
-"""The endpoint without HTTP: each poll's answer, and how far the feed has come."""
+"""The endpoint without HTTP: the answer to each poll, and the progress of the feed."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from txfeatures_local.source.replay_clock import ReplayClock
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the feed has been shown.
+    """The progress of the feed.
 
     Attributes:
         served: Polls that were answered with transactions.
@@ -20,11 +20,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         clock: The feed's time in epoch seconds; None before the first poll.
         exhausted: Whether every arrival has been shown.
         transactions: Arrivals shown.
-        first_arrival_at: When the first arrival of all came, epoch seconds; None before the
-            first poll.
-        last_arrival_at: When the last of them arrived, epoch seconds; None if none did.
-        newest_time: The largest ``time`` among them, wrong ones (over two minutes ahead of
-            their arrival) left out; None if there is none.
+        first_arrival_at: Time of the very first arrival, epoch seconds; None before the first
+            poll.
+        last_arrival_at: Time of the last arrival shown, epoch seconds; None if none was.
+        newest_time: The largest ``time`` of the arrivals shown, without wrong ones (over two
+            minutes ahead of their arrival); None if there is none.
     """
 
     served: int
@@ -38,13 +38,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint:
-    """Answers polls, one at a time whatever the number of pollers.
+    """The source as pollers see it, which answers one poll at a time.
 
     The first poll starts the feed: nothing is read from ``arrivals`` before.
 
     Args:
         arrivals: In order of arrival.
-        start_clock: Makes the feed's clock, given the time of the first arrival.
+        start_clock: Returns the replay's clock, given the time of the first arrival.
         faults: Decides which polls fail.
     """
 
@@ -88,7 +88,7 @@ class Endpoint:
             return answer, now_s
 
     def status(self) -> Status:
-        """Return how far the feed has been shown; asking does not start or move it."""
+        """Return the progress of the feed, without starting or moving it."""
         with self._lock:
             feed, clock = self._started or (None, None)
             return Status(

@@ -1,4 +1,4 @@
-"""Hostile answers: the ways in which the endpoint fails, recorded and imagined.
+"""Failing answers of the endpoint, recorded and imagined.
 
 A fault is a function from the good body that the endpoint would have sent to the
 answer it sends instead.
@@ -41,7 +41,7 @@ Fault = Callable[[bytes], Answer]
 
 
 def reply(status: int, body: bytes, content_type: str = JSON) -> Fault:
-    """Return a fault that always is the same answer."""
+    """Return a fault that always gives the same answer."""
     answer = Answer(status=status, content_type=content_type, body=body)
     return lambda _good: answer
 
@@ -70,7 +70,7 @@ def reset_in_mid_body(good: bytes) -> Answer:
 null_txs = reply(200, b'{"txs":null}')
 
 IMAGINED: tuple[Fault, ...] = (too_many_requests(), truncated_json, null_txs, reset_in_mid_body)
-"""Never seen recorded, but possible."""
+"""Possible faults of which no recording exists."""
 
 
 class _RecordedError(msgspec.Struct):
@@ -110,11 +110,11 @@ def _recorded(line: bytes, *, where: str) -> Fault:
 
 
 class Faults:
-    """Decides for each request whether it is answered with a fault, and which.
+    """A sequence of decisions: for each request a fault, or None for a good answer.
 
     Args:
-        script: What to do with the first requests, in order: a fault, or None to answer well.
-        kinds: What to draw from after the script.
+        script: The decisions for the first requests, in order.
+        kinds: The faults to draw from after the script.
         rate: The share of requests that fail after the script, 0 to 1.
         seed: Of the drawing: the same seed fails the same requests in the same way.
 

@@ -1,4 +1,4 @@
-"""The newest 100: what the endpoint shows of a stream of arrivals."""
+"""The visible transactions: the newest 100 of a stream of arrivals."""
 
 import heapq
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _SKEW_S = 120  # a transaction dated further ahead of its arrival than this has 
 
 
 class Feed:
-    """Shows arrivals as time goes on, in memory for the visible ones and one more.
+    """The endpoint's view of a stream, which holds the visible arrivals and one more.
 
     Args:
         arrivals: In order of arrival; read no further than the time shown, plus one.
 
     Raises:
-        FatalError: There is not a single arrival; or whatever ``arrivals`` raises.
+        FatalError: There is no arrival; errors of ``arrivals`` pass through.
     """
 
     def __init__(self, arrivals: Iterator[Arrival]) -> None:
@@ -36,11 +36,11 @@ class Feed:
 
     @property
     def exhausted(self) -> bool:
-        """Whether every arrival has been shown."""
+        """True once every arrival has been shown."""
         return self._next is None
 
     def show_until(self, feed_time_s: float) -> None:
-        """Show what arrived up to and at ``feed_time_s``."""
+        """Show the arrivals up to ``feed_time_s``, inclusive."""
         while self._next is not None and self._next.arrived_at <= feed_time_s:
             self._show(self._next)
             self._next = next(self._arrivals, None)
@@ -49,7 +49,7 @@ class Feed:
         """Return the endpoint's answer: the visible transactions, each as it was recorded.
 
         Newest first by ``time``; within a second by ``tx_index``, which is a hash and
-        so says nothing about which came first.
+        unrelated to the order of arrival.
         """
         newest_first = sorted(self._visible, reverse=True)
         return b'{"txs":[' + b",".join(bytes(arrival.tx) for *_, arrival in newest_first) + b"]}"

@@ -1,4 +1,4 @@
-"""The feed's clock: how far a recording has been played."""
+"""The clock of a replay: the second up to which a recording has been shown."""
 
 import math
 from enum import StrEnum
@@ -9,17 +9,17 @@ from txfeatures.process.clock import Clock
 
 
 class ClockMode(StrEnum):
-    """What moves the feed's clock: the polls, or time itself."""
+    """The mover of the replay's clock: polls, or real time."""
 
     POLL = "poll"
     REAL = "real"
 
 
 class ReplayClock(Protocol):
-    """The feed's time, in epoch seconds of the recording."""
+    """The time of a replay, in epoch seconds of the recording."""
 
     def now_s(self) -> float:
-        """Return the time; asking does not move it."""
+        """Return the time, without moving it."""
         ...
 
     def next_s(self) -> float:
@@ -28,7 +28,7 @@ class ReplayClock(Protocol):
 
 
 class PollClock:
-    """One second for each answer: a replay as fast as it is polled, the same every time."""
+    """A clock that moves one second with each answer, so that every replay is the same."""
 
     def __init__(self, first_arrival_s: float) -> None:
         self._now_s = math.floor(first_arrival_s)
@@ -44,7 +44,7 @@ class PollClock:
 
 
 class RealClock:
-    """Time itself, ``speed`` times as fast, from the first arrival on."""
+    """A clock that runs ``speed`` times as fast as real time, from the first arrival on."""
 
     def __init__(self, first_arrival_s: float, *, clock: Clock, speed: float) -> None:
         self._first_arrival_s = first_arrival_s
@@ -63,14 +63,14 @@ class RealClock:
 
 
 def start(mode: ClockMode, first_arrival_s: float, *, clock: Clock, speed: float) -> ReplayClock:
-    """Start the feed's clock at the first arrival; ``speed`` concerns mode ``real`` only."""
+    """Return a clock that starts at the first arrival; only mode ``real`` has a speed."""
     if mode is ClockMode.POLL:
         return PollClock(first_arrival_s)
     return RealClock(first_arrival_s, clock=clock, speed=speed)
 
 
 def check_speed(speed: float) -> None:
-    """Refuse a speed that is no positive number.
+    """Check that a speed is a positive number.
 
     Raises:
         FatalError: It is not.

@@ -1,4 +1,4 @@
-"""The endpoint over HTTP/1.1: keep-alive, gzip when asked for, dated by the feed."""
+"""The endpoint over HTTP/1.1: keep-alive, gzip if the client accepts it, dated by the feed."""
 
 import contextlib
 import gzip
@@ -61,11 +61,11 @@ class SourceServer:
         speed: Seconds of the feed in one second, for mode ``real``.
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
-        faults: Which polls fail; None: none does.
+        faults: Decides which polls fail; None for no failures.
 
     Attributes:
-        done: Set when the server can't go on; callers that wait for a signal may set it too.
-        failure: Why it can't go on: from then on every poll is answered with 500.
+        done: Set when the server can't go on; callers may set it to end a wait.
+        failure: The reason why it can't go on; every later poll is answered with 500.
 
     Raises:
         FatalError: The speed is no positive number; on entering: the port is taken.
@@ -116,7 +116,7 @@ class SourceServer:
         except OSError as error:
             raise FatalError(
                 f"Can't listen on {self._host}:{self._port} ({error.strerror}): "
-                "stop what listens there or choose another port."
+                "stop the server there or choose another port."
             ) from error
         self._port = listener.server_address[1]
         thread = threading.Thread(
@@ -151,7 +151,7 @@ class SourceServer:
         return Answer(status=500, content_type="text/plain", body=str(self.failure).encode()), None
 
     def status(self) -> Status:
-        """Return how far the feed has been shown."""
+        """Return the progress of the feed."""
         return self._endpoint.status()
 
     def now_s(self) -> float:
@@ -243,8 +243,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Say the feed's time, also in the answers that http.server makes by itself."""
+        """Return the feed's time, also for the answers that http.server makes by itself."""
         return formatdate(self._source.now_s() if timestamp is None else timestamp, usegmt=True)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        """Say nothing: one line a second would bury what matters in the demo's log."""
+        """Log nothing: one line a second would bury everything else in the demo's log."""

@@ -159,7 +159,7 @@ def _transaction(
         "size": size,
         "weight": weight,
         "fee": fee_sat,
-        "relayed_by": "0.0.0.0",  # noqa: S104 - what the endpoint has said since 2021
+        "relayed_by": "0.0.0.0",  # noqa: S104 - the endpoint's constant since 2021
         "lock_time": 0,
         "tx_index": tx_index,
         "double_spend": False,

@@ -23,14 +23,14 @@ _SKEWS_S = (-2, -1, 1, 2)
 
 
 def simulate(*, clock: Clock, seed: int = 0, rate_per_s: float = 7.0) -> Iterator[Arrival]:
-    """Yield arrivals for ever, the first at the time ``clock`` has when it is asked for.
+    """Yield arrivals for ever, the first at the time of ``clock``.
 
-    Nothing waits: arrivals carry their time, and the feed's clock decides when they are
+    Nothing waits: arrivals carry their time, and the replay's clock decides when they are
     shown. The same seed makes the same transactions at the same distances in time.
 
     Args:
-        clock: Read once, at the first arrival.
-        seed: Of everything that is drawn.
+        clock: Read once, for the first arrival.
+        seed: Seed of every random choice.
         rate_per_s: Mean number of arrivals a second, bursts of mints left out.
     """
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose

@@ -1,4 +1,4 @@
-"""Certificates made on the spot: an authority, and what it signs."""
+"""Certificates for tests: an authority, and the certificates that it signs."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -23,7 +23,7 @@ _LIFE = timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates; its own is ``file``."""
+    """A certificate authority for one day, whose own certificate is ``file``."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory = directory

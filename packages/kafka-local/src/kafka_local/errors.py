@@ -2,4 +2,4 @@
 
 
 class LocalKafkaError(Exception):
-    """The broker can't run; the message is one sentence that says what to do next."""
+    """The broker can't run; the message is one sentence with the next step."""

@@ -1,7 +1,7 @@
-"""Brings Kafka's jars into a cache directory, once per machine and version of Kafka.
+"""The cache of Kafka's jars, filled once per machine and version of Kafka.
 
 A jar enters the cache only after its SHA-256 has matched the lock and by a rename, so that
-the cache never holds half a jar and any number of processes may fill it side by side.
+the cache never holds half a jar and any number of processes may fill it at the same time.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def default_cache_dir() -> Path:
-    """Return where this user's caches live, by the custom of the operating system."""
+    """Return this user's cache directory, by the custom of the operating system."""
     if sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:
@@ -35,11 +35,11 @@ def default_cache_dir() -> Path:
 
 
 def maven(directory: Path, repository_url: str | None = None) -> MavenContext:
-    """Return a downloader that keeps what it fetches below ``directory`` and nowhere else.
+    """Return a downloader that writes below ``directory`` and nowhere else.
 
     Args:
-        directory: Existing or not; laid out as a Maven repository.
-        repository_url: A mirror to ask in place of Maven Central.
+        directory: Laid out as a Maven repository; made if missing.
+        repository_url: A mirror to use in place of Maven Central.
     """
     remotes = None if repository_url is None else {"mirror": repository_url}
     return MavenContext(repo_cache=directory, remote_repos=remotes, timeout=_TIMEOUT_S)
@@ -53,18 +53,18 @@ def ensure_jars(
 ) -> tuple[Path, ...]:
     """Return the paths of the jars, downloading those that the cache lacks or has damaged.
 
-    With a complete cache nothing is asked of the network.
+    With a complete cache no network is used.
 
     Args:
-        cache_dir: Where the jars are kept; None is `default_cache_dir`.
-        jars: What to have; None is the committed lock.
-        repository_url: A mirror to ask in place of Maven Central.
+        cache_dir: The directory that keeps the jars; None for `default_cache_dir`.
+        jars: The jars to return; None for those of the committed lock.
+        repository_url: A mirror to use in place of Maven Central.
 
     Returns:
         One path per jar, in the order of ``jars``.
 
     Raises:
-        LocalKafkaError: A jar can't be had, or what was sent is not what the lock says.
+        LocalKafkaError: A jar can't be downloaded or stored, or has another digest than the lock.
     """
     cache_dir = cache_dir or default_cache_dir()
     jars = read_lock() if jars is None else jars
@@ -94,7 +94,7 @@ def _download(jars: Sequence[LockedJar], cache_dir: Path, repository_url: str | 
             for future in fetched:
                 future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # the first failure is told at once
+            pool.shutdown(cancel_futures=True)  # the first failure is reported at once
             raise
 
 

@@ -1,4 +1,4 @@
-"""Starts programs of Kafka's jars on the Java runtime that comes as a wheel."""
+"""The Java runtime that comes as a wheel, with Kafka's jars on its class path."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ OPTIONS = (
     "--sun-misc-unsafe-memory-access=allow",
 )
 
-# What would add options or jars of the user's other Java programs.
+# Variables that would add options or jars of the user's other Java programs.
 _FOREIGN_VARIABLES = ("CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
 
@@ -38,12 +38,12 @@ class Java:
     def start(
         self, main_class: str, arguments: Sequence[str], *, cwd: Path, log_level: str, output: Path
     ) -> GuardedProcess:
-        """Start a program, which logs from ``log_level`` up to the end of ``output``."""
+        """Start a program that appends its log, from ``log_level`` up, to ``output``."""
         command = [
             str(JAVA),
             *self.options,
             f"-Dlog4j2.level={log_level}",
-            "-Dlog4j2.StatusLogger.level=OFF",  # it would complain that no configuration exists
+            "-Dlog4j2.StatusLogger.level=OFF",  # or it warns that no configuration exists
             "-cp",
             os.pathsep.join(map(str, self.classpath)),
             main_class,

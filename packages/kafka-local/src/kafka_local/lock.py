@@ -1,4 +1,4 @@
-"""Which jars Kafka is made of: a committed list of coordinates and their SHA-256."""
+"""The jars that Kafka consists of: a committed list of coordinates and their SHA-256."""
 
 import hashlib
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
-"""Rewrites the lock: ``python -m kafka_local.relock``.
+"""The command that rewrites the lock: ``python -m kafka_local.relock``.
 
 Moving to another version of Kafka is two steps: change ``KAFKA_VERSION`` in ``lock`` and run
-this. It resolves the tree of dependencies again, downloads every jar of it and writes down
-their digests.
+this. It resolves the tree of dependencies again, downloads every jar of it and writes their
+digests.
 """
 
 import tempfile

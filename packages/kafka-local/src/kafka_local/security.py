@@ -1,4 +1,4 @@
-"""What the embedded broker demands of its clients, for tests of clients that must show it."""
+"""Security of the clients' listener: encryption, certificates and logins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ class ListenerSecurity:
 
     Attributes:
         key_and_certificate: PEM file: the broker's private key (PKCS #8) and its certificate.
-        client_authorities: PEM file: clients must show a certificate that one of these signed.
-            None: they need not.
-        users: Passwords by name, for SCRAM-SHA-512; known from the first start in a directory.
-        takes_tokens: Whether OAUTHBEARER is offered, for JSON web tokens that nobody has signed
-            and that have not expired.
-        session_ms: A client must log in again before that has passed, or before its token
-            expires; 0: never.
+        client_authorities: PEM file: clients must present a certificate that one of these
+            signed; None for no such demand.
+        users: Passwords by name, for SCRAM-SHA-512; stored by the first start in a directory.
+        takes_tokens: Whether OAUTHBEARER is offered, for JSON web tokens without a signature
+            that have not expired.
+        session_ms: Time after which a client must have logged in again, as it must before its
+            token expires; 0 for never.
     """
 
     key_and_certificate: Path
@@ -64,7 +64,7 @@ class ListenerSecurity:
         return {f"{_PREFIX}{name}": value for name, value in found.items()}
 
     def format_arguments(self) -> list[str]:
-        """Return what tells Kafka's storage tool who the users are."""
+        """Return the arguments of Kafka's storage tool that create the users."""
         return [
             f"--add-scram={_SCRAM}=[name={name},password={password}]"
             for name, password in self.users.items()

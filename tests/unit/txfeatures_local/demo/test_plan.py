@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from txfeatures.domain.errors import FatalError
-from txfeatures_local.demo.plan import Addresses, Plan, Source, Until, environment
+from txfeatures_local.demo.plan import Addresses, Plan, Source, Until, environment, without_proxy
 from txfeatures_local.source.replay_clock import ClockMode
 
 LOCAL = Addresses(kafka="k:1", aws="http://a", source="http://s/feed", api="http://api")
@@ -97,3 +97,18 @@ def test_the_sources_process_is_told_what_was_asked_for(recording: Path) -> None
         *("--error-rate", "0.1", "--errors", str(recording)),
     ]
     assert Plan(source=Source.SIMULATION).source_arguments == ["--simulate", "--error-rate", "0.0"]
+
+
+@pytest.mark.parametrize(
+    ("inherited", "past"),
+    [
+        ({}, "127.0.0.1"),
+        ({"NO_PROXY": "a.b"}, "a.b,127.0.0.1"),
+        ({"NO_PROXY": "a.b", "no_proxy": "c.d"}, "c.d,127.0.0.1"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_the_stacks_own_addresses_are_reached_past_any_proxy(
+    inherited: dict[str, str], past: str
+) -> None:
+    assert without_proxy(inherited) == {"NO_PROXY": past, "no_proxy": past}

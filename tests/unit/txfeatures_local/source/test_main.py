@@ -87,4 +87,4 @@ def test_wrong_arguments_end_in_one_sentence(recording: Path) -> None:
     assert "name a file that exists" in refused("--simulate", "--errors", "none")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert "stop what listens there" in refused("--simulate", "--port", port)
+        assert "stop the server there" in refused("--simulate", "--port", port)
