@@ -22,7 +22,7 @@ PROCESSES: Mapping[str, type[Group]] = {
     **{name: READERS[name] for name in (*SERVICES, "bootstrap")},
     "compact": CompactSettings,
 }
-"""Processes that the chart runs -> their settings."""
+"""The processes of the chart, and the settings that each reads."""
 
 CHART_OWNED: Mapping[str, frozenset[str]] = {
     "kafka": frozenset({"ca_file", "client_certificate_file", "client_key_file"}),

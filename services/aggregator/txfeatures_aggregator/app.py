@@ -1,7 +1,7 @@
 """The aggregator as a Faust app: two stages, each an agent with its tables.
 
-``fold`` runs once per partition of ``deduped`` and says on ``partials`` what it has
-folded. ``unite`` runs once in all, on the single partitions of ``partials`` and
+``fold`` runs once per partition of ``deduped`` and publishes its folds on ``partials``.
+``unite`` runs once in all, on the single partitions of ``partials`` and
 ``feed``, and sends the rows.
 """
 
@@ -34,7 +34,7 @@ from txfeatures_aggregator.settings import Settings
 
 NAME = "aggregator"
 ONLY = 0
-"""Key of what a partition has one of."""
+"""Key of a value that a partition has only one of."""
 
 log = get_logger(__name__)
 
@@ -45,8 +45,8 @@ def create_app(
     """Return the app.
 
     Args:
-        settings: What the aggregator was told.
-        partitions: How many ``deduped`` has.
+        settings: Settings of the aggregator.
+        partitions: Number of partitions of ``deduped``.
         metrics: Where to count.
         tracing: Where batches are traced.
     """
@@ -97,7 +97,7 @@ def create_app(
 
 
 def updates(outcome: FoldOutcome) -> list[OutgoingRecord]:
-    """Return what the first stage has folded, for ``partials``."""
+    """Return the updates of the first stage, for ``partials``."""
     return [
         OutgoingRecord(
             topic=PARTIALS,
@@ -110,7 +110,7 @@ def updates(outcome: FoldOutcome) -> list[OutgoingRecord]:
 
 
 def uncounted(outcome: FoldOutcome) -> list[OutgoingRecord]:
-    """Return what the first stage has not counted, for ``late``, with why."""
+    """Return the transactions that the first stage did not count, for ``late``, with the reason."""
     return [
         OutgoingRecord(
             topic=LATE,
@@ -137,7 +137,7 @@ def rows(outcome: MergeOutcome) -> list[OutgoingRecord]:
 
 
 def messages(records: Sequence[KafkaRecord]) -> list[PartitionUpdate | Heartbeat]:
-    """Read records of ``partials`` or ``feed``; what this release can't read is passed over.
+    """Read records of ``partials`` or ``feed``; skip those that this release can't read.
 
     Both are our own: a heartbeat is worth less than the service, and a partial is
     absolute, so that the next one of its partition makes up for it.

@@ -18,7 +18,7 @@ from txfeatures.domain.wire import decode_transaction, is_tick
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a partition has come.
+    """The progress of a partition.
 
     Attributes:
         feed_time_ms: Newest timestamp seen.
@@ -37,7 +37,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldOutcome:
-    """What a batch of one partition has changed.
+    """The outcome of a batch of one partition.
 
     Attributes:
         progress: The partition's new progress; None if nothing was ever read.
@@ -45,7 +45,7 @@ class FoldOutcome:
         forgotten: Minutes whose partial is to be deleted.
         updates: To be sent to ``partials``, in order: one for each tick.
         uncounted: Transactions for ``late``: each with ``late`` or ``future``.
-        dead: Records that can't be read, each with why.
+        dead: Records that can't be read, each with its error.
         folded: Transactions that counted.
         late: Those of them whose minute was closed.
     """
@@ -72,11 +72,11 @@ def fold(
     """Fold a batch of one partition.
 
     Args:
-        progress: What the last call returned, None at the very beginning.
+        progress: Progress returned by the last call, None at the very beginning.
         partials: Minute (epoch seconds of its start) -> partial of this partition.
         records: The next records of the partition, in order.
         partition: Its number.
-        partitions: How many ``deduped`` has.
+        partitions: Number of partitions of ``deduped``.
         rules: The rules of time.
     """
     batch = _Batch(progress, partials, partition, partitions, rules)
@@ -97,7 +97,7 @@ class _Counted:
 class _Batch:
     """The working state of one call of ``fold``.
 
-    Transactions are folded per minute and many at once: when a tick asks, and at the end.
+    Transactions are folded per minute and many at once: at each tick, and at the end.
     """
 
     progress: Progress | None
@@ -115,7 +115,7 @@ class _Batch:
     late: int = 0
 
     def take(self, record: KafkaRecord) -> None:
-        progress = self._hear(record.timestamp_ms)
+        progress = self._advance(record.timestamp_ms)
         if is_tick(record):
             self.progress = self._publish(progress)
             return
@@ -139,7 +139,7 @@ class _Batch:
             late=self.late,
         )
 
-    def _hear(self, timestamp_ms: int) -> Progress:
+    def _advance(self, timestamp_ms: int) -> Progress:
         """Let the feed's clock reach ``timestamp_ms``; an idle partition follows it."""
         rules = self.rules
         if self.progress is None:
@@ -187,7 +187,7 @@ class _Batch:
         )
 
     def _partial(self, minute_s: int) -> Partial:
-        """Return the partial of a minute, whatever was counted in it folded in."""
+        """Return the partial of a minute, with all its counted transactions folded in."""
         partial = self.changed.get(minute_s) or self.partials.get(minute_s, features.EMPTY)
         counted = self.counted.pop(minute_s, None)
         if counted is None:
@@ -205,7 +205,7 @@ class _Batch:
 
     def _forget(self, progress: Progress, watermark_s: int) -> None:
         for minute_s in {*self.changed, *self.partials}:
-            # What was not published yet still has to be told.
+            # A change that was not published yet must not be forgotten.
             if minute_s not in progress.dirty and self.rules.is_forgotten(minute_s, watermark_s):
                 self.changed.pop(minute_s, None)
                 self.forgotten.add(minute_s)

@@ -1,7 +1,7 @@
 """aggregator: first sightings in, features per minute out.
 
-Exactly once, for readers that read committed: folds, rows and how far it has read are
-one Kafka transaction in each of its two stages.
+Exactly once, for read-committed consumers: folds, rows and offsets are one Kafka
+transaction in each of its two stages.
 """
 
 from contextlib import ExitStack

@@ -22,19 +22,19 @@ falls behind, with what the others have."""
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
-    """What a partition last said of itself."""
+    """The clock and the watermark of a partition, by its last update."""
 
     feed_time_ms: int
     watermark_s: int
 
 
 class Frontier(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the merge has come.
+    """The progress of the merge.
 
     Attributes:
-        partitions: Partition number -> what it last said.
-        expected: How many partitions there are; 0 before the first update.
-        watermark_s: The least watermark of all; never falls. 0 until all were heard.
+        partitions: Partition number -> its last update.
+        expected: Number of partitions; 0 before the first update.
+        watermark_s: The least watermark of all; never falls. 0 until all have sent one.
         emitted_all_ms: The feed's clock that all partitions had reached at the last emission.
         emitted_any_ms: The one that the first of them had reached.
         open: Minutes that may need a row: not final yet, or changed since their last row.
@@ -49,17 +49,17 @@ class Frontier(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every partition has been heard."""
+        """Return True if every partition has sent an update."""
         return 0 < self.expected == len(self.partitions)
 
     @property
     def all_ms(self) -> int:
-        """The feed's clock that every partition has reached."""
+        """Return the feed's clock that every partition has reached."""
         return min((p.feed_time_ms for p in self.partitions.values()), default=0)
 
     @property
     def any_ms(self) -> int:
-        """The feed's clock that some partition has reached."""
+        """Return the feed's clock that some partition has reached."""
         return max((p.feed_time_ms for p in self.partitions.values()), default=0)
 
 
@@ -86,7 +86,7 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedRow:
-    """A row to be sent, and what kind it is: provisional, final or correction."""
+    """A row to be sent, and its kind: provisional, final or correction."""
 
     kind: str
     row: Row
@@ -94,7 +94,7 @@ class MergedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeOutcome:
-    """What a batch has changed; ``overflows`` are rows withheld, each with why."""
+    """The outcome of a batch; ``overflows`` are the errors of rows that are not published."""
 
     frontier: Frontier
     changed: Mapping[int, Minute]
@@ -146,7 +146,7 @@ class _Batch:
     overflows: list[FeatureOverflowError] = field(default_factory=list)
 
     def hear(self, heartbeat: Heartbeat) -> None:
-        """Note that the feed was alive, and whether it outran the poll."""
+        """Note that the feed was alive, and if it outran the poll."""
         minute_s = heartbeat.feed_time_ms // 1000 // MINUTE_S * MINUTE_S
         if not heartbeat.is_alive or self._is_forgotten(minute_s):
             return

@@ -7,6 +7,6 @@ from txfeatures.process.settings import StatefulServiceSettings
 
 
 class Settings(AggregatorRules, StatefulServiceSettings):
-    """What the aggregator can be told."""
+    """Settings of the aggregator."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_AGGREGATOR_")

@@ -1,7 +1,7 @@
 """api: the online store's features over HTTP, by the feed's clock.
 
-What one process has served never goes back: not the latest minute, not the revision
-of a minute. It writes nothing, so any number may run, and a crash loses nothing.
+The answers of one process never go back: neither the latest minute nor the revision of a
+minute. It writes nothing, so any number may run, and a crash loses nothing.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""uvicorn as a step of a service: it answers until the process is told to stop."""
+"""uvicorn as a step of a service: it answers until the process is stopped."""
 
 import socket
 
@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
         self._stopped_s: float | None = None
 
     async def on_tick(self, counter: int) -> bool:
-        """Return whether to shut down; called ten times a second."""
+        """Return True to shut down; called ten times a second."""
         if self._runtime.stop.is_set():
             now_s = self._runtime.clock.monotonic()
             if self._stopped_s is None:

@@ -1,4 +1,4 @@
-"""Counts and times requests, labelled by the route's template and never by what was asked."""
+"""Counts and times of requests, labelled by the route's template and never by the path."""
 
 from http import HTTPStatus
 
@@ -18,7 +18,7 @@ class RequestMetrics:
         self._clock = runtime.clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and watch the answer."""
+        """Pass the request on and observe the answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -27,8 +27,8 @@ def create_app(
     """Return the app.
 
     Args:
-        settings: What dedup was told.
-        partitions: How many ``raw`` has; ``deduped`` must have as many.
+        settings: Settings of dedup.
+        partitions: Number of partitions of ``raw``; ``deduped`` must have as many.
         metrics: Where to count.
         tracing: Where batches are traced.
     """
@@ -49,8 +49,8 @@ def create_app(
                 batch.send(DEDUPED, outcome.forwarded, partition=batch.partition)
                 dead_letters.bury(batch, outcome.dead)
                 memory.put(outcome.sightings)
-                # What is forgotten counts as new by its time alone. It is removed only when no
-                # record to come will ask, also of another poller whose clock is behind.
+                # A forgotten hash counts as new by its time alone. It is removed only when no
+                # later record can need it, also of another poller whose clock is behind.
                 oldest_ms = min(record.timestamp_ms for record in batch.records)
                 memory.remove(store.forgotten(oldest_ms - slack_ms, FORGOTTEN_AT_A_TIME))
                 metrics.count("duplicates_total", outcome.duplicates)

@@ -1,4 +1,4 @@
-"""What dedup decides: the first sighting of a hash goes on, the others are dropped [pure]."""
+"""The decision of dedup: the first sighting of a hash goes on, the others are dropped [pure]."""
 
 from binascii import unhexlify
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ GRANULES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What becomes of a batch of one partition.
+    """The outcome of a batch of one partition.
 
     Attributes:
         forwarded: First sightings and ticks, in the order they came.
         sightings: Hash (its first 31 bytes) -> log time (ms) from which on it is forgotten,
             of each first sighting; to be remembered.
         duplicates: Records that were dropped because their hash is remembered.
-        dead: Records without a transaction hash as their key, each with why.
+        dead: Records without a transaction hash as their key, each with its error.
     """
 
     forwarded: Sequence[KafkaRecord]
@@ -38,12 +38,12 @@ class Outcome:
 def dedup(
     seen: Mapping[bytes, int], records: Sequence[KafkaRecord], *, remember_ms: int
 ) -> Outcome:
-    """Tell first sightings from repeats.
+    """Separate first sightings from repeats.
 
     Args:
         seen: Hash -> log time (ms) from which on this partition has forgotten it.
         records: A batch of one partition of ``raw``, in order.
-        remember_ms: How long a hash is remembered at least, in log time: a repeat after
+        remember_ms: Shortest time that a hash is remembered, in log time: a repeat after
             that counts as new. Log time is the records' own, so a replay decides the same.
     """
     forwarded: list[KafkaRecord] = []

@@ -1,7 +1,7 @@
 """dedup: transactions in, the first sighting of each out.
 
-Exactly once, for readers that read committed: what it forwards, what it remembers and
-how far it has read are one Kafka transaction.
+Exactly once, for read-committed consumers: the records it forwards, the hashes it remembers
+and its offsets are one Kafka transaction.
 """
 
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""What a partition of dedup remembers: hashes in bundles, one for each time to forget them.
+"""The memory of a partition of dedup: hashes in bundles, one for each time to forget them.
 
 A set of bytes takes 27 to 53 bytes an entry and 64 for the bytes themselves; the time
 costs nothing, as all of a bundle share it.
@@ -56,7 +56,7 @@ class Seen(Store[int]):
         return int.from_bytes(data, "big")
 
     def discard(self, keys: Iterable[bytes]) -> None:
-        """Remove keys; those that are not there don't matter."""
+        """Remove the keys that are there."""
         gone = frozenset(keys)  # an iterator can be read but once, and there are many bundles
         for forget_ms, bundle in tuple(self._bundles.items()):
             bundle.difference_update(gone)

@@ -7,6 +7,6 @@ from txfeatures.process.settings import StatefulServiceSettings
 
 
 class Settings(DedupRules, StatefulServiceSettings):
-    """What dedup can be told."""
+    """Settings of dedup."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_DEDUP_")

@@ -1,8 +1,8 @@
 """The step that archives every transaction of ``deduped`` in S3.
 
-Offsets are committed at the ends of objects only, after S3's acknowledgement. What a
-crash, a stop or a lost partition leaves unfinished is read again from there and cut
-again in the same way: the same names, the same bytes.
+Offsets are committed at the ends of objects only, after S3's acknowledgement. An object
+left unfinished by a crash, a stop or a lost partition is read again from there and cut in
+the same way: the same name, the same bytes.
 """
 
 from collections import defaultdict, deque
@@ -54,7 +54,7 @@ class ArchiveStep:
         self._uncommitted: dict[Partition, int] = {}
 
     def __call__(self) -> None:
-        """Store what is complete, or else what the next batch completes, and commit it."""
+        """Store the complete objects, or else those of the next batch, and commit them."""
         if not self._complete:
             self._read()
         while self._complete:

@@ -2,8 +2,8 @@
 
 A batch is *lent* from the topic until every row of it is acknowledged by the stores
 or by the dead letter topic; only then is its offset committed, and only then is the
-topic polled again: that is the backpressure. A step that fails keeps what it was lent,
-so that the next one goes on where it stopped and no acknowledged row is put again.
+topic polled again: that is the backpressure. A call that fails keeps the batch, so that
+the next one goes on where it stopped and no acknowledged row is put again.
 """
 
 from collections import defaultdict, deque
@@ -61,7 +61,7 @@ class Lent:
         records: The batch.
         superseded: Provisional rows of it that are left out.
         minutes: Per minute, the puts that are not acknowledged yet, in order.
-        verdicts: Position in the batch -> what became of the record.
+        verdicts: Position in the batch -> fate of the record.
         taken: The puts that were acknowledged.
     """
 
@@ -109,7 +109,7 @@ class FeaturesStep:
         self._limits: dict[int, DeadLetterLimit] = {}
 
     def __call__(self) -> None:
-        """Put what is lent, or else the next batch, and commit it."""
+        """Put the batch in hand, or else the next one, and commit it."""
         if self._lent is None:
             self._lent = self._borrow()
         if self._lent is not None:
@@ -202,7 +202,7 @@ class FeaturesStep:
         return answers
 
     def _bury(self, lent: Lent) -> None:
-        """Send what can't be put to the dead letter topic, within the limit."""
+        """Send refused records to the dead letter topic, within the limit."""
         limits = self._limits_after(lent)
         verdicts = [lent.verdicts[position] for position in sorted(lent.verdicts)]
         dead = [verdict for verdict in verdicts if verdict]

@@ -1,8 +1,8 @@
-"""What is put where, and where the archive is cut: decisions without I/O or clock.
+"""The puts of a batch of rows and the cuts of the archive, decided without I/O or clock.
 
 Rows: a batch of ``aggregated`` becomes, per minute, the puts to be made in order.
-Archive: a partition of ``deduped`` is cut into objects by what the log itself says
-from an object's first record on, so that reading it again makes the same objects.
+Archive: a partition of ``deduped`` is cut into objects by the log alone, from an object's
+first record on, so that reading it again makes the same objects.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,30 +52,30 @@ class Put:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The stores it goes to: a provisional row never goes offline."""
+        """Return the stores it goes to: a provisional row never goes offline."""
         return FINAL_TARGETS if self.is_final else PROVISIONAL_TARGETS
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of names and values."""
+        """Return the bytes of names and values."""
         return sum(len(name) + len(value.encode()) for name, value in self.values.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A record that can't be put, now or ever, and why."""
+    """A record that can't be put, now or ever, and its error."""
 
     record: Record
     error: InvalidMessageError
 
 
 Verdict = Refusal | None
-"""What became of a record: None if the store took it."""
+"""The fate of a record: None if the store took it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do with a batch of ``aggregated``.
+    """The puts of a batch of ``aggregated``.
 
     Attributes:
         minutes: The puts of each minute, in order; different minutes are independent.
@@ -89,7 +89,7 @@ class Plan:
 
 
 def plan(records: Sequence[Record], table_format: TableFormat = "glue") -> Plan:
-    """Decide what to put of a batch; final rows and corrections are never left out."""
+    """Plan the puts of a batch; final rows and corrections are never left out."""
     rows: dict[int, Row] = {}
     unreadable: dict[int, Refusal] = {}
     newest: dict[str, int] = {}
@@ -165,7 +165,7 @@ def calls(puts: Sequence[Put], *, parallel: int) -> list[tuple[Put, ...]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutRules:
-    """When an archive object ends.
+    """The rules for the end of an archive object.
 
     Attributes:
         bucket_s: Seconds of the feed's clock that an object covers.
@@ -185,7 +185,7 @@ class ArchiveObject:
     Attributes:
         partition: Partition of ``deduped``.
         bucket_start_s: Epoch seconds, by the feed's clock, of the bucket it lies in.
-        next_offset: Where the partition is to be read from once the object is stored.
+        next_offset: Offset from which the partition is read once the object is stored.
         rows: Its transactions, in order; empty if only ticks came.
         size_bytes: Bytes of their JSON.
     """
@@ -198,7 +198,7 @@ class ArchiveObject:
 
     @property
     def name(self) -> ObjectName:
-        """What it is called in the archive; needs at least one row."""
+        """Return its name in the archive; needs at least one row."""
         shelf = Shelf.at(self.bucket_start_s, self.partition)
         return ObjectName(shelf=shelf, first=self.rows[0].offset)
 
@@ -207,9 +207,9 @@ class Cutter:
     """Cuts the log of one partition into archive objects.
 
     An object ends before the first record that lies in a later bucket than the
-    object's first record, or after the row with which it is full. Nothing from before
-    an object plays a part: whoever starts at an object's first offset cuts as the
-    one who came from further back.
+    object's first record, or after the row with which it is full. Nothing before an
+    object plays a part: a reader that starts at its first offset cuts as one that came
+    from further back.
     """
 
     def __init__(self, rules: CutRules) -> None:

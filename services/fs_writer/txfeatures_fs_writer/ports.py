@@ -1,4 +1,4 @@
-"""What the steps of fs_writer need of the outside."""
+"""The ports of fs_writer's steps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ from txfeatures_fs_writer.logic import Put
 
 
 class StoreUnavailableError(TransientError):
-    """A store refused a call for now; ``code`` is the store's own word for why."""
+    """The refusal of a call for now; ``code`` is the store's own."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -31,12 +31,12 @@ class Source(Protocol):
         ...
 
     def commit(self, next_offsets: Mapping[Partition, int]) -> None:
-        """Commit where to read from next; raises TransientError."""
+        """Commit the next offset of each partition; raises TransientError."""
         ...
 
 
 class OpenSource(Protocol):
-    """Joins a group; its members hear from ``poll`` what they gain and lose."""
+    """Joins a group, whose ``poll`` reports partitions gained and lost."""
 
     def __call__(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> Source:
         """Return the source."""
@@ -44,7 +44,7 @@ class OpenSource(Protocol):
 
 
 class DeadLetterSink(Protocol):
-    """Where records go that can't be put."""
+    """The dead letter topic."""
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
         """Return once all are acknowledged; raises TransientError."""
@@ -52,13 +52,13 @@ class DeadLetterSink(Protocol):
 
 
 class FeatureStore(Protocol):
-    """Where rows go; safe to call from several threads."""
+    """A store of rows; safe to call from several threads."""
 
     def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
         """Put up to 25 rows of different minutes with one call.
 
         Returns:
-            What became of each, in order: None once the stores have it,
+            The answer for each, in order: None once the stores have it,
             InvalidMessageError if they refuse it for good, StoreUnavailableError if they
             may take it later.
 
@@ -69,13 +69,13 @@ class FeatureStore(Protocol):
 
 
 class Archive(Protocol):
-    """Where archive objects go."""
+    """A store of archive objects."""
 
     def put(self, name: ObjectName, body: bytes, *, rows: int) -> None:
         """Return once the object is durable and live; one of that name is overwritten.
 
         Raises:
             StoreUnavailableError: It may be taken later.
-            FatalError: It can't be taken before somebody has set things right.
+            FatalError: It can't be taken before a person has repaired the bucket.
         """
         ...

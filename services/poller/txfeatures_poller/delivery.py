@@ -1,6 +1,6 @@
 """Records on their way to Kafka: acknowledged, or kept on disk until they are, in order.
 
-The poll's thread puts; the drain's thread sends what waits. Only ``put`` makes an
+The poll's thread puts; the drain's thread sends the queue. Only ``put`` makes an
 empty spool non-empty and only ``drain`` empties it, so nothing overtakes: ``put``
 sends only when nothing waits, and else joins the queue. It is not kept waiting for a
 broker that is away: after a while the batch in flight goes to the spool as well, and
@@ -25,28 +25,28 @@ DRAIN_PAUSE_S = 0.5
 """Between two looks at an empty spool, and between two tries while Kafka is away."""
 
 PATIENCE_S = 2.0
-"""How long a poll waits for Kafka: well below the 10 s in which the newest 100 may all change."""
+"""A poll's wait for Kafka: well below the 10 s in which the newest 100 may all change."""
 
 log = get_logger(__name__)
 
 
 class Sink(Protocol):
-    """Where records are sent; ``txfeatures.kafka.client.KafkaSink`` is one."""
+    """A sink of records; ``txfeatures.kafka.client.KafkaSink`` is one."""
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
-        """Send and wait for the acknowledgements; UndeliveredError holds what got none."""
+        """Send and wait for the acknowledgements; UndeliveredError holds the others."""
         ...
 
     def partitions(self, topic: str) -> int:
-        """Return how many partitions ``topic`` has; TransientError if that can't be told now."""
+        """Return the number of partitions of ``topic``; TransientError if it is unknown now."""
         ...
 
 
 class Delivery:
-    """Takes records and sees to it that they arrive, at least once and in order.
+    """Delivers records to Kafka, at least once and in order.
 
     Args:
-        patience_s: How long ``put`` waits for the acknowledgements.
+        patience_s: The longest wait of ``put`` for the acknowledgements.
     """
 
     def __init__(
@@ -66,16 +66,16 @@ class Delivery:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits: all that was put has been acknowledged."""
+        """Return True if nothing waits: all records put have been acknowledged."""
         return self._spool.size_bytes == 0
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that wait on disk."""
+        """Return the bytes that wait on disk."""
         return self._spool.size_bytes
 
     def partitions(self) -> int | None:
-        """Return how many partitions ``raw`` has, None as long as Kafka can't be asked.
+        """Return the number of partitions of ``raw``, None while Kafka is away.
 
         Raises:
             FatalError: There is no such topic.
@@ -84,7 +84,7 @@ class Delivery:
             try:
                 self._partitions = self._sink.partitions(RAW)
             except TransientError as error:
-                self._say(error)
+                self._report(error)
         return self._partitions
 
     def put(self, records: Sequence[OutgoingRecord]) -> None:
@@ -143,11 +143,11 @@ class Delivery:
         self._show_size()
 
     def _publish(self, records: Sequence[OutgoingRecord]) -> Sequence[OutgoingRecord]:
-        """Send; return what was not acknowledged, in order."""
+        """Send; return the records that were not acknowledged, in order."""
         try:
             self._sink.publish(records)
         except UndeliveredError as error:
-            self._say(error)
+            self._report(error)
             unsent = {id(record) for record in error.records}
             self._count([record for record in records if id(record) not in unsent])
             return error.records
@@ -155,8 +155,8 @@ class Delivery:
         self._count(records)
         return ()
 
-    def _say(self, error: TransientError) -> None:
-        """Log a trouble when it begins or changes, not at each try."""
+    def _report(self, error: TransientError) -> None:
+        """Log a refusal when it begins or changes, not at each try."""
         if str(error) != self._last_error:
             log.warning("kafka_refused", error=str(error))
         self._last_error = str(error)

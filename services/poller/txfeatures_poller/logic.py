@@ -1,4 +1,4 @@
-"""What an answer means: what is new in it, what can't be read, whether some was missed."""
+"""The meaning of an answer: its new elements, its unreadable ones, and gaps before it."""
 
 import hashlib
 from collections import OrderedDict
@@ -40,11 +40,11 @@ class Element:
     """One element of an answer.
 
     Attributes:
-        identity: What tells it from others: of a transaction its hash in ASCII, of what
-            can't be read the SHA-256 of its bytes. So a transaction that came broken is
-            not taken for its good version later.
+        identity: Of a transaction its hash in ASCII, of an unreadable element the SHA-256
+            of its bytes. So a transaction that came broken is not taken for its good
+            version later.
         value: Its bytes as the source gave them; None if no record can hold them.
-        error: Why it can't be read, None for a transaction.
+        error: The error that reading it raised, None for a transaction.
     """
 
     identity: bytes
@@ -54,11 +54,11 @@ class Element:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What an answer brought.
+    """The elements of an answer.
 
     Attributes:
-        new: What has to be published, in the answer's order.
-        identities: Of all elements, the known ones included.
+        new: The elements to be published, in the answer's order.
+        identities: Those of all elements, the known ones included.
     """
 
     new: Sequence[Element]
@@ -67,10 +67,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where records come from: said in their headers.
+    """The origin of records, as in their headers.
 
     Attributes:
-        source: Host that was asked.
+        source: Host that answered.
         poller: Name of the poller.
         poll_id: Number of the poll within the process, from 1.
         feed_time_ms: The feed's clock at the poll, epoch milliseconds.
@@ -109,7 +109,7 @@ def read(value: bytes) -> Element:
 
 
 def select(transactions: Iterable[bytes], known: Container[bytes]) -> Selection:
-    """Return what is not in ``known``, each identity once: the first in the answer counts."""
+    """Return the elements not in ``known``, each identity once: the first in the answer counts."""
     new: list[Element] = []
     identities: set[bytes] = set()
     for element in map(read, transactions):
@@ -120,7 +120,7 @@ def select(transactions: Iterable[bytes], known: Container[bytes]) -> Selection:
 
 
 def is_gap(previous: frozenset[bytes] | None, current: frozenset[bytes] | None) -> bool:
-    """Return whether the feed outran the poll between two answers.
+    """Return True if the feed outran the poll between two answers.
 
     Args:
         previous: The identities of the answer before, None if it was not full.

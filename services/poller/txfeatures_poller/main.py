@@ -1,8 +1,8 @@
 """poller: the source's newest transactions in; ``raw`` and ``feed`` out.
 
-A transaction is marked published only when Kafka has acknowledged it or the spool
-on disk holds it: an outage of Kafka may repeat transactions, it loses none. A killed
-process loses at most what its last answer alone showed; a second poller sees that too.
+A transaction is marked published only when Kafka has acknowledged it or the spool on disk
+holds it: an outage of Kafka may repeat transactions, it loses none. A killed process loses
+at most the transactions that only its last answer showed; a second poller sees those too.
 The heartbeat of a poll follows its transactions.
 """
 

@@ -1,4 +1,4 @@
-"""When to poll next: a fixed rate, faster after a gap, slower after failures."""
+"""The time of the next poll: a fixed rate, faster after a gap, slower after failures."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -9,7 +9,7 @@ _MAX_DOUBLINGS = 30  # keeps the power finite in a failure of days
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Between what the pace may vary, in seconds; see the settings of the same names."""
+    """The bounds of the pace, in seconds; see the settings of the same names."""
 
     interval_s: float
     min_interval_s: float
@@ -48,13 +48,13 @@ class Pace:
         return replace(self, failures=self.failures + 1, interval_s=self.limits.interval_s)
 
     def wait_s(self, *, elapsed_s: float, draw: float, retry_after_s: float | None = None) -> float:
-        """Return how long to wait before the next poll.
+        """Return the wait before the next poll.
 
         Args:
             elapsed_s: Seconds since the last poll started. A poll that took longer than
                 the interval is followed at once by one poll, not by all it delayed.
             draw: Random, 0 to 1: spreads pollers that failed at the same moment (full jitter).
-            retry_after_s: What the source asked for.
+            retry_after_s: The pause that the source wants.
         """
         due_s = max(0.0, self.interval_s - elapsed_s)
         if not self.failures:

@@ -1,4 +1,4 @@
-"""One poll after another: ask, publish what is new, tick, and say so on ``feed``."""
+"""One poll after another: request, publish new transactions, tick, and send a heartbeat."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,11 +26,11 @@ log = get_logger(__name__)
 
 
 class Source(Protocol):
-    """Where transactions are asked for; ``HttpSource`` is one."""
+    """A source of transactions; ``HttpSource`` is one."""
 
     @property
     def name(self) -> str:
-        """What the records' headers call it."""
+        """Return its name in the records' headers."""
         ...
 
     def fetch(self) -> Answer:
@@ -71,7 +71,7 @@ class Polling:
         )
         self._poll_id = 0
         self._due_s = runtime.clock.monotonic()
-        # What the last poll was like: a trouble that lasts is logged when it begins.
+        # The state of the last poll: a failure that lasts is logged when it begins.
         self._outcome = _OK
         self._rejected: frozenset[str] = frozenset()
         self._was_gap = False
@@ -83,8 +83,8 @@ class Polling:
         """Wait until the next poll is due, then poll; while the spool is full, only wait.
 
         Raises:
-            SpoolError: What the poll brought is lost to this process: neither Kafka nor the
-                disk takes it. It is not marked published, so the next answer repeats it.
+            SpoolError: Neither Kafka nor the disk takes the poll's transactions. They are not
+                marked published, so the next answer repeats them.
             FatalError: Kafka has no topic raw, or the producer is beyond repair.
         """
         clock = self._runtime.clock
@@ -113,12 +113,12 @@ class Polling:
         return held_back
 
     def _poll(self) -> float | None:
-        """Poll once; return the seconds that the source asked to be left alone."""
+        """Poll once; return the pause in seconds that the source wants."""
         self._poll_id += 1
         with self._runtime.tracing.span("poll"):
-            return self._ask_and_publish()
+            return self._fetch_and_publish()
 
-    def _ask_and_publish(self) -> float | None:
+    def _fetch_and_publish(self) -> float | None:
         clock, metrics = self._runtime.clock, self._runtime.metrics
         started_s = clock.monotonic()
         try:
@@ -156,14 +156,14 @@ class Polling:
             gap=gap,
         )
         self._publish([logic.record(element, origin) for element in selection.new], heartbeat)
-        # Only now: what neither Kafka nor the spool has taken must be tried again.
+        # Only now: transactions that neither Kafka nor the spool has taken must come again.
         self._published.update(element.identity for element in selection.new)
         self._previous = identities
         self._pace = self._pace.answered(gap=gap)
         if self._delivery.is_empty:
             self._runtime.health.has(READY_POLL)
-        self._say_gap(gap)
-        self._say_rejected(selection.new)
+        self._report_gap(gap)
+        self._report_rejected(selection.new)
 
     def _heartbeat(
         self, feed_time_ms: int, outcome: str, *, seen: int = 0, new: int = 0, gap: bool = False
@@ -183,7 +183,7 @@ class Polling:
         partitions = self._delivery.partitions()
         if partitions is not None:
             self._runtime.health.has(READY_PARTITIONS)
-        # Without their number there are no ticks: Kafka is away, and later ticks say more.
+        # Without their number there are no ticks: Kafka is away, and later ticks go further.
         records = [*records, *logic.ticks(partitions or 0, heartbeat.feed_time_ms)]
         with self._runtime.tracing.send(RAW, len(records)) as context:
             self._delivery.put(context.mark(records))
@@ -199,14 +199,14 @@ class Polling:
                 log.warning("poll_failed", outcome=outcome, error=detail)
         self._outcome = outcome
 
-    def _say_gap(self, gap: bool) -> None:
+    def _report_gap(self, gap: bool) -> None:
         if gap:
             self._runtime.metrics.count("gaps_total")
             if not self._was_gap:
                 log.warning("feed_outran_poll", interval_s=self._pace.interval_s)
         self._was_gap = gap
 
-    def _say_rejected(self, new: Sequence[logic.Element]) -> None:
+    def _report_rejected(self, new: Sequence[logic.Element]) -> None:
         errors = [element.error for element in new if element.error is not None]
         reasons = Counter(error.reason for error in errors)
         if not reasons.keys() <= self._rejected:

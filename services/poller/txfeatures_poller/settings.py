@@ -13,7 +13,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Settings(TracedServiceSettings):
-    """What a poller polls, how often, and what it does while Kafka is away."""
+    """Settings of the poller."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_POLLER_")
 
@@ -24,7 +24,7 @@ class Settings(TracedServiceSettings):
     )
     url: HttpUrl = Field(
         default=HttpUrl("https://blockchain.info/unconfirmed-transactions?format=json"),
-        description="Where the newest transactions are asked for.",
+        description="Endpoint that returns the newest transactions.",
     )
     api_code: SecretStr | None = Field(
         default=None,
@@ -69,7 +69,7 @@ class Settings(TracedServiceSettings):
         default=100,
         ge=1,
         le=100_000,
-        description="Transactions in an answer that may have left some out; for telling gaps.",
+        description="Transactions in an answer that may have left some out; for detecting gaps.",
     )
     remembered_transactions: int = Field(
         default=100_000,

@@ -1,4 +1,4 @@
-"""The source over HTTP: the newest transactions, or why there is no answer."""
+"""The source over HTTP: the newest transactions, or the reason for no answer."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from txfeatures_poller.settings import Settings
 FeedClockSource = Literal["poll", "response_date"]
 
 LONGEST_RETRY_AFTER_S = 600.0
-"""A source that asks for more is asked again after ten minutes all the same."""
+"""A source that wants a longer pause is polled again after ten minutes all the same."""
 
 _HTML = re.compile(rb"\s*<")
 
@@ -58,7 +58,7 @@ class PollFailedError(TransientError):
             ``wrong_shape``, ``too_large``, ``bad_encoding``, ``no_date``, ``timeout`` or
             ``connection``.
         feed_time_ms: The feed's clock at the poll, None as long as it is unknown.
-        retry_after_s: What the source asked for, ten minutes at most; None if it did not.
+        retry_after_s: The pause that the source wants, ten minutes at most; None for none.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class PollFailedError(TransientError):
 
 
 class _RefusedError(Exception):
-    """Why an answer can't be used, before the feed's time is added."""
+    """The refusal of an answer, before the feed's time is added."""
 
     def __init__(self, outcome: str, detail: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(detail)
@@ -79,7 +79,7 @@ class _RefusedError(Exception):
 
 
 class HttpSource:
-    """Asks an endpoint for its newest transactions; a context manager.
+    """Requests the newest transactions of an endpoint; a context manager.
 
     Args:
         url: The endpoint.
@@ -146,10 +146,10 @@ class HttpSource:
         return self._url.netloc.decode()
 
     def fetch(self) -> Answer:
-        """Ask once.
+        """Request the newest transactions once.
 
         Raises:
-            PollFailedError: There is no answer that can be used, for whatever reason.
+            PollFailedError: There is no usable answer.
         """
         try:
             return self._fetch()
@@ -264,7 +264,7 @@ def _retry_after_s(headers: httpx.Headers, *, now_s: float) -> float | None:
     until_s = _http_date_s(value)
     if until_s is None:
         return None
-    # Both by the server's clock, if it tells it: ours may be off.
+    # Both by the server's clock, if the answer has it: ours may be off.
     date_s = _http_date_s(headers.get("Date", ""))
     return min(LONGEST_RETRY_AFTER_S, max(0.0, until_s - (now_s if date_s is None else date_s)))
 

@@ -1,4 +1,4 @@
-"""What Kafka has not acknowledged, on disk and in order, until it does."""
+"""Records that Kafka has not acknowledged, on disk and in order, until it does."""
 
 import sqlite3
 import threading
@@ -15,7 +15,7 @@ from txfeatures.domain.model import OutgoingRecord
 
 _SCHEMA = """
     PRAGMA locking_mode = EXCLUSIVE;  -- one poller per file
-    PRAGMA auto_vacuum = FULL;        -- what was sent gives its room back
+    PRAGMA auto_vacuum = FULL;        -- records that were sent give their room back
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;      -- outlives the process; a power cut may take the last seconds
     PRAGMA journal_size_limit = 0;
@@ -30,7 +30,7 @@ _records = msgspec.msgpack.Decoder(list[OutgoingRecord])
 
 
 class SpoolError(TransientError):
-    """The disk refused; what was to be kept is not kept."""
+    """The disk refused; the records are not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class Spool:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the file; what it holds stays."""
+        """Close the file; its batches stay."""
         with self._lock:
             self._database.close()
 
@@ -102,7 +102,7 @@ class Spool:
 
         Raises:
             SpoolError: The disk fails.
-            FatalError: The file holds what no poller wrote.
+            FatalError: The file holds something that no poller wrote.
         """
         row = self._execute("SELECT number, records FROM batches ORDER BY number LIMIT 1")
         if row is None:

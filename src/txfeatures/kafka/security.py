@@ -22,7 +22,7 @@ Token = tuple[str, float]
 """A token, and when it expires in seconds since the epoch: what librdkafka wants."""
 
 REPEAT_S: Final = 10.0
-"""How soon a refusal is logged again; a client tries several times a second."""
+"""Seconds until a refusal is logged again; a client tries several times a second."""
 
 
 def security(settings: KafkaSettings) -> dict[str, Any]:

@@ -190,7 +190,7 @@ class ServiceSettings(Group):
 
 
 class KafkaServiceSettings(ServiceSettings):
-    """What every service that reads or writes Kafka has."""
+    """Settings of every service that reads or writes Kafka."""
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
 
