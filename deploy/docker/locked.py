@@ -24,6 +24,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 FROM_CHECKOUT = {"faust-microbatch", "featurestore-local", "kafka-local"}
 """Packages of this repository: the lock has their dependencies, but not themselves."""
 
+BUILT = {"faust-streaming"}
+"""Packages without a wheel for Linux on arm64. There pip builds them from the locked sdist, which
+needs no compiler: without one, Faust's setup leaves its C extensions out."""
+
 _EXTRAS = re.compile(r"\[(.*)\]")
 
 
@@ -76,9 +80,11 @@ def install(folder: Path, python: str, wanted: str) -> None:
     names = direct(project, extras[1].split(",")) if extras else [wanted]
     with TemporaryDirectory() as scratch:
         file = Path(scratch, "requirements.txt")
-        file.write_text(part(lock, names))
+        needed = part(lock, names)
+        file.write_text(needed)
+        wheels = {normalised(match[1]) for match in _ENTRY.finditer(needed)} - BUILT
         command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-        command += ["--only-binary", ":all:", "--require-hashes", "-r", str(file)]
+        command += ["--only-binary", ",".join(sorted(wheels)), "--require-hashes", "-r", str(file)]
         subprocess.run(command, check=True)  # noqa: S603
 
 

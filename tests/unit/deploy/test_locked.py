@@ -82,7 +82,9 @@ def test_a_service_gets_no_other_services_packages() -> None:
     assert not any(f"\n{name}==" in api for name in ("faust-streaming", "pyarrow", "moto", "mypy"))
 
 
-def test_what_is_installed_is_verified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[str], str]:
+    """Return the command that installs a package, and the requirements that it is given."""
     commands: list[list[str]] = []
     files: list[str] = []
 
@@ -90,11 +92,24 @@ def test_what_is_installed_is_verified(monkeypatch: pytest.MonkeyPatch, tmp_path
         commands.append(command)
         files.append(Path(command[-1]).read_text())
 
-    (tmp_path / "requirements.lock").write_text(LOCK)
+    lock = LOCK.replace("aiokafka", "faust-streaming")
+    (tmp_path / "requirements.lock").write_text(lock)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "mine"\n')
     monkeypatch.setattr(subprocess, "run", run)
-    locked.install(tmp_path, "/opt/venv/bin/python", "async-timeout")
-    [command] = commands
+    locked.install(tmp_path, "/opt/venv/bin/python", "faust-streaming")
+    [command], [file] = commands, files
+    return command, file
+
+
+def test_what_is_installed_is_verified(installed: tuple[list[str], str]) -> None:
+    command, file = installed
     assert "--require-hashes" in command
     assert command[command.index("--python") + 1] == "/opt/venv/bin/python"
-    assert files == [entries("async", "typing")]
+    assert file.startswith("faust-streaming==0.14.0")
+
+
+def test_only_a_package_without_a_wheel_for_arm64_may_be_built(
+    installed: tuple[list[str], str],
+) -> None:
+    command, _ = installed
+    assert command[command.index("--only-binary") + 1] == "async-timeout,typing-extensions"
