@@ -59,7 +59,9 @@ def test_an_environment_is_made_anew_for_other_packages(commands: Commands, tmp_
 
 def test_a_command_that_fails_skips_the_peer_with_its_last_line() -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no such package')"]
-    with pytest.raises(SkippedError, match=r"mine has no environment: .* failed with no such package"):
+    with pytest.raises(
+        SkippedError, match=r"mine has no environment: .* failed with no such package"
+    ):
         environments._run(command, "mine")
 
 
