@@ -1,5 +1,7 @@
 """The dashboard of the workers: their load, and the durations of their steps."""
 
+from collections.abc import Callable
+
 from deploy.observability.panels import (
     Board,
     Panel,
@@ -11,7 +13,11 @@ from deploy.observability.panels import (
     slowest,
 )
 
-_STATEFUL = ("dedup", "aggregator")
+
+def _stateful(expr: Callable[[str], str]) -> tuple[Query, ...]:
+    """Return a curve per stateful service; ``expr`` returns the PromQL for its name."""
+    return tuple(Query(expr=expr(name), legend=name) for name in ("dedup", "aggregator"))
+
 
 _KAFKA = Row(
     title="Kafka transactions",
@@ -20,34 +26,23 @@ _KAFKA = Row(
             title="Committed",
             description="Kafka transactions per second.",
             unit="cps",
-            queries=tuple(
-                Query(
-                    expr=per_second(f"txf_{service}_transactions_total", 'outcome="committed"'),
-                    legend=service,
-                )
-                for service in _STATEFUL
+            queries=_stateful(
+                lambda name: per_second(f"txf_{name}_transactions_total", 'outcome="committed"')
             ),
         ),
         Panel(
             title="Aborted",
-            description="Aborted in the last hour; their batches were processed again.",
+            description="Aborted in the last hour; later ones commit their batches.",
             unit="short",
-            queries=tuple(
-                Query(
-                    expr=last_hour(f"txf_{service}_transactions_total", 'outcome="aborted"'),
-                    legend=service,
-                )
-                for service in _STATEFUL
+            queries=_stateful(
+                lambda name: last_hour(f"txf_{name}_transactions_total", 'outcome="aborted"')
             ),
         ),
         Panel(
             title="Duration of a commit",
             description="95th percentile, from the start of the Kafka transaction, with retries.",
             unit="s",
-            queries=tuple(
-                Query(expr=slowest(f"txf_{service}_commit_duration_seconds"), legend=service)
-                for service in _STATEFUL
-            ),
+            queries=_stateful(lambda name: slowest(f"txf_{name}_commit_duration_seconds")),
         ),
     ),
 )
@@ -65,19 +60,13 @@ _STATE = Row(
             title="Recovery",
             description="Duration of the last recovery of tables.",
             unit="s",
-            queries=tuple(
-                Query(expr=f"max({series(f'txf_{service}_recovery_seconds')})", legend=service)
-                for service in _STATEFUL
-            ),
+            queries=_stateful(lambda name: f"max({series(f'txf_{name}_recovery_seconds')})"),
         ),
         Panel(
             title="Lost to rebalances",
             description="Seconds in the last hour for which rebalances paused the workers.",
             unit="s",
-            queries=tuple(
-                Query(expr=last_hour(f"txf_{service}_rebalance_pause_seconds_sum"), legend=service)
-                for service in _STATEFUL
-            ),
+            queries=_stateful(lambda name: last_hour(f"txf_{name}_rebalance_pause_seconds_sum")),
         ),
     ),
 )

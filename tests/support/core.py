@@ -163,7 +163,7 @@ class Core:
         return worker
 
     def start_loading(self, *, records_per_s: float) -> None:
-        """Send the whole load in a thread, and then the ticks that close its minutes."""
+        """Send the whole load in a thread, and then empty polls that close its minutes."""
 
         def send() -> None:
             try:
