@@ -4,26 +4,19 @@ Minutes are epoch seconds of their start. "Now" is the feed's clock, never the w
 so a recording of any date is served as if it were live.
 """
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import (
     EVENT_TIME,
-    FEATURES,
-    INTEGRAL_MAX,
     RECORD_IDENTIFIER,
-    FeatureType,
     minute_name,
     minute_start_s,
 )
-from txfeatures.domain.model import MINUTE_S, FeatureValue, Row
-
-REQUIRED = frozenset({RECORD_IDENTIFIER, EVENT_TIME, "revision", "is_final"})
-"""Features without which a record can't be served; others may be younger than the row."""
+from txfeatures.domain.model import MINUTE_S, Row
 
 FIRST_LOOK_MINUTES = 10
 LARGEST_LOOK_MINUTES = 100
@@ -35,7 +28,6 @@ MINUTE_FORMATS = "YYYY-MM-DD HH:MM:00, YYYY-MM-DDTHH:MM:00Z or epoch seconds of 
 
 _EPOCH = re.compile(r"[0-9]{1,12}")
 _ISO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})Z")
-_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,34 +116,6 @@ def looks(
         length = LARGEST_LOOK_MINUTES
 
 
-def to_row(values: Mapping[str, str]) -> Row:
-    """Return a record of the online store as a row.
-
-    Features that the record lacks are left out, unless they are ``REQUIRED``: it may
-    have been written before they were declared. Undeclared ones are passed over.
-
-    Args:
-        values: Feature name -> value as the store's string.
-
-    Raises:
-        InvalidMessageError: Reasons ``missing_<feature>`` and ``bad_<feature>``.
-    """
-    row: dict[str, FeatureValue] = {}
-    for feature in FEATURES:
-        text = values.get(feature.name)
-        if text is not None:
-            row[feature.name] = _typed(feature.name, feature.type, text)
-        elif feature.name in REQUIRED:
-            raise InvalidMessageError(
-                f"missing_{feature.name}", f"a record needs the feature {feature.name}"
-            )
-    try:
-        minute_start_s(name(row))
-    except InvalidMessageError as error:
-        raise InvalidMessageError(f"bad_{RECORD_IDENTIFIER}", error.detail) from error
-    return row
-
-
 def name(row: Row) -> str:
     """Return the record identifier of a row; identifiers sort as their minutes do."""
     return str(row[RECORD_IDENTIFIER])
@@ -202,22 +166,3 @@ def _identifier(text: str) -> str:
 
 def _age(row: Row) -> tuple[str, int]:
     return name(row), int(row["revision"])
-
-
-def _typed(name: str, type_: FeatureType, text: str) -> FeatureValue:
-    match type_:
-        case "String":
-            return text
-        case "Integral" if _INTEGER.fullmatch(text) and abs(int(text)) <= INTEGRAL_MAX:
-            return int(text)
-        case "Fractional" if (number := _number(text)) is not None:
-            return number
-    raise InvalidMessageError(f"bad_{name}", f"{name} must be {type_}, the store has {text!r}")
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

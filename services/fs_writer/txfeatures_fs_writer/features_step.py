@@ -15,6 +15,7 @@ from txfeatures.domain.errors import FatalError, InvalidMessageError
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.domain.topics import AGGREGATED, dead_letter_topic
 from txfeatures.domain.wire import dead_letter
+from txfeatures.feature_store.codec import TableFormat
 from txfeatures.kafka.source import Partition, next_offsets
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, backoff_s
@@ -22,7 +23,6 @@ from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.logic import (
     Put,
     Refusal,
-    TableFormat,
     Verdict,
     calls,
     dead_letter_runs,

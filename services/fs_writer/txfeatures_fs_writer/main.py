@@ -11,8 +11,10 @@ from contextlib import ExitStack, closing
 
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.topics import AGGREGATED, DEDUPED
+from txfeatures.feature_store.writer import FeatureGroupWriter
 from txfeatures.kafka.client import KafkaSink
 from txfeatures.kafka.source import KafkaSource, Partition
+from txfeatures.process import aws
 from txfeatures.process.logs import configure_logging
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime, Step, operations_server, run, stop_on_signals
@@ -32,7 +34,7 @@ from txfeatures_fs_writer.ports import (
     Source,
 )
 from txfeatures_fs_writer.settings import Settings
-from txfeatures_fs_writer.stores import FeatureGroupStore, S3Archive
+from txfeatures_fs_writer.stores import S3Archive
 
 SERVICE = "fs_writer"
 
@@ -101,7 +103,10 @@ def serve(settings: Settings) -> int:
             settings,
             open_source=_opener(settings, AGGREGATED, features_step.GROUP, stack, runtime),
             dead_letters=sink,
-            store=FeatureGroupStore(settings.aws, connections=settings.concurrency),
+            store=FeatureGroupWriter(
+                aws.feature_store(settings.aws, connections=settings.concurrency),
+                settings.aws.feature_group,
+            ),
             pool=pool,
             freshness=freshness,
             runtime=runtime,

@@ -4,21 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from txfeatures.archive.layout import ObjectName
-from txfeatures.domain.errors import InvalidMessageError, TransientError
 from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.feature_store.errors import StoreUnavailableError as StoreUnavailableError
+from txfeatures.feature_store.writer import Outcome
 from txfeatures.kafka.source import Partition
 from txfeatures_fs_writer.logic import Put
 
-
-class StoreUnavailableError(TransientError):
-    """A store refused a call for now; ``code`` is the store's own word for why."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-Answer = InvalidMessageError | StoreUnavailableError | None
+Answer = Outcome
 
 OnPartitions = Callable[[set[Partition]], None]
 

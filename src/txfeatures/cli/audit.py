@@ -41,11 +41,12 @@ def audit(
     """Recompute minutes from the archive and compare both stores; exit code 1 if they differ."""
     from txfeatures.archive.bucket import S3Bucket
     from txfeatures.cli.history import choose_span, progress_bar, workshop
+    from txfeatures.feature_store.online import OnlineStore
+    from txfeatures.feature_store.retries import Retries
     from txfeatures.history.audit import Report, Witnesses
     from txfeatures.history.audit import audit as compare
     from txfeatures.history.inspection import Inspection
     from txfeatures.history.ledger import ledger
-    from txfeatures.history.online import OnlineStore
     from txfeatures.history.sources import ArchiveSource
     from txfeatures.process import aws
 
@@ -67,7 +68,9 @@ def audit(
             inspection=inspection,
             offline=shop.offline_store(),
             online=OnlineStore(
-                aws.feature_store(settings), settings.feature_group, clock=SystemClock(), stop=stop
+                aws.feature_store(settings),
+                settings.feature_group,
+                retries=Retries(clock=SystemClock(), stop=stop),
             ),
         )
         with progress_bar("audit", Console(stderr=True)) as progress:

@@ -15,6 +15,8 @@ import duckdb
 from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, minute_start_s
 from txfeatures.domain.model import MINUTE_S
 from txfeatures.domain.rules import Rules
+from txfeatures.feature_store.codec import to_partial_row
+from txfeatures.feature_store.online import OnlineStore
 from txfeatures.history import offline
 from txfeatures.history.backfill import chunks, read_rows
 from txfeatures.history.comparison import Finding, StoredRow, compare, lacking
@@ -22,7 +24,6 @@ from txfeatures.history.inspection import Inspection
 from txfeatures.history.ledger import Stage
 from txfeatures.history.minutes import Minutes, Span, rows_sql
 from txfeatures.history.offline import OfflineStore, latest_sql
-from txfeatures.history.online import OnlineStore
 from txfeatures.history.sources import HOUR_S, ArchiveSource, open_records
 
 CHUNK_S = 24 * 3600
@@ -136,7 +137,10 @@ def _compare_all(
     )
     latest = f"SELECT * REPLACE (known_ms / 1000 AS {EVENT_TIME}) FROM ({latest_sql()})"
     offline_rows = _by_minute(connection, latest)
-    online_rows = dict(store.rows(range(span.start_s, span.end_s, MINUTE_S)))
+    online_rows = {
+        minute_start_s(name): to_partial_row(values)
+        for name, values in store.read(range(span.start_s, span.end_s, MINUTE_S))
+    }
     for minute_s in sorted({*archived, *offline_rows, *online_rows}):
         witnesses = [rows.get(minute_s) for rows in (archived, offline_rows, online_rows)]
         if reach.is_pending(*witnesses):

@@ -16,9 +16,9 @@ from txfeatures.archive.objects import store_object
 from txfeatures.archive.schema import encode
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
 from txfeatures.domain.model import Record, Row
+from txfeatures.feature_store.codec import to_values
 from txfeatures.process import aws
 from txfeatures.process.settings import AwsSettings
-from txfeatures_fs_writer.logic import values
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -73,7 +73,7 @@ class Account:
     def put(self, row: Row, *targets: Any) -> None:
         self.runtime.put_record(
             FeatureGroupName=AWS.feature_group,
-            Record=[{"FeatureName": n, "ValueAsString": v} for n, v in values(row).items()],
+            Record=[{"FeatureName": n, "ValueAsString": v} for n, v in to_values(row).items()],
             TargetStores=list(targets),
         )
 

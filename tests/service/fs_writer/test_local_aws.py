@@ -18,6 +18,7 @@ from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name, row
 from txfeatures.domain.model import Partial, Record
 from txfeatures.domain.wire import encode_row
+from txfeatures.feature_store.writer import FeatureGroupWriter
 from txfeatures.process import aws
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
@@ -26,7 +27,7 @@ from txfeatures.process.settings import AwsSettings
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.main import build_archive, build_features
 from txfeatures_fs_writer.settings import Settings
-from txfeatures_fs_writer.stores import FeatureGroupStore, S3Archive
+from txfeatures_fs_writer.stores import S3Archive
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -114,7 +115,7 @@ def features(dead_letters: DeadLetters) -> Iterator[tuple[Log, Step]]:
                 Settings(),
                 open_source=log.open,
                 dead_letters=dead_letters,
-                store=FeatureGroupStore(AWS, connections=4),
+                store=FeatureGroupWriter(aws.feature_store(AWS), AWS.feature_group),
                 pool=pool,
                 freshness=Freshness(runtime.metrics),
                 runtime=runtime,
