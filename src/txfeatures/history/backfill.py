@@ -16,19 +16,16 @@ import msgspec
 
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import RECORD_IDENTIFIER, minute_start_s
-from txfeatures.domain.model import FeatureValue
 from txfeatures.domain.rules import Rules
-from txfeatures.history.minutes import Minutes, Span
-from txfeatures.history.sources import Source, open_records
+from txfeatures.history.minutes import HistoricRow, Minutes
+from txfeatures.history.sources import Source, read_minutes
+from txfeatures.history.span import Span
 
 CHUNK_S = 7 * 24 * 3600
 """Minutes that are recomputed at a time: each chunk also reads the allowed lateness behind it."""
 
 STEP_ROWS = 500
 """Rows after which the progress is written down."""
-
-HistoricRow = dict[str, FeatureValue]
-"""Feature name -> value; a feature that isn't known is left out, which is Feature Store's null."""
 
 Progress = Callable[[int, int], None]
 """Told what has been done, ``(minutes done, minutes in all)``."""
@@ -41,8 +38,10 @@ class Sink(Protocol):
         """Make room: what an abandoned run has left is of no use."""
         ...
 
-    def wanted(self, connection: duckdb.DuckDBPyConnection, span: Span) -> Iterator[HistoricRow]:
-        """Yield what has to be written of the relation ``revisions``, minute by minute."""
+    def wanted(
+        self, connection: duckdb.DuckDBPyConnection, minutes: Minutes
+    ) -> Iterator[HistoricRow]:
+        """Yield the rows to write of the recomputed minutes, minute by minute."""
         ...
 
     def write(self, rows: Sequence[HistoricRow]) -> None:
@@ -152,12 +151,10 @@ def backfill(
         sink.begin()
     start_s = span.start_s if reached_s is None else reached_s
     written = withheld = 0
-    for chunk in chunks(Span(start_s=start_s, end_s=span.end_s)):
-        open_records(connection, source, chunk, rules)
-        minutes = Minutes(connection, rules=rules, span=chunk, is_complete=source.is_complete)
-        minutes.make_revisions()
+    for chunk in Span(start_s=start_s, end_s=span.end_s).chunks(CHUNK_S):
+        minutes = read_minutes(connection, source, chunk, rules)
         withheld += minutes.withheld
-        for rows, done_until_s in _steps(sink.wanted(connection, chunk), chunk.end_s):
+        for rows, done_until_s in _steps(sink.wanted(connection, minutes), chunk.end_s):
             if checkpoint:
                 sink.write(rows)
                 checkpoint.write(done_until_s)
@@ -167,23 +164,6 @@ def backfill(
         sink.finish()
         checkpoint.remove()
     return Outcome(minutes=(span.end_s - span.start_s) // 60, rows=written, withheld=withheld)
-
-
-def chunks(span: Span, size_s: int = CHUNK_S) -> Iterator[Span]:
-    """Cut a span into pieces that end at multiples of ``size_s``."""
-    start_s = span.start_s
-    while start_s < span.end_s:
-        end_s = min(start_s - start_s % size_s + size_s, span.end_s)
-        yield Span(start_s=start_s, end_s=end_s)
-        start_s = end_s
-
-
-def read_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[HistoricRow]:
-    """Yield the rows of a SELECT, nulls left out."""
-    found = connection.execute(sql)
-    names = [column[0] for column in found.description or ()]
-    for values in found.fetchall():
-        yield {name: v for name, v in zip(names, values, strict=True) if v is not None}
 
 
 def _steps(rows: Iterator[HistoricRow], end_s: int) -> Iterator[tuple[list[HistoricRow], int]]:

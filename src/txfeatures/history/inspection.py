@@ -25,7 +25,7 @@ from txfeatures.archive.schema import SCHEMA, encode
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.model import Record
 from txfeatures.domain.topics import DEDUPED
-from txfeatures.history.offline import Damage
+from txfeatures.feature_store.offline import Damage
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -23,7 +23,8 @@ from txfeatures.domain.errors import FatalError
 from txfeatures.domain.model import MINUTE_S, Record
 from txfeatures.domain.rules import Rules
 from txfeatures.domain.topics import DEDUPED
-from txfeatures.history.minutes import RECORDS, Span
+from txfeatures.history.minutes import Minutes, recompute
+from txfeatures.history.span import Span
 
 HOUR_S = 3600
 WARM_UP_S = HOUR_S
@@ -58,12 +59,18 @@ class Source(Protocol):
         ...
 
 
-def open_records(
+def read_minutes(
     connection: duckdb.DuckDBPyConnection, source: Source, span: Span, rules: Rules
-) -> None:
-    """Make the relation ``records``: all that may belong to the minutes of ``span``."""
+) -> Minutes:
+    """Return the minutes of ``span``, recomputed from the transactions of ``source``."""
     files = source.files(span.start_s - WARM_UP_S, span.end_s + rules.allowed_lateness_s + MARGIN_S)
-    relation(connection, files).create_view(RECORDS, replace=True)
+    return recompute(
+        connection,
+        relation(connection, files),
+        span,
+        rules=rules,
+        is_complete=source.is_complete,
+    )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from txfeatures.cli.backfill import backfill
 from txfeatures.cli.dataset import dataset
 from txfeatures.cli.history import choose_span
 from txfeatures.domain.errors import FatalError
-from txfeatures.history.minutes import Span
+from txfeatures.history.span import Span
 
 COMMANDS: dict[str, Callable[..., None]] = {"backfill": backfill, "dataset": dataset}
 
