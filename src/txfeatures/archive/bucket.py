@@ -20,6 +20,7 @@ DELETED_AT_ONCE = 1000
 
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _MISSING = frozenset({"NoSuchKey", "404"})
+_REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
 class S3UnavailableError(TransientError):
@@ -217,6 +218,14 @@ class S3Bucket:
                 raise ChangedError(code, f"{key} was written by somebody else") from error
             if code in _MISSING:
                 raise MissingError(f"there is no object s3://{self._name}/{key}") from error
-            raise S3UnavailableError(code, f"S3: {error}") from error
+            if code in _REFUSED:
+                raise S3UnavailableError(
+                    code, f"S3 refused ({error}); check the permissions and TXF_AWS_BUCKET"
+                ) from error
+            raise S3UnavailableError(code, _unavailable(error)) from error
         except (BotoCoreError, HTTPError) as error:  # HTTPError: the body broke off
-            raise S3UnavailableError(type(error).__name__, f"S3: {error}") from error
+            raise S3UnavailableError(type(error).__name__, _unavailable(error)) from error
+
+
+def _unavailable(error: Exception) -> str:
+    return f"S3 is throttled or unavailable ({error}); run it again later"

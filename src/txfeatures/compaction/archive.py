@@ -66,7 +66,7 @@ def compact_archive(
         FatalError: Another compaction is at it, or there is no bucket.
         TransientError: S3 goes on refusing; what was done stays done.
     """
-    shelves = list(crowded(bucket, start_s=start_s, end_s=end_s))
+    shelves = _again(lambda: list(crowded(bucket, start_s=start_s, end_s=end_s)), runtime)
     report = Report(shelves=len(shelves))
     compaction = ShelfCompaction(bucket=bucket, rules=rules, clock=runtime.clock)
     if is_dry_run:

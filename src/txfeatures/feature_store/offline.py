@@ -20,12 +20,11 @@ import duckdb
 from txfeatures.archive.bucket import Bucket, S3Bucket
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name
-from txfeatures.feature_store.errors import translated
+from txfeatures.feature_store.group import describe
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
-    from types_boto3_sagemaker.type_defs import DescribeFeatureGroupResponseTypeDef
 
 THREADS = 8
 FILES_AT_ONCE = 256
@@ -178,23 +177,6 @@ class OfflineStore:
         hour = f"{self.prefix}year={moment:%Y}/month={moment:%m}/day={moment:%d}/hour={moment:%H}"
         is_sorted = next(self._data(), "").startswith(f"{self.prefix}year=")
         return hour if is_sorted else ""
-
-
-def describe(sagemaker: "SageMakerClient", group: str) -> "DescribeFeatureGroupResponseTypeDef":
-    """Return the description of a feature group.
-
-    Raises:
-        FatalError: There is no such group, or AWS refuses.
-        TransientError: AWS does not answer.
-    """
-    with translated("SageMaker"):
-        try:
-            return sagemaker.describe_feature_group(FeatureGroupName=group)
-        except sagemaker.exceptions.ResourceNotFound as error:
-            raise FatalError(
-                f"there is no feature group {group}; run `txfeatures bootstrap` "
-                "or set TXF_AWS_FEATURE_GROUP to the one that it made"
-            ) from error
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], wanted: str) -> None:

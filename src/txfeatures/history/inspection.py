@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from botocore.exceptions import BotoCoreError, ClientError
 
-from txfeatures.archive.bucket import Bucket
+from txfeatures.archive.bucket import Bucket, S3UnavailableError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.objects import ROWS, SHA256
 from txfeatures.archive.reading import THREADS, fetch, live_objects
@@ -25,6 +24,7 @@ from txfeatures.archive.schema import SCHEMA, encode
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.model import Record
 from txfeatures.domain.topics import DEDUPED
+from txfeatures.feature_store.errors import translated
 from txfeatures.feature_store.offline import Damage
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class Inspection:
     def _fetch(self, bucket: Bucket, name: ObjectName, directory: Path) -> Path | None:
         try:
             return fetch(bucket, [name], directory)[0]
+        except S3UnavailableError:
+            raise
         except TransientError:
             hour_s = name.shelf.start_s
             if name not in live_objects(bucket, start_s=hour_s, end_s=hour_s + 3600):
@@ -112,10 +114,8 @@ class Inspection:
         self._ends[name.shelf.partition] = (offsets[-1], name.key)
 
     def _marks(self, bucket: Bucket, name: ObjectName) -> dict[str, str]:
-        try:
+        with translated("S3"):
             return self.s3.head_object(Bucket=bucket.name, Key=name.key)["Metadata"]
-        except (ClientError, BotoCoreError) as error:
-            raise TransientError(f"S3 does not answer for {name.key}: {error}") from error
 
 
 def _wrong_rows(batch: pa.RecordBatch) -> int:

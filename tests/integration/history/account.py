@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from featurestore_local import LocalAws
@@ -76,6 +77,13 @@ class Account:
             Record=[{"FeatureName": n, "ValueAsString": v} for n, v in to_values(row).items()],
             TargetStores=list(targets),
         )
+
+    def order(self, *faults: dict[str, Any]) -> None:
+        """Let the next calls fail."""
+        body = msgspec.json.encode(faults)
+        request = Request(f"{self._local.endpoint_url}/_local/faults", body, method="POST")
+        with urlopen(request, timeout=30) as done:
+            assert done.status == 200
 
     def flush(self) -> None:
         flush(self._local.endpoint_url)

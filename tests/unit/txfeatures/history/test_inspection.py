@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import Held, MemoryBucket
 from tests.unit.txfeatures.archive.parts import SHELF, record, store
+from txfeatures.archive.bucket import S3UnavailableError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
@@ -131,6 +132,20 @@ def test_an_object_that_a_compaction_has_replaced_meanwhile_is_no_damage(
     manifests.replace(manifests.read(SHELF), [])
     del bucket.objects[name.key]
     with pytest.raises(TransientError, match="run it again"):
+        inspect(bucket, [name], tmp_path)
+
+
+def test_an_object_that_s3_does_not_return_for_now_is_not_reported_as_gone(
+    bucket: MemoryBucket, tmp_path: Path
+) -> None:
+    name = store(bucket, range(3))
+
+    def fail(operation: str, key: str) -> None:
+        if operation == "download":
+            raise S3UnavailableError("SlowDown", "slow down")
+
+    bucket.before = fail
+    with pytest.raises(S3UnavailableError):
         inspect(bucket, [name], tmp_path)
 
 
