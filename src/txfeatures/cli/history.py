@@ -1,6 +1,5 @@
 """Common parts of the commands over the past: spans, progress, opening the stores."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from txfeatures.history.engine import engine
 from txfeatures.history.sources import Acquire, ArchiveSource, RecordingSource
 from txfeatures.history.span import Span
 from txfeatures.process import aws
-from txfeatures.process.clock import SystemClock
 from txfeatures.process.settings import AwsSettings, load
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ class Workspace:
 @contextmanager
 def workspace() -> Iterator[Workspace]:
     """Open a database and a directory that are gone afterwards."""
-    retries = Retries(clock=SystemClock(), stop=threading.Event())
+    retries = Retries()
     with TemporaryDirectory(prefix="txfeatures-history-") as name:
         directory = Path(name)
         with engine(directory) as connection:

@@ -1,13 +1,13 @@
 """The one policy by which calls of AWS are repeated."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from txfeatures.feature_store.errors import Failure
-from txfeatures.process.clock import Clock
+from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.runtime import FIRST_BACKOFF_S, LARGEST_BACKOFF_S
 
 C = TypeVar("C")
@@ -26,8 +26,8 @@ class Retries:
         repeats_timeouts: Whether a call that was not answered in time is repeated.
     """
 
-    clock: Clock
-    stop: threading.Event
+    clock: Clock = field(default_factory=SystemClock)
+    stop: threading.Event = field(default_factory=threading.Event)
     attempts: int = 8
     first_pause_s: float = FIRST_BACKOFF_S
     repeats_timeouts: bool = True

@@ -1,6 +1,5 @@
 """The final rows, read back from the online store over its own API."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from txfeatures.domain.model import MINUTE_S, Row
 from txfeatures.feature_store.codec import to_row
 from txfeatures.feature_store.online import OnlineStore
 from txfeatures.feature_store.retries import Retries
-from txfeatures.process.clock import SystemClock
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
@@ -30,8 +28,7 @@ def read_rows(
     """
     start, end = (int(s) // MINUTE_S * MINUTE_S for s in (first_s, last_s))
     minutes = range(start, end + MINUTE_S, MINUTE_S)
-    retries = Retries(clock=SystemClock(), stop=threading.Event())
-    found = dict(OnlineStore(client, group, retries=retries).read(minutes))
+    found = dict(OnlineStore(client, group, retries=Retries()).read(minutes))
     for name in filter(found.__contains__, map(minute_name, minutes)):
         row = to_row(found[name])
         if row["is_final"] != 1:
