@@ -1,7 +1,7 @@
-"""What the api decides: which minutes to read, which row is the answer, what it is called.
+"""Decisions of the api: the minutes to read, the row to answer with, and its entity tag.
 
-Minutes are epoch seconds of their start. "Now" is the feed's clock, never the wall's,
-so a recording of any date is served as if it were live.
+Minutes are epoch seconds of their start. "Now" is the feed's clock, never the machine's, so that
+a recording of any date is served as if it were live.
 """
 
 import re
@@ -37,7 +37,7 @@ class Page:
     Attributes:
         first_s: Its first minute.
         last_s: Its last minute; before ``first_s`` if the page is empty.
-        next_s: Where the rest of the range starts, or None if there is no more.
+        next_s: The start of the rest of the range, or None if there is no more.
     """
 
     first_s: int
@@ -46,10 +46,10 @@ class Page:
 
 
 def parse_minute(text: str) -> int:
-    """Return the minute that ``text`` names, as ``MINUTE_FORMATS`` says.
+    """Return the minute that ``text`` names in one of ``MINUTE_FORMATS``.
 
     Raises:
-        InvalidMessageError: It names none; the detail says what is right.
+        InvalidMessageError: It names none; the detail lists the formats.
     """
     try:
         minute_s = minute_start_s(_identifier(text))
@@ -63,7 +63,7 @@ def parse_minute(text: str) -> int:
 
 
 def minute_of(feed_time_ms: int) -> int:
-    """Return the minute in which the feed's clock stands."""
+    """Return the present minute of the feed's clock."""
     return feed_time_ms // 1000 // MINUTE_S * MINUTE_S
 
 
@@ -96,14 +96,14 @@ def minutes_between(first_s: int, last_s: int) -> range:
 def looks(
     *, feed_time_ms: int, lookback_minutes: int, known: Row | None
 ) -> Iterator[Sequence[int]]:
-    """Yield the minutes among which to look for the latest row, newest look first.
+    """Yield the batches of minutes to search for the latest row, newest first.
 
-    The first look is short, since live the latest row is near; later ones are long.
+    The first batch is short, since the latest row of a live feed is near; later ones are long.
 
     Args:
         feed_time_ms: The feed's clock.
-        lookback_minutes: How far back to look.
-        known: The latest row known, before which nobody needs to look.
+        lookback_minutes: Minutes to search before the feed's clock.
+        known: The latest known row; minutes before it need no search.
     """
     known_s = 0 if known is None else minute_start_s(name(known))
     end_s = minute_of(feed_time_ms) + AHEAD_S

@@ -1,4 +1,4 @@
-"""``txfeatures backfill``: rows of past minutes, recomputed, to where they are missing."""
+"""``txfeatures backfill``: rows of past minutes, recomputed and written where they are missing."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,12 +30,14 @@ def backfill(
     ] = OFFLINE_STORE,
     start: Start = None,
     end: End = None,
-    dry_run: Annotated[bool, typer.Option(help="Only count what would be written.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Only count the rows that would be written.")
+    ] = False,
     rows_per_s: Annotated[
-        float, typer.Option(min=0.1, max=10_000, help="Most rows put a second.")
+        float, typer.Option(min=0.1, max=10_000, help="Most rows written per second.")
     ] = 100.0,
     state: Annotated[
-        Path, typer.Option(help="Where the progress towards the offline store is kept.")
+        Path, typer.Option(help="File that keeps the progress towards the offline store.")
     ] = Path("txfeatures-backfill.json"),
 ) -> None:
     """Recompute past minutes and write the rows that are missing or differ; resumable."""

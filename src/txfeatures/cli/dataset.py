@@ -26,7 +26,7 @@ def dataset(
         str, typer.Option(help="offline-store, archive, or the path of a recording.")
     ] = OFFLINE_STORE,
     complete: Annotated[
-        bool, typer.Option(help="The feed has ended: nothing follows what is archived.")
+        bool, typer.Option(help="The feed has ended: no transaction follows the archived ones.")
     ] = False,
 ) -> None:
     """Write one row per minute: its latest revision known at a moment, gaps flagged."""
@@ -39,7 +39,7 @@ def dataset(
     with workspace() as work:
         if source == OFFLINE_STORE:
             if start is None or end is None:
-                raise FatalError("of the offline store a training set needs --start and --end")
+                raise FatalError("a training set of the offline store needs --start and --end")
             span = choose_span(start, end, lambda: None)
             origin: FromOffline | FromTransactions = FromOffline(
                 store=work.offline_store(), directory=work.directory / "offline"

@@ -114,8 +114,8 @@ def choose_span(
 
 
 @contextmanager
-def progress_bar(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on standard error while the context lasts; yields what moves it."""
+def progress_bar(name: str, console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar while the context lasts; yield the function that moves it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -124,7 +124,7 @@ def progress_bar(what: str, console: Console) -> Iterator[Callable[[int, int], N
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

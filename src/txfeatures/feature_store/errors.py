@@ -1,7 +1,7 @@
-"""Failures of AWS calls, classified by what the caller can do about them.
+"""Failures of AWS calls, classified by the caller's options.
 
 `Failure.of` classifies an exception, `Failure.named` an error code within a batch's answer;
-`translated` turns what a client raises into this project's error tree.
+`translated` turns exceptions of a client into this project's error tree.
 """
 
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ _UNKNOWN_GROUP = "Resource Not Found"
 
 
 class StoreUnavailableError(TransientError):
-    """A store refused a call for now; ``code`` is the store's own word for why."""
+    """A store refused a call for now; ``code`` is the error code of the store."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -66,7 +66,7 @@ class Failure:
     """A failed call, or a failed part of a batch.
 
     Attributes:
-        meaning: What the caller can do about it.
+        meaning: The caller's options.
         code: The error code of AWS, or the name of botocore's exception.
         message: The message of AWS, or of the exception.
     """
@@ -79,10 +79,10 @@ class Failure:
     def of(cls, error: ClientError | BotoCoreError) -> "Failure":
         """Classify an exception of a client."""
         if isinstance(error, ClientError):
-            said = error.response.get("Error", {})
+            found = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             return cls.named(
-                str(said.get("Code", "Unknown")), str(said.get("Message", error)), status=status
+                str(found.get("Code", "Unknown")), str(found.get("Message", error)), status=status
             )
         meaning: Meaning = "unconfigured"
         if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
@@ -115,12 +115,12 @@ class Failure:
             return "has not answered in time"
         return "is throttled or unavailable"
 
-    def error(self, what: str) -> TxFeaturesError:
-        """Return the error of a call to ``what``, which is given as the subject of a sentence."""
+    def error(self, service: str) -> TxFeaturesError:
+        """Return the error of a call to ``service``, whose name is the subject of its sentence."""
         reason = f"{self.code}: {self.message}"
         if self.may_pass:
             return StoreUnavailableError(
-                self.code, f"{what} {self.state} ({reason}); run it again later"
+                self.code, f"{service} {self.state} ({reason}); run it again later"
             )
         if self.meaning == "unconfigured":
             return SettingsError(
@@ -129,21 +129,21 @@ class Failure:
             )
         if self.meaning == "missing":
             return FatalError(
-                f"{what} does not have what was requested ({reason}); run `txfeatures bootstrap`, "
+                f"{service} lacks a resource ({reason}); run `txfeatures bootstrap`, "
                 "and check TXF_AWS_FEATURE_GROUP and TXF_AWS_BUCKET"
             )
         return FatalError(
-            f"{what} refused the call ({reason}); check the permissions and TXF_AWS_*"
+            f"{service} refused the call ({reason}); check the permissions and TXF_AWS_*"
         )
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Raise `Failure.error` of ``what`` in place of what a client of AWS raises."""
+def translated(service: str) -> Iterator[None]:
+    """Raise `Failure.error` of ``service`` in place of the exceptions of a client."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise Failure.of(error).error(what) from error
+        raise Failure.of(error).error(service) from error
 
 
 def _is_final(code: str, status: int) -> bool:

@@ -1,4 +1,4 @@
-"""The one policy by which calls of AWS are repeated."""
+"""The retry policy of calls of AWS."""
 
 import threading
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """Repeats what may pass, after pauses that double.
+    """Repeats calls whose failure may pass, after pauses that double.
 
     Attributes:
         clock: Waits.

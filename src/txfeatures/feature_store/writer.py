@@ -69,7 +69,7 @@ class FeatureGroupWriter:
         return [None if f is None else _outcome(f) for f in self._write(writes)]
 
     def put_all(self, writes: Sequence[Write], retries: Retries) -> None:
-        """Write up to 25 records of different minutes, repeating what fails for now.
+        """Write up to 25 records of different minutes, repeating those that fail for now.
 
         Raises:
             StoreUnavailableError: The stores went on failing, or the program was stopped.

@@ -1,6 +1,6 @@
-"""Audit: that every archived transaction is in the rows, and nothing else.
+"""Audit: a comparison of both stores with the minutes recomputed from the archive.
 
-Recomputes the minutes from the archive and holds both stores against them.
+It shows that every archived transaction is in the rows, and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,25 +26,25 @@ from txfeatures.history.span import Span
 CHUNK_S = 24 * 3600
 
 OFFLINE_DELAY_S = 20 * 60
-"""A row may take that long to the offline store: AWS says 15 minutes."""
+"""A row may take that long to the offline store: AWS documents 15 minutes."""
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What an audit has found.
+    """The findings of an audit, and what they are based on.
 
     Attributes:
         start: First minute.
         end: The minute after the last one.
-        minutes: Minutes with a row or a transaction that were compared.
-        pending: Minutes that can't be judged yet: the archive does not reach so far.
-        objects: Objects of the archive that were looked at.
+        minutes: Minutes compared, with a row or a transaction.
+        pending: Minutes that can't be judged yet, since the archive ends before.
+        objects: Objects of the archive that were inspected.
         transactions: Transactions counted in the minutes compared, as recomputed.
-        findings: What is wrong; empty is the promise kept.
+        findings: Everything wrong; empty if the promise is kept.
         lacking: Feature -> rows that were written before it was declared.
-        stages: The ledger of Kafka's topics, if it was asked for.
+        stages: The ledger of Kafka's topics, if it was requested.
     """
 
     start: str
@@ -91,12 +91,12 @@ def audit(
         span: The minutes.
         rules: The rules of time.
         directory: For files on their way.
-        report: Where findings go.
-        progress: Told ``(minutes done, minutes in all)``.
+        report: Receives the findings.
+        progress: Called with ``(minutes done, minutes in all)``.
 
     Raises:
         TransientError: A store does not answer.
-        FatalError: It can't be done.
+        FatalError: A store refuses, or a file can't be read.
     """
     whole = sources.archive.span()
     for chunk in span.chunks(CHUNK_S):
@@ -140,11 +140,11 @@ def _compare_all(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reach:
-    """How far the archive can judge, epoch seconds of feed time.
+    """The limits up to which the archive can judge, epoch seconds of feed time.
 
     Attributes:
-        settled_s: It has everything up to here.
-        offline_s: What was put up to here must be in the offline store by now.
+        settled_s: The archive is complete up to here.
+        offline_s: Rows put up to here must be in the offline store by now.
     """
 
     settled_s: float
@@ -153,7 +153,7 @@ class _Reach:
     def is_pending(
         self, archive: StoredRow | None, offline_row: StoredRow | None, online: StoredRow | None
     ) -> bool:
-        """Whether some row tells what the others can't know yet."""
+        """Whether some row is newer than the others can be yet."""
         known_s = [_known_s(row) for row in (archive, offline_row, online)]
         if max(known_s) > self.settled_s:
             return True

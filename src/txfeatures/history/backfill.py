@@ -1,8 +1,8 @@
-"""Backfill: rows of past minutes, recomputed, to where they are missing or differ.
+"""Backfill: rows of past minutes, recomputed and written where they are missing or differ.
 
-Work goes from minute to minute; how far it has come is kept in a file, so that a run that
-was killed goes on where it was. What is written twice nevertheless is the same row with the
-same event time, which readers of the offline store fold into one.
+The minutes are written in order and the progress is kept in a file, from which a killed run
+continues. A row that is written twice nevertheless has the same event time, so that readers of
+the offline store fold both into one.
 """
 
 import os
@@ -25,17 +25,17 @@ CHUNK_S = 7 * 24 * 3600
 """Minutes that are recomputed at a time: each chunk also reads the allowed lateness behind it."""
 
 STEP_ROWS = 500
-"""Rows after which the progress is written down."""
+"""Rows after which the progress is saved."""
 
 Progress = Callable[[int, int], None]
-"""Told what has been done, ``(minutes done, minutes in all)``."""
+"""Called with ``(minutes done, minutes in all)``."""
 
 
 class Sink(Protocol):
-    """Where rows go."""
+    """A destination of rows."""
 
     def begin(self) -> None:
-        """Make room: what an abandoned run has left is of no use."""
+        """Prepare for a new run; discard the remains of an abandoned one."""
         ...
 
     def wanted(
@@ -49,15 +49,15 @@ class Sink(Protocol):
         ...
 
     def finish(self) -> None:
-        """Make what was written visible, if it is not yet."""
+        """Make the written rows visible, if they are not yet."""
         ...
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
-        job: What it does; another job must not go on from here.
+        job: Its description; another job must not continue from here.
         done_until_s: Minutes before this are written, epoch seconds.
     """
 
@@ -73,7 +73,7 @@ class CheckpointFile:
     job: str
 
     def read(self) -> int | None:
-        """Return where to go on, None at the beginning.
+        """Return the moment up to which all is written, None at the beginning.
 
         Raises:
             FatalError: The file is of another job, or spoilt.
@@ -94,21 +94,21 @@ class CheckpointFile:
         return found.done_until_s
 
     def write(self, done_until_s: int) -> None:
-        """Note that all minutes before are written."""
+        """Save that all minutes before ``done_until_s`` are written."""
         unfinished = self.path.with_name(f"{self.path.name}.unfinished")
         unfinished.write_bytes(
             msgspec.json.encode(Checkpoint(job=self.job, done_until_s=done_until_s))
         )
-        os.replace(unfinished, self.path)  # noqa: PTH105 - the same call, said plainly
+        os.replace(unfinished, self.path)  # noqa: PTH105 - the same call, more plainly
 
     def remove(self) -> None:
-        """Forget it: the job is done."""
+        """Remove the file: the job is done."""
         self.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run has come to.
+    """The result of a run.
 
     Attributes:
         minutes: Minutes of the span.
@@ -135,16 +135,16 @@ def backfill(
 
     Args:
         connection: A database of `engine`.
-        source: Where transactions come from.
-        sink: Where rows go.
+        source: Provides the transactions.
+        sink: Receives the rows.
         span: The minutes.
         rules: The rules of time.
-        checkpoint: Where the progress is kept; None for a dry run, which only counts.
-        progress: Told after every step.
+        checkpoint: Keeps the progress; None for a dry run, which only counts.
+        progress: Called after every step.
 
     Raises:
-        TransientError: A store does not answer; the next run goes on where this one was.
-        FatalError: It can't be done.
+        TransientError: A store does not answer; the next run continues from here.
+        FatalError: A store refuses, or a file can't be written.
     """
     reached_s = checkpoint.read() if checkpoint else None
     if checkpoint and reached_s is None:
@@ -167,7 +167,7 @@ def backfill(
 
 
 def _steps(rows: Iterator[HistoricRow], end_s: int) -> Iterator[tuple[list[HistoricRow], int]]:
-    """Yield whole minutes' rows, some hundreds at a time, and up to where that is all."""
+    """Yield rows of whole minutes, some hundreds at a time, each with the end of its minutes."""
     step: list[HistoricRow] = []
     for row in rows:
         minute = row[RECORD_IDENTIFIER]

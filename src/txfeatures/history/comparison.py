@@ -1,8 +1,8 @@
-"""What the two stores say of a minute beside what the archive says [pure].
+"""The comparison of one minute's rows: of the archive and of the two stores [pure].
 
-Three witnesses, so that two who agree name the third: a store that differs from the archive
-while the other agrees with it is wrong; if both stores agree against the archive, the
-archive lacks or has changed transactions.
+With three sources, two that agree expose the third: a store that differs from the archive
+while the other agrees with it is wrong; if both stores agree against the archive, the archive
+lacks transactions or has changed ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ Where = Literal["archive", "offline", "online"]
 Kind = Literal["mismatch", "missing", "extra", "damage"]
 
 StoredRow = Mapping[str, FeatureValue]
-"""Feature name -> value; what is not known is left out."""
+"""Feature name -> value; unknown ones are left out."""
 
 QUALITY = ("nb_late_trx_1min", "nb_gaps_1min", EVENT_TIME)
-"""What transactions don't tell, but the two stores must agree on for one revision."""
+"""Features that transactions don't determine, but in which two copies of a revision agree."""
 
 COUNT = "total_nb_trx_1min"
 
@@ -29,15 +29,15 @@ COMPARED = (*COLUMNS, "is_final")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that is not as it should be.
+    """A discrepancy.
 
     Attributes:
         minute: The minute's name; empty for damage of an object.
-        where: Which of the three is at odds with the others.
+        where: The source that differs from the others.
         kind: ``mismatch``: other values; ``missing``: no row, or fewer transactions than a row
             has; ``extra``: a row that nothing accounts for; ``damage``: an object.
-        detail: One sentence, or the object's key and what is wrong with it.
-        values: Feature -> (what it should be, what it is), null for nothing.
+        detail: One sentence, or the object's key and its fault.
+        values: Feature -> (expected value, found value), null for none.
     """
 
     minute: str
@@ -55,7 +55,7 @@ def compare(
     offline: StoredRow | None,
     online: StoredRow | None,
 ) -> list[Finding]:
-    """Return what is wrong with one minute.
+    """Return the discrepancies of one minute.
 
     Args:
         minute: Its name.
@@ -74,7 +74,7 @@ def compare(
 
 
 def lacking(row: StoredRow | None) -> list[str]:
-    """Return features that a row was written without: it is older than their declaration."""
+    """Return the features that a row lacks because it is older than their declaration."""
     return [name for name in COLUMNS if row is not None and name not in row]
 
 
@@ -146,7 +146,7 @@ def _quality(minute: str, offline: StoredRow, online: StoredRow) -> list[Finding
     return [
         Finding(
             minute=minute, where="online", kind="mismatch",
-            detail="the stores differ in what one revision says of itself (offline, online)",
+            detail="the stores have different metadata of one revision (offline, online)",
             values=differing,
         )
     ]  # fmt: skip
@@ -163,7 +163,7 @@ def _agree(left: StoredRow, right: StoredRow) -> bool:
 
 
 def _common(left: StoredRow, right: StoredRow) -> Sequence[str]:
-    # A feature that a row lacks was declared later: said elsewhere. The count is always there.
+    # A feature that a row lacks was declared later and is reported apart; the count is required.
     return [name for name in COMPARED if name == COUNT or (name in left and name in right)]
 
 

@@ -89,9 +89,9 @@ def dataset(
 
     Args:
         connection: A database of `engine`.
-        origin: Where rows come from.
-        span: The minutes; cut where ``known_at_s`` lies, for later ones can't be known.
-        known_at_s: Epoch seconds; None for all that is known by now.
+        origin: Provides the rows.
+        span: The minutes; those after ``known_at_s`` are left out, since they can't be known.
+        known_at_s: Epoch seconds; None for everything known by now.
     """
     if known_at_s is not None:
         span = Span(

@@ -44,7 +44,7 @@ class _Log:
             f"""CREATE OR REPLACE TEMP VIEW log AS SELECT * FROM records;
             CREATE OR REPLACE TEMP TABLE exceptions
             (topic_partition INTEGER, topic_offset BIGINT, counts BOOLEAN, late_ms BIGINT);
-            CREATE OR REPLACE TEMP TABLE unheard(topic_partition INTEGER, topic_offset BIGINT);
+            CREATE OR REPLACE TEMP TABLE dropped(topic_partition INTEGER, topic_offset BIGINT);
             CREATE OR REPLACE TEMP TABLE odd AS
             SELECT key FROM (SELECT CASE WHEN {READABLE_SQL} THEN hash(hash) END AS key
                              FROM records)
@@ -68,9 +68,9 @@ class _Log:
                 )
                 self._sight()
             self._run(
-                f"""INSERT INTO unheard SELECT topic_partition, topic_offset FROM sightings
+                f"""INSERT INTO dropped SELECT topic_partition, topic_offset FROM sightings
                 WHERE after_ms < {self._rules.remember_s * 1000};
-                INSERT INTO exceptions SELECT *, false, NULL FROM unheard"""
+                INSERT INTO exceptions SELECT *, false, NULL FROM dropped"""
             )
 
     def _sight(self) -> None:
@@ -93,16 +93,16 @@ class _Log:
         )
         place = "SELECT topic_partition, topic_offset"
         log = self._db.sql(f"{place}, feed_time_ms, time FROM log").to_arrow_table()
-        unheard = self._db.sql(f"{place} FROM unheard").to_arrow_table()
+        dropped = self._db.sql(f"{place} FROM dropped").to_arrow_table()
         unread = self._db.sql(f"{place} FROM exceptions").to_arrow_table()
         for partition in sorted(pc.unique(log["topic_partition"]).to_pylist()):
-            heard = without(
+            received = without(
                 _of(log, partition),
-                unheard=_of(unheard, partition)["topic_offset"],
+                dropped=_of(dropped, partition)["topic_offset"],
                 unread=_of(unread, partition)["topic_offset"],
             )
-            if len(heard):
-                self._keep(partition, judge(heard, self._rules))
+            if len(received):
+                self._keep(partition, judge(received, self._rules))
 
     def _keep(self, partition: int, judged: Judged) -> None:
         for name, found in (("exceptions", judged.exceptions), ("closings", judged.closings)):

@@ -131,7 +131,7 @@ class _Recomputation:
         self._run(f"CREATE OR REPLACE TEMP TABLE folded AS {minute_sql(counted, also=also)}")
 
     def _counted(self, source: str) -> str:
-        """Return a query of what counts of ``source``, with ``late_ms`` where it came late."""
+        """Return a query of the records of ``source`` that count, with ``late_ms`` if late."""
         if not self._count("SELECT count(*) FROM exceptions"):
             return f"(SELECT *, NULL::BIGINT AS late_ms FROM {source})"
         return f"""(SELECT source.*, late_ms
@@ -202,7 +202,7 @@ class _Recomputation:
                 JOIN closed USING (minute_s)
             )"""
         )
-        # A cut is a minute of its own to the features' SQL, of what was known by then.
+        # To the features' SQL a cut is a minute of its own, made of the records known by then.
         known = """(SELECT counted.* REPLACE (cuts.id * 60 AS time)
             FROM counted JOIN cuts ON counted.time // 60 * 60 = cuts.minute_s
              AND coalesce(counted.late_ms, 0) <= cuts.known_ms)"""

@@ -1,4 +1,4 @@
-"""Where backfilled rows go: the offline store, or a Parquet file."""
+"""Destinations of backfilled rows: the offline store, or a Parquet file."""
 
 import os
 import shutil
@@ -36,8 +36,8 @@ SCHEMA = pa.schema(
 class OfflineSink:
     """The offline store: rows that it lacks, and new revisions of rows that differ.
 
-    A row that it has already is left alone, and so is a deleted minute. A row that differs, or
-    that lacks a feature declared later, gets another revision with the next event time: the
+    A row that is there already is left alone, and so is a deleted minute. A row that differs,
+    or that lacks a feature declared later, gets another revision with the next event time: the
     history before it stays as it was known.
 
     Args:
@@ -57,7 +57,7 @@ class OfflineSink:
     rows_per_s: float
 
     def begin(self) -> None:
-        """Nothing is left behind by a run that was given up."""
+        """Do nothing: an abandoned run leaves nothing behind."""
 
     def wanted(
         self, connection: duckdb.DuckDBPyConnection, minutes: Minutes
@@ -77,7 +77,7 @@ class OfflineSink:
 
         Raises:
             FatalError: The store refuses a row for good.
-            TransientError: It does not take them for now, or the run is to stop.
+            TransientError: It does not take them for now, or the run was stopped.
         """
         clock, stop = self.retries.clock, self.retries.stop
         for start in range(0, len(rows), WRITE_BATCH):
@@ -88,7 +88,7 @@ class OfflineSink:
                 raise TransientError("stopped; run it again to go on from here")
 
     def finish(self) -> None:
-        """Rows are in the store as they are acknowledged."""
+        """Do nothing: rows are in the store once they are acknowledged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class ParquetSink:
 
     @property
     def parts(self) -> Path:
-        """Where the rows of a run lie that is not finished."""
+        """The folder of the rows of an unfinished run."""
         return self.path.with_name(f"{self.path.name}.parts")
 
     def begin(self) -> None:
@@ -131,7 +131,7 @@ class ParquetSink:
         part = self.parts / f"{minute_start_s(str(rows[0][RECORD_IDENTIFIER])):012d}.parquet"
         unfinished = part.with_suffix(".unfinished")
         pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), unfinished)
-        os.replace(unfinished, part)  # noqa: PTH105 - the same call, said plainly
+        os.replace(unfinished, part)  # noqa: PTH105 - the same call, more plainly
 
     def finish(self) -> None:
         """Make one file of the parts, in order, and remove them."""
@@ -146,7 +146,7 @@ class ParquetSink:
 def _difference(minutes: Minutes, newest: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """Return the revisions that the offline store lacks, whose newest rows are given.
 
-    A row that became known later than the archive reaches is newer than what was recomputed.
+    A row that became known after the end of the archive is newer than the recomputed one.
     """
     differs = " OR ".join(f"r.{name} IS DISTINCT FROM top.{name}" for name in COLUMNS)
     is_settled = f"top.known_ms <= {'NULL' if minutes.settled_ms is None else minutes.settled_ms}"
