@@ -1,11 +1,11 @@
 """The few things that the archive asks of S3, and S3's errors in our words."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
@@ -14,9 +14,15 @@ from txfeatures.domain.errors import FatalError, TransientError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+T = TypeVar("T")
 
 DELETED_AT_ONCE = 1000
 """Most keys of one DeleteObjects."""
+
+BODY_ATTEMPTS = 3
+"""Attempts to read an object whose body breaks off: a client's own retries end at the headers."""
 
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _MISSING = frozenset({"NoSuchKey", "404"})
@@ -122,21 +128,25 @@ class S3Bucket:
 
     def get(self, key: str) -> Stored:
         """Return an object; MissingError if there is none."""
-        with self._errors(key):
-            answer = self._client.get_object(Bucket=self._name, Key=key)
+
+        def stored(answer: "GetObjectOutputTypeDef") -> Stored:
             return Stored(
                 body=answer["Body"].read(),
                 etag=answer["ETag"],
                 modified_s=answer["LastModified"].timestamp(),
             )
 
+        return self._read(key, stored)
+
     def download(self, key: str, path: Path) -> None:
         """Write an object to a file; MissingError if there is none."""
-        with self._errors(key), path.open("wb") as file:
-            for chunk in self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(
-                1024 * 1024
-            ):
-                file.write(chunk)
+
+        def write(answer: "GetObjectOutputTypeDef") -> None:
+            with path.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(1024 * 1024):
+                    file.write(chunk)
+
+        self._read(key, write)
 
     def put(
         self,
@@ -201,6 +211,18 @@ class S3Bucket:
                     error.get("Code", "Unknown"),
                     f"S3: {error.get('Key')} was not deleted: {error.get('Message')}",
                 )
+
+    def _read(self, key: str, read: "Callable[[GetObjectOutputTypeDef], T]") -> T:
+        with self._errors(key):
+            attempt = 1
+            while True:
+                answer = self._client.get_object(Bucket=self._name, Key=key)
+                try:
+                    return read(answer)
+                except (BotoCoreError, HTTPError):
+                    if attempt == BODY_ATTEMPTS:
+                        raise
+                    attempt += 1
 
     @contextmanager
     def _errors(self, key: str, *, is_conditional: bool = False) -> Iterator[None]:
