@@ -142,6 +142,6 @@ def _outcome(failure: Failure) -> InvalidMessageError | StoreUnavailableError:
     if failure.meaning == "invalid":
         return InvalidMessageError("store_refused", failure.message)
     detail = f"Feature Store: {failure.code}: {failure.message}"
-    if failure.meaning == "refused":
+    if failure.code.startswith("Access"):
         detail += "; rows need sagemaker:PutRecord and sagemaker:BatchWriteRecord"
     return StoreUnavailableError(failure.code, detail)
