@@ -129,8 +129,8 @@ class Failure:
             )
         if self.meaning == "missing":
             return FatalError(
-                f"{service} lacks a resource ({reason}); run `txfeatures bootstrap`, "
-                "and check TXF_AWS_FEATURE_GROUP and TXF_AWS_BUCKET"
+                f"{service}: a resource is missing ({reason}); run `txfeatures "
+                "bootstrap`, and check TXF_AWS_FEATURE_GROUP and TXF_AWS_BUCKET"
             )
         return FatalError(
             f"{service} refused the call ({reason}); check the permissions and TXF_AWS_*"

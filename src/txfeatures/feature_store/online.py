@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import minute_name
 from txfeatures.feature_store.codec import Values, from_record
 from txfeatures.feature_store.errors import Failure, StoreUnavailableError
@@ -70,7 +69,8 @@ class OnlineStore:
             yield from found
             if failure is None:
                 return
-            self._check(failure)
+            if not failure.may_pass:
+                raise failure.error(f"The feature group {self._group}")
             if not self._retries.pause(attempt, failure):
                 raise StoreUnavailableError(
                     failure.code,
@@ -107,14 +107,3 @@ class OnlineStore:
             failures.append(Failure.named(refusal["ErrorCode"], refusal["ErrorMessage"]))
         lasting = (failure for failure in failures if not failure.may_pass)
         return found, left, next(lasting, failures[-1] if failures else None)
-
-    def _check(self, failure: Failure) -> None:
-        """Raise FatalError for a failure that lasts."""
-        if failure.meaning == "unconfigured":
-            raise failure.error("The online store")
-        if not failure.may_pass:
-            raise FatalError(
-                f"The feature group {self._group} can't be read ({failure.code}: "
-                f"{failure.message}); run `txfeatures bootstrap`, and check "
-                "TXF_AWS_FEATURE_GROUP and the permissions."
-            )

@@ -84,72 +84,48 @@ def _against_one(
     if row is None:
         if archive is None:
             return []
-        return [
-            Finding(
-                minute=minute, where=where, kind="missing",
-                detail=f"no row; the archive has {archive[COUNT]} transactions",
-                values=_differences(archive, {}),
-            )
-        ]  # fmt: skip
+        detail = f"no row; the archive has {archive[COUNT]} transactions"
+        return [_finding(minute, where, "missing", detail, archive, row)]
     if _is_right(archive, row):
         return []
     if archive is None:
-        return [
-            Finding(
-                minute=minute, where=where, kind="extra",
-                detail=f"a row of {row.get(COUNT)} transactions, of which the archive has none",
-                values=_differences({}, row),
-            )
-        ]  # fmt: skip
-    return [
-        Finding(
-            minute=minute, where=where, kind="mismatch",
-            detail="other values than the archive's transactions give",
-            values=_differences(archive, row),
-        )
-    ]  # fmt: skip
+        detail = f"a row of {row.get(COUNT)} transactions, of which the archive has none"
+        return [_finding(minute, where, "extra", detail, archive, row)]
+    detail = "other values than the archive's transactions give"
+    return [_finding(minute, where, "mismatch", detail, archive, row)]
 
 
 def _against_both(minute: str, archive: StoredRow | None, stored: StoredRow) -> Finding:
     if archive is None:
-        return Finding(
-            minute=minute, where="archive", kind="missing",
-            detail=f"both stores have {stored.get(COUNT)} transactions, the archive none",
-            values=_differences(stored, {}),
-        )  # fmt: skip
-    return Finding(
-        minute=minute, where="archive", kind="mismatch",
-        detail="both stores agree on other values than the archive's transactions give",
-        values=_differences(stored, archive),
-    )  # fmt: skip
+        detail = f"both stores have {stored.get(COUNT)} transactions, the archive none"
+        return _finding(minute, "archive", "missing", detail, stored, archive)
+    detail = "both stores agree on other values than the archive's transactions give"
+    return _finding(minute, "archive", "mismatch", detail, stored, archive)
+
+
+def _finding(
+    minute: str,
+    where: Where,
+    kind: Kind,
+    detail: str,
+    wanted: StoredRow | None,
+    found: StoredRow | None,
+    only: Sequence[str] = COMPARED,
+) -> Finding:
+    values = _differences(wanted or {}, found or {}, only=only)
+    return Finding(minute=minute, where=where, kind=kind, detail=detail, values=values)
 
 
 def _quality(minute: str, offline: StoredRow, online: StoredRow) -> list[Finding]:
     ours, theirs = offline.get("revision"), online.get("revision")
     if _less(ours, theirs):
-        return [
-            Finding(
-                minute=minute, where="offline", kind="missing",
-                detail="the online store has a later revision",
-                values={"revision": (theirs, ours)},
-            )
-        ]  # fmt: skip
-    if ours != theirs:  # backfilled: the offline store alone has the newer revision
+        detail = "the online store has a later revision"
+        return [_finding(minute, "offline", "missing", detail, online, offline, ("revision",))]
+    # A newer revision of the offline store alone was backfilled.
+    if ours != theirs or not _differences(offline, online, only=QUALITY):
         return []
-    differing = {
-        name: (offline.get(name), online.get(name))
-        for name in QUALITY
-        if offline.get(name) != online.get(name)
-    }
-    if not differing:
-        return []
-    return [
-        Finding(
-            minute=minute, where="online", kind="mismatch",
-            detail="the stores have different metadata of one revision (offline, online)",
-            values=differing,
-        )
-    ]  # fmt: skip
+    detail = "the stores have different metadata of one revision (offline, online)"
+    return [_finding(minute, "online", "mismatch", detail, offline, online, QUALITY)]
 
 
 def _is_right(archive: StoredRow | None, row: StoredRow) -> bool:

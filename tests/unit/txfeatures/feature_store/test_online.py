@@ -161,7 +161,7 @@ def test_a_lasting_refusal_says_what_to_check(
     lasting: Exception | dict[str, Any], store_of: StoreOf
 ) -> None:
     client = ScriptedClient([], lasting)
-    with pytest.raises(FatalError, match=r"group can't be read .* TXF_AWS_FEATURE_GROUP"):
+    with pytest.raises(FatalError, match=r"group group refused .* permissions and TXF_AWS"):
         names(store_of(client))
     assert len(client.asked) == 1
 

@@ -30,11 +30,9 @@ class Store:
     def __init__(self, *rows: Row, table_format: TableFormat = "glue") -> None:
         self._format = table_format
         self._rows = {str(row["tx_minute"]): row for row in rows}
-        self.asked: list[int] = []
 
     def batch_get_record(self, Identifiers: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         names = Identifiers[0]["RecordIdentifiersValueAsString"]
-        self.asked.append(len(names))
         return {
             "Errors": [],
             "UnprocessedIdentifiers": [],
@@ -60,13 +58,6 @@ def test_rows_come_back_typed_and_in_order_and_minutes_without_one_are_left_out(
     first, second = a_row(MINUTE_S), a_row(MINUTE_S + 120)
     store = Store(second, first, table_format=table_format)
     assert rows_of(store, MINUTE_S + 0.5, MINUTE_S + 179) == [first, second]
-    assert store.asked == [3]
-
-
-def test_more_minutes_than_a_call_takes_are_asked_for_in_several() -> None:
-    store = Store()
-    assert rows_of(store, MINUTE_S, MINUTE_S + 149 * 60) == []
-    assert store.asked == [100, 50]
 
 
 def test_a_row_that_is_not_final_is_an_error() -> None:
