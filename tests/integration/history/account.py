@@ -17,7 +17,7 @@ from txfeatures.archive.objects import store_object
 from txfeatures.archive.schema import encode
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
 from txfeatures.domain.model import Record, Row
-from txfeatures.feature_store.codec import to_values
+from txfeatures.feature_store.codec import TableFormat, to_record, to_values
 from txfeatures.process import aws
 from txfeatures.process.settings import AwsSettings
 
@@ -31,8 +31,9 @@ AWS = AwsSettings()
 class Account:
     """A local AWS with a feature group and a bucket."""
 
-    def __init__(self, local: LocalAws, table_format: str) -> None:
+    def __init__(self, local: LocalAws, table_format: TableFormat) -> None:
         self._local = local
+        self._format: TableFormat = table_format
         is_iceberg = table_format == "iceberg"
         self.s3: S3Client = aws.s3(AWS)
         self.bucket = S3Bucket(self.s3, AWS.bucket)
@@ -74,7 +75,7 @@ class Account:
     def put(self, row: Row, *targets: Any) -> None:
         self.runtime.put_record(
             FeatureGroupName=AWS.feature_group,
-            Record=[{"FeatureName": n, "ValueAsString": v} for n, v in to_values(row).items()],
+            Record=to_record(to_values(row, self._format)),
             TargetStores=list(targets),
         )
 

@@ -43,6 +43,7 @@ def test_audit_finds_nothing_after_a_replay_and_names_each_planted_corruption(
     assert "4 findings" in table.stdout
 
 
+@pytest.mark.parametrize("account", ["glue", "iceberg"], indirect=True)
 def test_an_audit_outlasts_a_bad_moment_of_every_service(replay: Account) -> None:
     replay.order(
         {"operation": "DescribeFeatureGroup", "error": "ThrottlingException", "times": 2},
