@@ -17,8 +17,8 @@ import typer
 
 from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
-from txfeatures.history.minutes import Minutes, Span
-from txfeatures.history.sources import FileSource, open_records
+from txfeatures.history.sources import FileSource, read_minutes
+from txfeatures.history.span import Span
 from txfeatures.process.clock import Clock, SystemClock
 
 PROMISE = 0.5
@@ -98,10 +98,8 @@ def measure(files: list[Path], span: Span, *, rounds: int, clock: Clock) -> Spee
                 plain.append(clock.monotonic() - started_s)
             with engine(Path(directory), memory="4GB") as connection:
                 started_s = clock.monotonic()
-                open_records(connection, FileSource(paths=files, whole=span), span, Rules())
-                minutes = Minutes(connection, rules=Rules(), span=span, is_complete=True)
-                minutes.make_revisions()
-                connection.execute("SELECT * FROM revisions").fetchall()
+                source = FileSource(paths=files, whole=span)
+                read_minutes(connection, source, span, Rules()).revisions.fetchall()
                 product.append(clock.monotonic() - started_s)
     count = duckdb.connect().read_parquet(names).count("*").fetchall()[0][0]
     return Speed(

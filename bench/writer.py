@@ -19,9 +19,9 @@ from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import EMPTY
 from txfeatures.domain.model import MINUTE_S, OutgoingRecord, Row
 from txfeatures.domain.topics import AGGREGATED
+from txfeatures.feature_store.codec import to_values
 from txfeatures.process.clock import Clock
 from txfeatures_fs_writer.features_step import GROUP
-from txfeatures_fs_writer.logic import values
 
 WRITE_UNIT_BYTES = 1024
 """Size of a record that one write unit of Feature Store pays for (AWS documentation)."""
@@ -69,7 +69,7 @@ def measure_writer(count: int, *, clock: Clock, say: Callable[[str], None]) -> l
             rows = end - first
             taken_s, used_s = clock.monotonic() - started_s, worker.cpu_s - cpu_s
             worker.stop()
-    size = max(sum(len(k) + len(v) for k, v in values(row).items()) for row in _rows(1))
+    size = max(sum(len(k) + len(v) for k, v in to_values(row).items()) for row in _rows(1))
     return [
         Measured(stage="fs_writer", what="rows put, online and offline", value=rows, unit="rows"),
         Measured(

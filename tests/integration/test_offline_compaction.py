@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from featurestore_local import LocalAws
@@ -92,6 +93,7 @@ class Scripted:
     """An Athena whose statements end as told, in turn."""
 
     def __init__(self, *reasons: str | None) -> None:
+        self.meta = MagicMock()
         self.reasons = list(reasons)
         self.started: list[str] = []
         self.stopped = 0

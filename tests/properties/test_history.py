@@ -17,8 +17,9 @@ from txfeatures.domain.features import EVENT_TIME, minute_start_s
 from txfeatures.domain.model import Record
 from txfeatures.domain.rules import Rules
 from txfeatures.history.late import LOG, judge
-from txfeatures.history.minutes import COLUMNS, Minutes, Span, rows_sql
-from txfeatures.history.sources import FileSource, open_records, slim
+from txfeatures.history.minutes import COLUMNS, Minutes
+from txfeatures.history.sources import FileSource, read_minutes, slim
+from txfeatures.history.span import Span
 
 EVER = Span(start_s=0, end_s=2**40 // 60 * 60)
 
@@ -35,13 +36,13 @@ def archived(records: Sequence[Record]) -> list[Record]:
     return [one for one in records if one.key is not None]
 
 
-def open_archive(
+def recomputed(
     connection: duckdb.DuckDBPyConnection, records: Sequence[Record], rules: Rules, folder: Path
-) -> None:
+) -> Minutes:
     whole, path = folder / "whole.parquet", folder / "slim.parquet"
     whole.write_bytes(encode(records))
     slim([whole], path)
-    open_records(connection, FileSource(paths=[path], whole=EVER), EVER, rules)
+    return read_minutes(connection, FileSource(paths=[path], whole=EVER), EVER, rules)
 
 
 @settings(max_examples=60, deadline=None)
@@ -84,12 +85,9 @@ def test_last_revisions_are_those_of_the_stream(feed: Feed) -> None:
     merging.take(updates)
     expected = {minute_start_s(str(merged.row["tx_minute"])): merged.row for merged in merging.rows}
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
-        open_archive(connection, records, feed.rules, Path(folder))
-        minutes = Minutes(connection, rules=feed.rules, span=EVER, is_complete=True)
-        minutes.make_revisions()
-        found = connection.execute(f"{rows_sql('revisions')} ORDER BY tx_minute, revision")
-        names = [column[0] for column in found.description or ()]
-        rows = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+        minutes = recomputed(connection, records, feed.rules, Path(folder))
+        found = minutes.revisions.order("tx_minute, revision")
+        rows = [dict(zip(found.columns, values, strict=True)) for values in found.fetchall()]
         assert minutes.withheld == 0
     last = {minute_start_s(row["tx_minute"]): row for row in rows}
     counted = {minute_s: row for minute_s, row in last.items() if row["total_nb_trx_1min"]}

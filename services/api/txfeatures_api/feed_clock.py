@@ -1,4 +1,4 @@
-"""The feed's clock as the api knows it: the newest heartbeat on the topic ``feed``."""
+"""The feed's clock in the api: the newest heartbeat of the topic ``feed``."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -15,29 +15,29 @@ log = get_logger(__name__)
 
 
 class Tail(Protocol):
-    """Where heartbeats come from."""
+    """A source of heartbeats."""
 
     def poll(self, timeout_s: float) -> list[Record]:
-        """Return what came since the last call; the first time, the last record there was."""
+        """Return the records since the last call; the first time, the last record of the topic."""
         ...
 
 
 class FeedClock:
-    """The newest feed time heard; read by requests, moved by one thread, never back."""
+    """The newest feed time received; read by requests, moved by one thread, never back."""
 
     def __init__(self) -> None:
         self._now_ms: int | None = None
 
     @property
     def is_known(self) -> bool:
-        """Whether a heartbeat has been heard."""
+        """Whether a heartbeat has been received."""
         return self._now_ms is not None
 
     def now_ms(self) -> int:
         """Return the feed's clock, epoch milliseconds.
 
         Raises:
-            TransientError: No heartbeat has been heard yet.
+            TransientError: No heartbeat has been received yet.
         """
         if self._now_ms is None:
             raise TransientError(
@@ -46,28 +46,28 @@ class FeedClock:
             )
         return self._now_ms
 
-    def hear(self, records: Iterable[Record]) -> None:
-        """Take in records of ``feed``; what can't be read is logged and passed over."""
+    def receive(self, records: Iterable[Record]) -> None:
+        """Move the clock by records of ``feed``; unreadable ones are logged and ignored."""
         for record in records:
             try:
-                heard_ms = wire.decode_heartbeat(record.value).feed_time_ms
+                received_ms = wire.decode_heartbeat(record.value).feed_time_ms
             except InvalidMessageError as error:
                 log.warning("heartbeat_unreadable", offset=record.offset, error=str(error))
             else:
-                self._now_ms = max(heard_ms, self._now_ms or heard_ms)
+                self._now_ms = max(received_ms, self._now_ms or received_ms)
 
 
 def follow(feed_clock: FeedClock, *, tail: Tail, runtime: Runtime) -> Step:
-    """Return the step that keeps ``feed_clock`` up to date, however long Kafka is away.
+    """Return the step that keeps ``feed_clock`` up to date, however long Kafka is unreachable.
 
-    Unlike other steps it never gives up: rows can be served with the last time known.
+    Unlike other steps it never gives up: rows can be served with the last known time.
     """
     failures = 0
 
     def step() -> None:
         nonlocal failures
         try:
-            feed_clock.hear(tail.poll(POLL_S))
+            feed_clock.receive(tail.poll(POLL_S))
         except TransientError as error:
             failures += 1
             log.warning("feed_unreachable", attempt=failures, error=str(error))

@@ -1,29 +1,22 @@
-"""What the api decides: which minutes to read, which row is the answer, what it is called.
+"""Decisions of the api: the minutes to read, the row to answer with, and its entity tag.
 
-Minutes are epoch seconds of their start. "Now" is the feed's clock, never the wall's,
-so a recording of any date is served as if it were live.
+Minutes are epoch seconds of their start. "Now" is the feed's clock, never the machine's, so that
+a recording of any date is served as if it were live.
 """
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import (
     EVENT_TIME,
-    FEATURES,
-    INTEGRAL_MAX,
     RECORD_IDENTIFIER,
-    FeatureType,
     minute_name,
     minute_start_s,
 )
-from txfeatures.domain.model import MINUTE_S, FeatureValue, Row
-
-REQUIRED = frozenset({RECORD_IDENTIFIER, EVENT_TIME, "revision", "is_final"})
-"""Features without which a record can't be served; others may be younger than the row."""
+from txfeatures.domain.model import MINUTE_S, Row
 
 FIRST_LOOK_MINUTES = 10
 LARGEST_LOOK_MINUTES = 100
@@ -35,7 +28,6 @@ MINUTE_FORMATS = "YYYY-MM-DD HH:MM:00, YYYY-MM-DDTHH:MM:00Z or epoch seconds of 
 
 _EPOCH = re.compile(r"[0-9]{1,12}")
 _ISO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})Z")
-_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +37,7 @@ class Page:
     Attributes:
         first_s: Its first minute.
         last_s: Its last minute; before ``first_s`` if the page is empty.
-        next_s: Where the rest of the range starts, or None if there is no more.
+        next_s: The start of the rest of the range, or None if there is no more.
     """
 
     first_s: int
@@ -54,10 +46,10 @@ class Page:
 
 
 def parse_minute(text: str) -> int:
-    """Return the minute that ``text`` names, as ``MINUTE_FORMATS`` says.
+    """Return the minute that ``text`` names in one of ``MINUTE_FORMATS``.
 
     Raises:
-        InvalidMessageError: It names none; the detail says what is right.
+        InvalidMessageError: It names none; the detail lists the formats.
     """
     try:
         minute_s = minute_start_s(_identifier(text))
@@ -71,7 +63,7 @@ def parse_minute(text: str) -> int:
 
 
 def minute_of(feed_time_ms: int) -> int:
-    """Return the minute in which the feed's clock stands."""
+    """Return the present minute of the feed's clock."""
     return feed_time_ms // 1000 // MINUTE_S * MINUTE_S
 
 
@@ -104,14 +96,14 @@ def minutes_between(first_s: int, last_s: int) -> range:
 def looks(
     *, feed_time_ms: int, lookback_minutes: int, known: Row | None
 ) -> Iterator[Sequence[int]]:
-    """Yield the minutes among which to look for the latest row, newest look first.
+    """Yield the batches of minutes to search for the latest row, newest first.
 
-    The first look is short, since live the latest row is near; later ones are long.
+    The first batch is short, since the latest row of a live feed is near; later ones are long.
 
     Args:
         feed_time_ms: The feed's clock.
-        lookback_minutes: How far back to look.
-        known: The latest row known, before which nobody needs to look.
+        lookback_minutes: Minutes to search before the feed's clock.
+        known: The latest known row; minutes before it need no search.
     """
     known_s = 0 if known is None else minute_start_s(name(known))
     end_s = minute_of(feed_time_ms) + AHEAD_S
@@ -122,34 +114,6 @@ def looks(
         yield minutes_between(look_start_s, end_s)
         end_s = look_start_s - MINUTE_S
         length = LARGEST_LOOK_MINUTES
-
-
-def to_row(values: Mapping[str, str]) -> Row:
-    """Return a record of the online store as a row.
-
-    Features that the record lacks are left out, unless they are ``REQUIRED``: it may
-    have been written before they were declared. Undeclared ones are passed over.
-
-    Args:
-        values: Feature name -> value as the store's string.
-
-    Raises:
-        InvalidMessageError: Reasons ``missing_<feature>`` and ``bad_<feature>``.
-    """
-    row: dict[str, FeatureValue] = {}
-    for feature in FEATURES:
-        text = values.get(feature.name)
-        if text is not None:
-            row[feature.name] = _typed(feature.name, feature.type, text)
-        elif feature.name in REQUIRED:
-            raise InvalidMessageError(
-                f"missing_{feature.name}", f"a record needs the feature {feature.name}"
-            )
-    try:
-        minute_start_s(name(row))
-    except InvalidMessageError as error:
-        raise InvalidMessageError(f"bad_{RECORD_IDENTIFIER}", error.detail) from error
-    return row
 
 
 def name(row: Row) -> str:
@@ -202,22 +166,3 @@ def _identifier(text: str) -> str:
 
 def _age(row: Row) -> tuple[str, int]:
     return name(row), int(row["revision"])
-
-
-def _typed(name: str, type_: FeatureType, text: str) -> FeatureValue:
-    match type_:
-        case "String":
-            return text
-        case "Integral" if _INTEGER.fullmatch(text) and abs(int(text)) <= INTEGRAL_MAX:
-            return int(text)
-        case "Fractional" if (number := _number(text)) is not None:
-            return number
-    raise InvalidMessageError(f"bad_{name}", f"{name} must be {type_}, the store has {text!r}")
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

@@ -6,7 +6,8 @@ from pydantic import BaseModel, Field, create_model
 
 from txfeatures.domain.features import FEATURES, Feature
 from txfeatures.domain.model import Row
-from txfeatures_api.logic import REQUIRED, as_of, staleness_s
+from txfeatures.feature_store.codec import REQUIRED
+from txfeatures_api.logic import as_of, staleness_s
 
 _TYPES: dict[str, type] = {"Integral": int, "Fractional": float, "String": str}
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: one shape for whatever goes wrong."""
+"""Errors as RFC 9457 problem details: one shape for every error."""
 
 import math
 from http import HTTPStatus
@@ -15,29 +15,29 @@ from txfeatures.process.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1.0
-"""Where an error says nothing else: rows change about once a second."""
+"""The default of an error without its own: rows change about once a second."""
 
 log = get_logger(__name__)
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 writes it."""
+    """A problem in the form of RFC 9457."""
 
-    type: str = Field(description="about:blank: the status says which kind of problem it is.")
+    type: str = Field(description="about:blank: the status is the kind of the problem.")
     title: str = Field(description="The status in words.")
     status: int = Field(description="The status code.")
-    detail: str = Field(description="One sentence that says what to do next.")
+    detail: str = Field(description="One sentence with the next thing to do.")
     instance: str = Field(description="Path of the request.")
 
 
 def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """Return how OpenAPI describes the problems that a route may answer."""
+    """Return the OpenAPI description of the problems that a route may answer."""
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {int(status): {"description": status.phrase, "content": content} for status in statuses}
 
 
 def install(app: FastAPI) -> None:
-    """Let every error that a request meets be answered as a problem."""
+    """Answer every error of a request with a problem."""
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
 
@@ -62,8 +62,8 @@ def _problem(
 
 def _on_http_error(request: Request, error: Any) -> JSONResponse:
     detail = error.detail
-    if detail == HTTPStatus(error.status_code).phrase:  # the router's own errors say no more
-        detail = f"{request.method} {request.url.path} is not served here; /docs says what is."
+    if detail == HTTPStatus(error.status_code).phrase:  # the router's own errors have no more
+        detail = f"{request.method} {request.url.path} is not served here; /docs lists the routes."
     return _problem(request, error.status_code, detail, error.headers)
 
 
@@ -85,7 +85,7 @@ def _on_unavailable(request: Request, error: Any) -> JSONResponse:
 
 
 def _on_defect(request: Request, _: Any) -> JSONResponse:
-    detail = "A defect of the api; its log says more, please report it."
+    detail = "A defect of the api; its log has more, please report it."
     return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 

@@ -1,4 +1,4 @@
-"""The routes: a route checks what was asked, reads once, and answers."""
+"""The routes: each checks its parameters, reads once, and answers."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -23,7 +23,7 @@ from txfeatures_api.telemetry import RequestMetrics
 LARGEST_PAGE = 1_000
 
 NO_CACHE = {"Cache-Control": "no-cache"}
-"""Keep it, but ask again: an answer is true for a second."""
+"""An answer may be kept, but must be revalidated: it is true for a second."""
 
 UNPROCESSABLE, NOT_FOUND, UNAVAILABLE = (
     HTTPStatus.UNPROCESSABLE_ENTITY,

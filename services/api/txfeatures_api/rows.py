@@ -1,4 +1,4 @@
-"""The rows that are served: read once for all who ask, and never older than before."""
+"""The rows that are served: read once for all requests, and never older than before."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from txfeatures_api import logic
 from txfeatures_api.shared_reads import SharedReads
 
 REMEMBERED_MINUTES = 2_000
-"""Some 2 MB; a client that polls looks at the last hour or day."""
+"""Some 2 MB; a client that polls reads the last hour or day."""
 
 
 class RowStore(Protocol):
-    """Where rows are read from."""
+    """A store of rows."""
 
     def read(self, minutes: Sequence[int]) -> list[Row]:
         """Return the rows of those of ``minutes`` that have one, in any order.
 
         Raises:
-            TransientError: Not now.
+            TransientError: The store is unavailable for now.
             FatalError: Refused for good.
         """
         ...
@@ -28,8 +28,8 @@ class RowStore(Protocol):
 class Rows:
     """Rows by minute; within a process neither the latest minute nor a revision goes back.
 
-    The store may answer an older row than it has before: its reads are eventually
-    consistent. What has been served is remembered and wins then.
+    Reads of the store are eventually consistent: it may return an older row than before. The rows
+    that were served are remembered, and the newer one wins.
     """
 
     def __init__(self, store: RowStore, *, reads: SharedReads, lookback_minutes: int) -> None:

@@ -1,4 +1,4 @@
-"""uvicorn as a step of a service: it answers until the process is stopped."""
+"""uvicorn as a step of a service: it answers until the stop flag is set."""
 
 import socket
 
@@ -10,7 +10,7 @@ from txfeatures.process.runtime import Runtime, Step
 
 BACKLOG = 2_048
 GRACE_S = 10
-"""For answers that are still being written when the time to drain is over."""
+"""For answers still in progress when the time to drain is over."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -36,7 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
 def answer(app: ASGIApp, listener: socket.socket, *, drain_s: float, runtime: Runtime) -> Step:
     """Return the step that answers on ``listener`` until the stop flag is set.
 
-    It then goes on for ``drain_s``, finishes what is being answered, and returns.
+    It then goes on for ``drain_s``, finishes the requests in progress, and returns.
     """
     config = uvicorn.Config(
         app,

@@ -7,7 +7,7 @@ from txfeatures.process.settings import AwsSettings, KafkaServiceSettings
 
 
 class Settings(KafkaServiceSettings):
-    """What the api can be told."""
+    """The settings of the api."""
 
     model_config = SettingsConfigDict(env_prefix="TXF_API_")
 

@@ -1,4 +1,4 @@
-"""Single flight and a short cache: many who ask for the same cost one read of the store."""
+"""Single flight and a short cache: equal requests share one read of the store."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -25,11 +25,11 @@ class _Read:
 
 
 class SharedReads:
-    """Runs blocking reads in threads, one for all that ask for the same key; one event loop.
+    """Runs blocking reads in threads, one for all requests of a key; for one event loop.
 
     Args:
         cache_s: A result is used again until it is so old, counted from the read's start.
-            Failures are shared by those who wait for them and never used again.
+            Failures are shared by the requests that wait for them and never used again.
         clock: Measures that age.
         threads: Most reads at the same time.
     """
@@ -41,9 +41,9 @@ class SharedReads:
         self._reads: dict[Hashable, _Read] = {}
 
     async def get(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return what ``read`` returns, or what it has just returned for the same ``key``.
+        """Return the result of ``read``, or its last result for the same ``key`` if that is fresh.
 
-        Raises what ``read`` raises.
+        Exceptions of ``read`` are raised.
         """
         now_s = self._clock.monotonic()
         self._reads = {

@@ -1,4 +1,4 @@
-"""Counts and times of requests, labelled by the route's template and never by the path."""
+"""Metrics of requests, labelled by the route's template and never by the request's path."""
 
 from http import HTTPStatus
 
@@ -18,11 +18,11 @@ class RequestMetrics:
         self._clock = runtime.clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and observe the answer."""
+        """Forward the request and observe the answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status: int = HTTPStatus.INTERNAL_SERVER_ERROR  # what a crash is answered with, further out
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR  # the answer to a crash, further out
         start_s = self._clock.monotonic()
 
         async def watch(message: Message) -> None:

@@ -5,14 +5,15 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 
 from txfeatures.domain.topics import AGGREGATED
+from txfeatures.feature_store.writer import FeatureGroupWriter
 from txfeatures.kafka.client import KafkaSink
+from txfeatures.process import aws
 from txfeatures.process.runtime import Runtime, Step
 from txfeatures_fs_writer.features_step import GROUP, FeaturesStep
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.groups import opener
 from txfeatures_fs_writer.ports import DeadLetterSink, FeatureStore, OpenSource
 from txfeatures_fs_writer.settings import Settings
-from txfeatures_fs_writer.stores import FeatureGroupStore
 
 
 def build_features(
@@ -53,7 +54,10 @@ def open_features(settings: Settings, *, freshness: Freshness, runtime: Runtime)
             dead_letters=stack.enter_context(
                 closing(KafkaSink(settings.kafka, client_id="fs_writer"))
             ),
-            store=FeatureGroupStore(settings.aws, connections=settings.concurrency),
+            store=FeatureGroupWriter(
+                aws.feature_store(settings.aws, connections=settings.concurrency),
+                settings.aws.feature_group,
+            ),
             pool=stack.enter_context(ThreadPoolExecutor(settings.concurrency, "put")),
             open_source=opener(
                 settings.kafka, AGGREGATED, group=GROUP, stack=stack, runtime=runtime

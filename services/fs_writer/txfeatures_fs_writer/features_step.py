@@ -16,6 +16,8 @@ from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.domain.topics import AGGREGATED, dead_letter_topic
 from txfeatures.domain.wire import dead_letter
+from txfeatures.feature_store.codec import TableFormat
+from txfeatures.feature_store.writer import Outcome
 from txfeatures.kafka.source import Partition, next_offsets
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, backoff_s
@@ -24,13 +26,11 @@ from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.logic import (
     Put,
     Refusal,
-    TableFormat,
     Verdict,
     calls,
     plan,
 )
 from txfeatures_fs_writer.ports import (
-    Answer,
     DeadLetterSink,
     FeatureStore,
     OpenSource,
@@ -189,7 +189,7 @@ class FeaturesStep:
         else:
             lent.verdicts[put.position] = Refusal(record=put.record, error=answer)
 
-    def _call(self, call: Sequence[Put]) -> Sequence[Answer]:
+    def _call(self, call: Sequence[Put]) -> Sequence[Outcome]:
         clock, metrics = self._runtime.clock, self._runtime.metrics
         started_s = clock.monotonic()
         try:

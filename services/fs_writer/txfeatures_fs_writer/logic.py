@@ -7,23 +7,16 @@ first record on, so that reading it again makes the same objects.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Literal
 
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER
 from txfeatures.domain.model import Record, Row
 from txfeatures.domain.wire import decode_row, is_tick
-
-Target = Literal["OnlineStore", "OfflineStore"]
-TableFormat = Literal["glue", "iceberg"]
+from txfeatures.feature_store.codec import WRITE_BATCH, TableFormat, Target, to_values
 
 PROVISIONAL_TARGETS: tuple[Target, ...] = ("OnlineStore",)
 FINAL_TARGETS: tuple[Target, ...] = ("OnlineStore", "OfflineStore")
-
-CALL_ROWS = 25
-"""Most entries of one BatchWriteRecord."""
 
 CALL_BYTES = 1024 * 1024
 """Names and values in one call: far below what any AWS API takes, far above 25 rows."""
@@ -110,7 +103,7 @@ def plan(records: Sequence[Record], table_format: TableFormat = "glue") -> Plan:
             put = Put(
                 position=position,
                 record=records[position],
-                values=values(row, table_format),
+                values=to_values(row, table_format),
                 event_time_s=float(row[EVENT_TIME]),
                 is_final=is_final,
             )
@@ -120,27 +113,6 @@ def plan(records: Sequence[Record], table_format: TableFormat = "glue") -> Plan:
         unreadable=unreadable,
         superseded=len(rows) - sum(map(len, minutes.values())),
     )
-
-
-def values(row: Row, table_format: TableFormat = "glue") -> dict[str, str]:
-    """Return a row as Feature Store takes it: every value a string that reads back the same.
-
-    An Iceberg table wants the event time as text, ISO-8601 in UTC with milliseconds.
-
-    >>> values({"tx_minute": "2024-10-19 10:49:00", "total_fee_1min": 2, "event_time": 3.5})
-    {'tx_minute': '2024-10-19 10:49:00', 'total_fee_1min': '2', 'event_time': '3.5'}
-    >>> values({"event_time": 1729334942.025}, "iceberg")
-    {'event_time': '2024-10-19T10:49:02.025Z'}
-    """
-    found = {name: v if isinstance(v, str) else repr(v) for name, v in row.items()}
-    if table_format == "iceberg":
-        found[EVENT_TIME] = _iso(float(row[EVENT_TIME]))
-    return found
-
-
-def _iso(epoch_s: float) -> str:
-    seconds, milliseconds = divmod(round(epoch_s * 1000), 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
 def calls(puts: Sequence[Put], *, parallel: int) -> list[tuple[Put, ...]]:
@@ -156,7 +128,7 @@ def calls(puts: Sequence[Put], *, parallel: int) -> list[tuple[Put, ...]]:
     for put in puts:
         if not room_rows or put.size_bytes > room_bytes:
             shared.append([])
-            room_rows, room_bytes = CALL_ROWS, CALL_BYTES
+            room_rows, room_bytes = WRITE_BATCH, CALL_BYTES
         shared[-1].append(put)
         room_rows -= 1
         room_bytes -= put.size_bytes

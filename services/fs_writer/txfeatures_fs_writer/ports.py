@@ -4,21 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from txfeatures.archive.layout import ObjectName
-from txfeatures.domain.errors import InvalidMessageError, TransientError
 from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.feature_store.errors import StoreUnavailableError as StoreUnavailableError
+from txfeatures.feature_store.writer import Outcome
 from txfeatures.kafka.source import Partition
 from txfeatures_fs_writer.logic import Put
-
-
-class StoreUnavailableError(TransientError):
-    """The refusal of a call for now; ``code`` is the store's own."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-Answer = InvalidMessageError | StoreUnavailableError | None
 
 OnPartitions = Callable[[set[Partition]], None]
 
@@ -54,7 +44,7 @@ class DeadLetterSink(Protocol):
 class FeatureStore(Protocol):
     """A store of rows; safe to call from several threads."""
 
-    def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
+    def put(self, puts: Sequence[Put]) -> Sequence[Outcome]:
         """Put up to 25 rows of different minutes with one call.
 
         Returns:

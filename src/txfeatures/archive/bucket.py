@@ -1,11 +1,11 @@
 """The operations of S3 that the archive uses, with S3's errors mapped to ours."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
@@ -14,12 +14,19 @@ from txfeatures.domain.errors import FatalError, TransientError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+T = TypeVar("T")
 
 MAX_DELETED_KEYS = 1000
 """Most keys that one DeleteObjects takes."""
 
+BODY_ATTEMPTS = 3
+"""Attempts to read an object whose body breaks off: a client's own retries end at the headers."""
+
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _MISSING = frozenset({"NoSuchKey", "404"})
+_REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
 class S3UnavailableError(TransientError):
@@ -121,21 +128,25 @@ class S3Bucket:
 
     def get(self, key: str) -> StoredObject:
         """Return an object; MissingError if there is none."""
-        with self._errors(key):
-            answer = self._client.get_object(Bucket=self._name, Key=key)
+
+        def stored(answer: "GetObjectOutputTypeDef") -> StoredObject:
             return StoredObject(
                 body=answer["Body"].read(),
                 etag=answer["ETag"],
                 modified_s=answer["LastModified"].timestamp(),
             )
 
+        return self._read(key, stored)
+
     def download(self, key: str, path: Path) -> None:
         """Write an object to a file; MissingError if there is none."""
-        with self._errors(key), path.open("wb") as file:
-            for chunk in self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(
-                1024 * 1024
-            ):
-                file.write(chunk)
+
+        def write(answer: "GetObjectOutputTypeDef") -> None:
+            with path.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(1024 * 1024):
+                    file.write(chunk)
+
+        self._read(key, write)
 
     def put(
         self,
@@ -201,6 +212,18 @@ class S3Bucket:
                     f"S3: {error.get('Key')} was not deleted: {error.get('Message')}",
                 )
 
+    def _read(self, key: str, read: "Callable[[GetObjectOutputTypeDef], T]") -> T:
+        with self._errors(key):
+            attempt = 1
+            while True:
+                answer = self._client.get_object(Bucket=self._name, Key=key)
+                try:
+                    return read(answer)
+                except (BotoCoreError, HTTPError):
+                    if attempt == BODY_ATTEMPTS:
+                        raise
+                    attempt += 1
+
     @contextmanager
     def _errors(self, key: str, *, is_conditional: bool = False) -> Iterator[None]:
         try:
@@ -217,6 +240,14 @@ class S3Bucket:
                 raise ChangedError(code, f"another process has written {key}") from error
             if code in _MISSING:
                 raise MissingError(f"there is no object s3://{self._name}/{key}") from error
-            raise S3UnavailableError(code, f"S3: {error}") from error
-        except (BotoCoreError, HTTPError) as error:  # HTTPError: the body ended early
-            raise S3UnavailableError(type(error).__name__, f"S3: {error}") from error
+            if code in _REFUSED:
+                raise S3UnavailableError(
+                    code, f"S3 refused ({error}); check the permissions and TXF_AWS_BUCKET"
+                ) from error
+            raise S3UnavailableError(code, _unavailable(error)) from error
+        except (BotoCoreError, HTTPError) as error:  # HTTPError: the body broke off
+            raise S3UnavailableError(type(error).__name__, _unavailable(error)) from error
+
+
+def _unavailable(error: Exception) -> str:
+    return f"S3 is throttled or unavailable ({error}); run it again later"

@@ -6,26 +6,21 @@ difference that can't be reconciled is an error.
 
 from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from txfeatures.archive.catalog import ensure_archive_table
 from txfeatures.bootstrap.bucket import ensure_bucket
 from txfeatures.bootstrap.feature_group import FeatureGroup
-from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.topics import TOPICS
+from txfeatures.feature_store.errors import translated
+from txfeatures.feature_store.retries import Retries
 from txfeatures.kafka.admin import KafkaAdmin
 from txfeatures.process import aws
 from txfeatures.process.runtime import Runtime
 from txfeatures.process.settings import AwsSettings, Group, KafkaSettings, LogSettings
 
 Say = Callable[[str], None]
-
-# Error codes of AWS for refusals that may pass.
-_TRANSIENT = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"}
-)
 
 
 class BootstrapSettings(Group):
@@ -62,19 +57,11 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
     )
     say(f"topics: {len(made)} created, {len(TOPICS) - len(made)} exist already")
     name, group = settings.aws.bucket, settings.aws.feature_group
-    try:
-        say(f"bucket {name}: {ensure_bucket(aws.s3(settings.aws), name)}")
-        feature_group = FeatureGroup(aws.sagemaker(settings.aws), settings.aws, runtime)
-        say(f"feature group {group}: {feature_group.ensure()}")
-        say(f"archive's table: {ensure_archive_table(aws.glue(settings.aws), name)}")
-    except ClientError as error:
-        if _is_transient(error):
-            raise TransientError(f"AWS refuses for now, run it again: {error}") from error
-        raise FatalError(f"AWS refused: {error}") from error
-    except BotoCoreError as error:
-        raise TransientError(f"AWS does not answer: {error}") from error
-
-
-def _is_transient(error: ClientError) -> bool:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT
+    retries = Retries(clock=runtime.clock, stop=runtime.stop)
+    with translated("AWS"):
+        s3 = retries.attach(aws.s3(settings.aws))
+        say(f"bucket {name}: {ensure_bucket(s3, name)}")
+        sagemaker = retries.attach(aws.sagemaker(settings.aws))
+        say(f"feature group {group}: {FeatureGroup(sagemaker, settings.aws, runtime).ensure()}")
+        glue = retries.attach(aws.glue(settings.aws))
+        say(f"archive's table: {ensure_archive_table(glue, name)}")

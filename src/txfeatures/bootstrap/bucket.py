@@ -22,11 +22,14 @@ def ensure_bucket(client: "S3Client", name: str) -> str:
     else:
         return "exists already"
     region = client.meta.region_name
-    if region == "us-east-1":  # the one region that S3 refuses as a LocationConstraint
-        client.create_bucket(Bucket=name)
-    else:
-        client.create_bucket(
-            Bucket=name,
-            CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
-        )
+    try:
+        if region == "us-east-1":  # the one region that S3 refuses as a LocationConstraint
+            client.create_bucket(Bucket=name)
+        else:
+            client.create_bucket(
+                Bucket=name,
+                CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
+            )
+    except client.exceptions.BucketAlreadyOwnedByYou:
+        pass  # created by an attempt whose answer was lost, or by another bootstrap
     return "created"

@@ -1,6 +1,5 @@
-"""``txfeatures audit``: that every archived transaction is in the rows, and nothing else."""
+"""``txfeatures audit``: a comparison of both stores with the archive."""
 
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,44 +38,36 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="All findings as JSON.")] = False,
 ) -> None:
     """Recompute minutes from the archive and compare both stores; exit code 1 if they differ."""
-    from txfeatures.archive.bucket import S3Bucket
-    from txfeatures.cli.history import choose_span, progress_bar, workshop
-    from txfeatures.history.audit import Report, Witnesses
+    from txfeatures.cli.history import choose_span, progress_bar, workspace
+    from txfeatures.feature_store.online import OnlineStore
+    from txfeatures.history.audit import Report, Sources
     from txfeatures.history.audit import audit as compare
     from txfeatures.history.inspection import Inspection
     from txfeatures.history.ledger import ledger
-    from txfeatures.history.online import OnlineStore
-    from txfeatures.history.sources import ArchiveSource
     from txfeatures.process import aws
 
-    stop = threading.Event()
-    with workshop() as shop:
-        settings = shop.settings
-        s3 = aws.s3(settings)
-        inspection = Inspection(s3=s3)
-        archive = ArchiveSource(
-            bucket=S3Bucket(s3, settings.bucket),
-            directory=shop.directory,
-            acquire=inspection.acquire,
-            is_complete=complete,
-        )
+    with workspace() as work:
+        inspection = Inspection(s3=work.s3)
+        archive = work.archive(is_complete=complete, acquire=inspection.acquire)
         span = choose_span(start, end, archive.span)
-        report = Report(start=minute_name(span.start_s), end=minute_name(span.end_s))
-        witnesses = Witnesses(
+        sources = Sources(
             archive=archive,
             inspection=inspection,
-            offline=shop.offline_store(),
+            offline=work.offline_store(),
             online=OnlineStore(
-                aws.feature_store(settings), settings.feature_group, clock=SystemClock(), stop=stop
+                aws.feature_store(work.settings),
+                work.settings.feature_group,
+                retries=work.retries,
             ),
         )
+        report = Report(start=minute_name(span.start_s), end=minute_name(span.end_s))
         with progress_bar("audit", Console(stderr=True)) as progress:
             compare(
-                shop.connection,
-                witnesses,
+                work.connection,
+                sources,
                 span,
                 rules=load_rules(),
-                directory=shop.directory / "offline",
+                directory=work.directory / "offline",
                 report=report,
                 progress=progress,
             )

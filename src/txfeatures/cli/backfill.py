@@ -1,6 +1,5 @@
-"""``txfeatures backfill``: rows of past minutes, recomputed, to where they are missing."""
+"""``txfeatures backfill``: rows of past minutes, recomputed and written where they are missing."""
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +11,10 @@ from txfeatures.cli.packages import needs
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import minute_name
 from txfeatures.history.rules import load_rules
-from txfeatures.process.clock import SystemClock
 from txfeatures.process.runtime import stop_on_signals
 
 if TYPE_CHECKING:
-    from txfeatures.cli.history import Workshop
+    from txfeatures.cli.history import Workspace
     from txfeatures.history.backfill import Sink
 
 needs("boto3", "duckdb", "pyarrow")
@@ -32,34 +30,36 @@ def backfill(
     ] = OFFLINE_STORE,
     start: Start = None,
     end: End = None,
-    dry_run: Annotated[bool, typer.Option(help="Only count what would be written.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Only count the rows that would be written.")
+    ] = False,
     rows_per_s: Annotated[
-        float, typer.Option(min=0.1, max=10_000, help="Most rows put a second.")
+        float, typer.Option(min=0.1, max=10_000, help="Most rows written per second.")
     ] = 100.0,
     state: Annotated[
-        Path, typer.Option(help="Where the progress towards the offline store is kept.")
+        Path, typer.Option(help="File that keeps the progress towards the offline store.")
     ] = Path("txfeatures-backfill.json"),
 ) -> None:
     """Recompute past minutes and write the rows that are missing or differ; resumable."""
-    from txfeatures.cli.history import choose_span, progress_bar, workshop
+    from txfeatures.cli.history import choose_span, progress_bar, workspace
     from txfeatures.history.backfill import CheckpointFile
     from txfeatures.history.backfill import backfill as fill
     from txfeatures.history.sinks import ParquetSink
 
-    with workshop() as shop:
-        opened = shop.source(source)
+    with workspace() as work:
+        opened = work.source(source)
         span = choose_span(start, end, opened.span)
         job = f"{source} to {to}"
         if to == OFFLINE_STORE:
-            job += f" {shop.settings.feature_group}"
+            job += f" {work.settings.feature_group}"
         job += f", {minute_name(span.start_s)} to {minute_name(span.end_s)}"
-        sink = _sink(to, shop, rows_per_s=rows_per_s)
+        sink = _sink(to, work, rows_per_s=rows_per_s)
         if isinstance(sink, ParquetSink):
             state = sink.parts / "progress.json"
         console = Console(stderr=True)
         with progress_bar("backfill", console) as progress:
             outcome = fill(
-                shop.connection,
+                work.connection,
                 opened,
                 sink,
                 span,
@@ -73,20 +73,20 @@ def backfill(
         typer.echo(f"{outcome.withheld:,} minutes were left out: a total needs more than 64 bits")
 
 
-def _sink(to: str, shop: "Workshop", *, rows_per_s: float) -> "Sink":
+def _sink(to: str, work: "Workspace", *, rows_per_s: float) -> "Sink":
+    from txfeatures.feature_store.writer import FeatureGroupWriter
     from txfeatures.history.sinks import OfflineSink, ParquetSink
     from txfeatures.process import aws
 
     if to == OFFLINE_STORE:
-        stop = threading.Event()
-        stop_on_signals(stop)
+        stop_on_signals(work.retries.stop)
+        settings = work.settings
         return OfflineSink(
-            client=aws.feature_store(shop.settings),
-            settings=shop.settings,
-            store=shop.offline_store(),
-            directory=shop.directory / "offline",
-            clock=SystemClock(),
-            stop=stop,
+            writer=FeatureGroupWriter(aws.feature_store(settings), settings.feature_group),
+            table_format=settings.table_format,
+            store=work.offline_store(),
+            directory=work.directory / "offline",
+            retries=work.retries,
             rows_per_s=rows_per_s,
         )
     if Path(to).suffix != ".parquet":

@@ -12,8 +12,10 @@ def bootstrap() -> None:
     """Create the topics, the bucket, the feature group and the archive's table if missing."""
     from txfeatures.bootstrap import BootstrapSettings
     from txfeatures.bootstrap import bootstrap as create
+    from txfeatures.process import aws
 
     settings = load(BootstrapSettings)
+    aws.require_credentials(settings.aws)
     configure_logging(settings.log, service="bootstrap")
     runtime = Runtime(metrics=Metrics("bootstrap"))
     stop_on_signals(runtime.stop)

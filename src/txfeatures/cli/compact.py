@@ -73,6 +73,7 @@ def compact(
     from txfeatures.process import aws
 
     settings = load(CompactSettings)
+    aws.require_credentials(settings.aws)
     configure_logging(settings.log, service="compact")
     runtime = Runtime(metrics=Metrics("compact"))
     stop_on_signals(runtime.stop)

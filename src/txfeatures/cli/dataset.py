@@ -26,30 +26,30 @@ def dataset(
         str, typer.Option(help="offline-store, archive, or the path of a recording.")
     ] = OFFLINE_STORE,
     complete: Annotated[
-        bool, typer.Option(help="The feed has ended: nothing follows what is archived.")
+        bool, typer.Option(help="The feed has ended: no transaction follows the archived ones.")
     ] = False,
 ) -> None:
     """Write one row per minute: its latest revision known at a moment, gaps flagged."""
-    from txfeatures.cli.history import choose_span, epoch_s, workshop
+    from txfeatures.cli.history import choose_span, epoch_s, workspace
     from txfeatures.history.dataset import IS_GAP, FromOffline, FromTransactions
     from txfeatures.history.dataset import dataset as make
 
     if out.suffix not in {".parquet", ".csv"}:
         raise FatalError(f"--out must end in .parquet or .csv, not {out.suffix or out.name}")
-    with workshop() as shop:
+    with workspace() as work:
         if source == OFFLINE_STORE:
             if start is None or end is None:
-                raise FatalError("of the offline store a training set needs --start and --end")
+                raise FatalError("a training set of the offline store needs --start and --end")
             span = choose_span(start, end, lambda: None)
             origin: FromOffline | FromTransactions = FromOffline(
-                store=shop.offline_store(), directory=shop.directory / "offline"
+                store=work.offline_store(), directory=work.directory / "offline"
             )
         else:
-            opened = shop.source(source, is_complete=complete)
+            opened = work.source(source, is_complete=complete)
             span = choose_span(start, end, opened.span)
             origin = FromTransactions(source=opened, rules=load_rules())
         known_at_s = None if known_at is None else float(epoch_s(known_at))
-        table = make(shop.connection, origin, span, known_at_s=known_at_s)
+        table = make(work.connection, origin, span, known_at_s=known_at_s)
     _write(table, out)
     gaps = sum(table[IS_GAP].to_pylist())
     typer.echo(f"{out}: {len(table):,} minutes, {gaps:,} of them gaps")

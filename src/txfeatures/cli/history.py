@@ -1,60 +1,88 @@
-"""What the commands over the past share: spans, progress, opening the stores."""
+"""Common parts of the commands over the past: spans, progress, opening the stores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import duckdb
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from txfeatures.archive.bucket import S3Bucket
+from txfeatures.archive.reading import fetch
 from txfeatures.cli.options import ARCHIVE
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.model import MINUTE_S
+from txfeatures.feature_store.offline import OfflineStore
+from txfeatures.feature_store.retries import Retries
 from txfeatures.history.engine import engine
-from txfeatures.history.minutes import Span
-from txfeatures.history.offline import OfflineStore
-from txfeatures.history.sources import ArchiveSource, RecordingSource
+from txfeatures.history.sources import Acquire, ArchiveSource, RecordingSource
+from txfeatures.history.span import Span
 from txfeatures.process import aws
 from txfeatures.process.settings import AwsSettings, load
 
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """What every command over the past has: a database, room on disk, the AWS settings."""
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A database, a working directory and the stores of AWS, opened when they are needed.
+
+    Attributes:
+        retries: How calls of AWS are repeated; its flag ends the command.
+    """
 
     connection: duckdb.DuckDBPyConnection
     directory: Path
-    settings: AwsSettings
+    retries: Retries
 
-    def source(self, name: str, *, is_complete: bool = False) -> ArchiveSource | RecordingSource:
-        """Open the archive, or the recording of that name."""
-        if name != ARCHIVE:
-            return RecordingSource(path=Path(name), directory=self.directory)
+    @cached_property
+    def settings(self) -> AwsSettings:
+        """The settings of AWS, which can be called with them."""
+        settings = load(AwsSettings)
+        aws.require_credentials(settings)
+        return settings
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """A client of S3."""
+        return self.retries.attach(aws.s3(self.settings))
+
+    def archive(self, *, is_complete: bool, acquire: Acquire = fetch) -> ArchiveSource:
+        """Open the archive; ``acquire`` fetches its objects."""
         return ArchiveSource(
-            bucket=S3Bucket(aws.s3(self.settings), self.settings.bucket),
+            bucket=S3Bucket(self.s3, self.settings.bucket),
             directory=self.directory,
+            acquire=acquire,
             is_complete=is_complete,
         )
 
+    def source(self, name: str, *, is_complete: bool = False) -> ArchiveSource | RecordingSource:
+        """Open the archive, or the recording of that name."""
+        if name == ARCHIVE:
+            return self.archive(is_complete=is_complete)
+        return RecordingSource(path=Path(name), directory=self.directory)
+
     def offline_store(self) -> OfflineStore:
-        """Ask where the offline store is."""
-        return OfflineStore.of(
-            aws.sagemaker(self.settings), aws.s3(self.settings), self.settings.feature_group
-        )
+        """Open the offline store."""
+        sagemaker = self.retries.attach(aws.sagemaker(self.settings))
+        return OfflineStore.locate(sagemaker, self.s3, self.settings.feature_group)
 
 
 @contextmanager
-def workshop() -> Iterator[Workshop]:
+def workspace() -> Iterator[Workspace]:
     """Open a database and a directory that are gone afterwards."""
+    retries = Retries()
     with TemporaryDirectory(prefix="txfeatures-history-") as name:
         directory = Path(name)
         with engine(directory) as connection:
-            yield Workshop(connection=connection, directory=directory, settings=load(AwsSettings))
+            yield Workspace(connection=connection, directory=directory, retries=retries)
 
 
 def epoch_s(moment: datetime) -> int:
@@ -65,7 +93,7 @@ def epoch_s(moment: datetime) -> int:
 def choose_span(
     start: datetime | None, end: datetime | None, whole: Callable[[], Span | None]
 ) -> Span:
-    """Return the minutes asked for, as far as they were said, else those of ``whole``.
+    """Return the minutes from ``start`` to ``end``; an end that is not given is that of ``whole``.
 
     Raises:
         FatalError: There are none.
@@ -86,8 +114,8 @@ def choose_span(
 
 
 @contextmanager
-def progress_bar(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on standard error while the context lasts; yields what moves it."""
+def progress_bar(name: str, console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar while the context lasts; yield the function that moves it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -96,7 +124,7 @@ def progress_bar(what: str, console: Console) -> Iterator[Callable[[int, int], N
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -1,4 +1,4 @@
-"""What the commands over the past can be told: moments, and where the past is."""
+"""Options that the commands over the past share."""
 
 from datetime import datetime
 from typing import Annotated
@@ -26,5 +26,5 @@ End = Annotated[
     typer.Option(formats=_FORMATS, help="Minute after the last, UTC. Default: all there is."),
 ]
 Moment = Annotated[
-    datetime | None, typer.Option(formats=_FORMATS, help="Only what was known then, UTC.")
+    datetime | None, typer.Option(formats=_FORMATS, help="Only rows known at this moment, UTC.")
 ]

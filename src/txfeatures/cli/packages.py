@@ -1,7 +1,7 @@
-"""What a command needs that not every installation has, told without loading it.
+"""Optional packages of a command, checked without importing them.
 
-DuckDB, pyarrow, boto3 and Kafka's client take longer to load than most commands run, so
-commands import them, and what imports them, when they are called.
+DuckDB, pyarrow, boto3 and Kafka's client take longer to load than most commands run, so a
+command imports them, and modules that import them, only when it is called.
 """
 
 from importlib.util import find_spec

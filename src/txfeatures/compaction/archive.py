@@ -66,7 +66,9 @@ def compact_archive(
         FatalError: Another compaction holds the lease, or there is no bucket.
         TransientError: S3 keeps refusing; shelves that were compacted stay so.
     """
-    shelves = list(shelves_to_compact(bucket, start_s=start_s, end_s=end_s))
+    shelves = _again(
+        lambda: list(shelves_to_compact(bucket, start_s=start_s, end_s=end_s)), runtime
+    )
     report = CompactionReport(shelves=len(shelves))
     compaction = ShelfCompaction(bucket=bucket, policy=policy, clock=runtime.clock)
     if is_dry_run:

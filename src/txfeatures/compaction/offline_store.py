@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.errors import FatalError
+from txfeatures.feature_store.errors import translated
+from txfeatures.feature_store.group import describe
+from txfeatures.feature_store.retries import Retries
 from txfeatures.process import aws
 from txfeatures.process.runtime import Runtime
 from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient
+    from types_boto3_sagemaker import SageMakerClient
 
 RESULTS_PREFIX = "athena/"
 """Prefix in the bucket under which Athena writes query results."""
@@ -53,12 +55,13 @@ def compact_offline_store(
         FatalError: Athena refused, or the feature group is missing.
         TransientError: AWS does not answer.
     """
-    try:
-        table = _table(settings)
+    retries = Retries(clock=runtime.clock, stop=runtime.stop)
+    with translated("AWS"):
+        table = _table(retries.attach(aws.sagemaker(settings)), settings.feature_group)
         if table is None:
             say("offline store: its format is not Iceberg, so it can't be compacted")
             return
-        client = aws.athena(settings)
+        client = retries.attach(aws.athena(settings))
         for statement, more in STATEMENTS:
             sql = statement.format(table=table.name)
             if is_dry_run:
@@ -66,22 +69,10 @@ def compact_offline_store(
                 continue
             runs = _until_done(client, sql, more, table, settings, runtime)
             say(f"offline store: {sql}: done with run {runs}")
-    except ClientError as error:
-        raise FatalError(f"AWS refused: {error}") from error
-    except BotoCoreError as error:
-        raise TransientError(f"AWS does not answer: {error}") from error
 
 
-def _table(settings: AwsSettings) -> Table | None:
-    client = aws.sagemaker(settings)
-    try:
-        found = client.describe_feature_group(FeatureGroupName=settings.feature_group)
-    except client.exceptions.ResourceNotFound as error:
-        raise FatalError(
-            f"there is no feature group {settings.feature_group}; run `txfeatures bootstrap` "
-            "or set TXF_AWS_FEATURE_GROUP to the one that it made"
-        ) from error
-    config = found.get("OfflineStoreConfig")
+def _table(sagemaker: "SageMakerClient", group: str) -> Table | None:
+    config = describe(sagemaker, group).get("OfflineStoreConfig")
     if config is None or config.get("TableFormat") != "Iceberg":
         return None
     catalog = config["DataCatalogConfig"]  # AWS chooses the form of the name

@@ -1,8 +1,8 @@
-"""Backfill: rows of past minutes, recomputed, to where they are missing or differ.
+"""Backfill: rows of past minutes, recomputed and written where they are missing or differ.
 
-Work goes from minute to minute; how far it has come is kept in a file, so that a run that
-was killed goes on where it was. What is written twice nevertheless is the same row with the
-same event time, which readers of the offline store fold into one.
+The minutes are written in order and the progress is kept in a file, from which a killed run
+continues. A row that is written twice nevertheless has the same event time, so that readers of
+the offline store fold both into one.
 """
 
 import os
@@ -16,33 +16,32 @@ import msgspec
 
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import RECORD_IDENTIFIER, minute_start_s
-from txfeatures.domain.model import FeatureValue
 from txfeatures.domain.rules import Rules
-from txfeatures.history.minutes import Minutes, Span
-from txfeatures.history.sources import Source, open_records
+from txfeatures.history.minutes import HistoricRow, Minutes
+from txfeatures.history.sources import Source, read_minutes
+from txfeatures.history.span import Span
 
 CHUNK_S = 7 * 24 * 3600
 """Minutes that are recomputed at a time: each chunk also reads the allowed lateness behind it."""
 
 STEP_ROWS = 500
-"""Rows after which the progress is written down."""
-
-HistoricRow = dict[str, FeatureValue]
-"""Feature name -> value; a feature that isn't known is left out, which is Feature Store's null."""
+"""Rows after which the progress is saved."""
 
 Progress = Callable[[int, int], None]
-"""Told what has been done, ``(minutes done, minutes in all)``."""
+"""Called with ``(minutes done, minutes in all)``."""
 
 
 class Sink(Protocol):
-    """Where rows go."""
+    """A destination of rows."""
 
     def begin(self) -> None:
-        """Make room: what an abandoned run has left is of no use."""
+        """Prepare for a new run; discard the remains of an abandoned one."""
         ...
 
-    def wanted(self, connection: duckdb.DuckDBPyConnection, span: Span) -> Iterator[HistoricRow]:
-        """Yield what has to be written of the relation ``revisions``, minute by minute."""
+    def wanted(
+        self, connection: duckdb.DuckDBPyConnection, minutes: Minutes
+    ) -> Iterator[HistoricRow]:
+        """Yield the rows to write of the recomputed minutes, minute by minute."""
         ...
 
     def write(self, rows: Sequence[HistoricRow]) -> None:
@@ -50,15 +49,15 @@ class Sink(Protocol):
         ...
 
     def finish(self) -> None:
-        """Make what was written visible, if it is not yet."""
+        """Make the written rows visible, if they are not yet."""
         ...
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
-        job: What it does; another job must not go on from here.
+        job: Its description; another job must not continue from here.
         done_until_s: Minutes before this are written, epoch seconds.
     """
 
@@ -74,7 +73,7 @@ class CheckpointFile:
     job: str
 
     def read(self) -> int | None:
-        """Return where to go on, None at the beginning.
+        """Return the moment up to which all is written, None at the beginning.
 
         Raises:
             FatalError: The file is of another job, or spoilt.
@@ -95,21 +94,21 @@ class CheckpointFile:
         return found.done_until_s
 
     def write(self, done_until_s: int) -> None:
-        """Note that all minutes before are written."""
+        """Save that all minutes before ``done_until_s`` are written."""
         unfinished = self.path.with_name(f"{self.path.name}.unfinished")
         unfinished.write_bytes(
             msgspec.json.encode(Checkpoint(job=self.job, done_until_s=done_until_s))
         )
-        os.replace(unfinished, self.path)  # noqa: PTH105 - the same call, said plainly
+        os.replace(unfinished, self.path)  # noqa: PTH105 - the same call, more plainly
 
     def remove(self) -> None:
-        """Forget it: the job is done."""
+        """Remove the file: the job is done."""
         self.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run has come to.
+    """The result of a run.
 
     Attributes:
         minutes: Minutes of the span.
@@ -136,28 +135,26 @@ def backfill(
 
     Args:
         connection: A database of `engine`.
-        source: Where transactions come from.
-        sink: Where rows go.
+        source: Provides the transactions.
+        sink: Receives the rows.
         span: The minutes.
         rules: The rules of time.
-        checkpoint: Where the progress is kept; None for a dry run, which only counts.
-        progress: Told after every step.
+        checkpoint: Keeps the progress; None for a dry run, which only counts.
+        progress: Called after every step.
 
     Raises:
-        TransientError: A store does not answer; the next run goes on where this one was.
-        FatalError: It can't be done.
+        TransientError: A store does not answer; the next run continues from here.
+        FatalError: A store refuses, or a file can't be written.
     """
     reached_s = checkpoint.read() if checkpoint else None
     if checkpoint and reached_s is None:
         sink.begin()
     start_s = span.start_s if reached_s is None else reached_s
     written = withheld = 0
-    for chunk in chunks(Span(start_s=start_s, end_s=span.end_s)):
-        open_records(connection, source, chunk, rules)
-        minutes = Minutes(connection, rules=rules, span=chunk, is_complete=source.is_complete)
-        minutes.make_revisions()
+    for chunk in Span(start_s=start_s, end_s=span.end_s).chunks(CHUNK_S):
+        minutes = read_minutes(connection, source, chunk, rules)
         withheld += minutes.withheld
-        for rows, done_until_s in _steps(sink.wanted(connection, chunk), chunk.end_s):
+        for rows, done_until_s in _steps(sink.wanted(connection, minutes), chunk.end_s):
             if checkpoint:
                 sink.write(rows)
                 checkpoint.write(done_until_s)
@@ -169,25 +166,8 @@ def backfill(
     return Outcome(minutes=(span.end_s - span.start_s) // 60, rows=written, withheld=withheld)
 
 
-def chunks(span: Span, size_s: int = CHUNK_S) -> Iterator[Span]:
-    """Cut a span into pieces that end at multiples of ``size_s``."""
-    start_s = span.start_s
-    while start_s < span.end_s:
-        end_s = min(start_s - start_s % size_s + size_s, span.end_s)
-        yield Span(start_s=start_s, end_s=end_s)
-        start_s = end_s
-
-
-def read_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[HistoricRow]:
-    """Yield the rows of a SELECT, nulls left out."""
-    found = connection.execute(sql)
-    names = [column[0] for column in found.description or ()]
-    for values in found.fetchall():
-        yield {name: v for name, v in zip(names, values, strict=True) if v is not None}
-
-
 def _steps(rows: Iterator[HistoricRow], end_s: int) -> Iterator[tuple[list[HistoricRow], int]]:
-    """Yield whole minutes' rows, some hundreds at a time, and up to where that is all."""
+    """Yield rows of whole minutes, some hundreds at a time, each with the end of its minutes."""
     step: list[HistoricRow] = []
     for row in rows:
         minute = row[RECORD_IDENTIFIER]

@@ -1,8 +1,8 @@
-"""What the two stores say of a minute beside what the archive says [pure].
+"""The comparison of one minute's rows: of the archive and of the two stores [pure].
 
-Three witnesses, so that two who agree name the third: a store that differs from the archive
-while the other agrees with it is wrong; if both stores agree against the archive, the
-archive lacks or has changed transactions.
+With three sources, two that agree expose the third: a store that differs from the archive
+while the other agrees with it is wrong; if both stores agree against the archive, the archive
+lacks transactions or has changed ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ Where = Literal["archive", "offline", "online"]
 Kind = Literal["mismatch", "missing", "extra", "damage"]
 
 StoredRow = Mapping[str, FeatureValue]
-"""Feature name -> value; what is not known is left out."""
+"""Feature name -> value; unknown ones are left out."""
 
 QUALITY = ("nb_late_trx_1min", "nb_gaps_1min", EVENT_TIME)
-"""What transactions don't tell, but the two stores must agree on for one revision."""
+"""Features that transactions don't determine, but in which two copies of a revision agree."""
 
 COUNT = "total_nb_trx_1min"
 
@@ -29,15 +29,15 @@ COMPARED = (*COLUMNS, "is_final")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that is not as it should be.
+    """A discrepancy.
 
     Attributes:
         minute: The minute's name; empty for damage of an object.
-        where: Which of the three is at odds with the others.
+        where: The source that differs from the others.
         kind: ``mismatch``: other values; ``missing``: no row, or fewer transactions than a row
             has; ``extra``: a row that nothing accounts for; ``damage``: an object.
-        detail: One sentence, or the object's key and what is wrong with it.
-        values: Feature -> (what it should be, what it is), null for nothing.
+        detail: One sentence, or the object's key and its fault.
+        values: Feature -> (expected value, found value), null for none.
     """
 
     minute: str
@@ -55,7 +55,7 @@ def compare(
     offline: StoredRow | None,
     online: StoredRow | None,
 ) -> list[Finding]:
-    """Return what is wrong with one minute.
+    """Return the discrepancies of one minute.
 
     Args:
         minute: Its name.
@@ -74,7 +74,7 @@ def compare(
 
 
 def lacking(row: StoredRow | None) -> list[str]:
-    """Return features that a row was written without: it is older than their declaration."""
+    """Return the features that a row lacks because it is older than their declaration."""
     return [name for name in COLUMNS if row is not None and name not in row]
 
 
@@ -84,72 +84,48 @@ def _against_one(
     if row is None:
         if archive is None:
             return []
-        return [
-            Finding(
-                minute=minute, where=where, kind="missing",
-                detail=f"no row; the archive has {archive[COUNT]} transactions",
-                values=_differences(archive, {}),
-            )
-        ]  # fmt: skip
+        detail = f"no row; the archive has {archive[COUNT]} transactions"
+        return [_finding(minute, where, "missing", detail, archive, row)]
     if _is_right(archive, row):
         return []
     if archive is None:
-        return [
-            Finding(
-                minute=minute, where=where, kind="extra",
-                detail=f"a row of {row.get(COUNT)} transactions, of which the archive has none",
-                values=_differences({}, row),
-            )
-        ]  # fmt: skip
-    return [
-        Finding(
-            minute=minute, where=where, kind="mismatch",
-            detail="other values than the archive's transactions give",
-            values=_differences(archive, row),
-        )
-    ]  # fmt: skip
+        detail = f"a row of {row.get(COUNT)} transactions, of which the archive has none"
+        return [_finding(minute, where, "extra", detail, archive, row)]
+    detail = "other values than the archive's transactions give"
+    return [_finding(minute, where, "mismatch", detail, archive, row)]
 
 
 def _against_both(minute: str, archive: StoredRow | None, stored: StoredRow) -> Finding:
     if archive is None:
-        return Finding(
-            minute=minute, where="archive", kind="missing",
-            detail=f"both stores have {stored.get(COUNT)} transactions, the archive none",
-            values=_differences(stored, {}),
-        )  # fmt: skip
-    return Finding(
-        minute=minute, where="archive", kind="mismatch",
-        detail="both stores agree on other values than the archive's transactions give",
-        values=_differences(stored, archive),
-    )  # fmt: skip
+        detail = f"both stores have {stored.get(COUNT)} transactions, the archive none"
+        return _finding(minute, "archive", "missing", detail, stored, archive)
+    detail = "both stores agree on other values than the archive's transactions give"
+    return _finding(minute, "archive", "mismatch", detail, stored, archive)
+
+
+def _finding(
+    minute: str,
+    where: Where,
+    kind: Kind,
+    detail: str,
+    wanted: StoredRow | None,
+    found: StoredRow | None,
+    only: Sequence[str] = COMPARED,
+) -> Finding:
+    values = _differences(wanted or {}, found or {}, only=only)
+    return Finding(minute=minute, where=where, kind=kind, detail=detail, values=values)
 
 
 def _quality(minute: str, offline: StoredRow, online: StoredRow) -> list[Finding]:
     ours, theirs = offline.get("revision"), online.get("revision")
     if _less(ours, theirs):
-        return [
-            Finding(
-                minute=minute, where="offline", kind="missing",
-                detail="the online store has a later revision",
-                values={"revision": (theirs, ours)},
-            )
-        ]  # fmt: skip
-    if ours != theirs:  # backfilled: the offline store alone has the newer revision
+        detail = "the online store has a later revision"
+        return [_finding(minute, "offline", "missing", detail, online, offline, ("revision",))]
+    # A newer revision of the offline store alone was backfilled.
+    if ours != theirs or not _differences(offline, online, only=QUALITY):
         return []
-    differing = {
-        name: (offline.get(name), online.get(name))
-        for name in QUALITY
-        if offline.get(name) != online.get(name)
-    }
-    if not differing:
-        return []
-    return [
-        Finding(
-            minute=minute, where="online", kind="mismatch",
-            detail="the stores differ in what one revision says of itself (offline, online)",
-            values=differing,
-        )
-    ]  # fmt: skip
+    detail = "the stores have different metadata of one revision (offline, online)"
+    return [_finding(minute, "online", "mismatch", detail, offline, online, QUALITY)]
 
 
 def _is_right(archive: StoredRow | None, row: StoredRow) -> bool:
@@ -163,7 +139,7 @@ def _agree(left: StoredRow, right: StoredRow) -> bool:
 
 
 def _common(left: StoredRow, right: StoredRow) -> Sequence[str]:
-    # A feature that a row lacks was declared later: said elsewhere. The count is always there.
+    # A feature that a row lacks was declared later and is reported apart; the count is required.
     return [name for name in COMPARED if name == COUNT or (name in left and name in right)]
 
 

@@ -12,10 +12,9 @@ from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
 from txfeatures.domain.model import MINUTE_S
 from txfeatures.domain.rules import Rules
-from txfeatures.history import offline
-from txfeatures.history.minutes import Minutes, Span, rows_sql
-from txfeatures.history.offline import OFFLINE, OfflineStore
-from txfeatures.history.sources import Source, open_records
+from txfeatures.feature_store.offline import OfflineRows, OfflineStore
+from txfeatures.history.sources import Source, read_minutes
+from txfeatures.history.span import Span
 
 IS_GAP = "is_gap"
 """Column: no value of the minute was known; its features are null."""
@@ -28,20 +27,27 @@ class FromOffline:
     store: OfflineStore
     directory: Path
 
-    def load(
+    def rows(
         self, connection: duckdb.DuckDBPyConnection, span: Span, known_at_s: float | None
-    ) -> None:
-        """Make the relation ``offline``.
+    ) -> OfflineRows:
+        """Return the rows of ``span``.
 
         Raises:
             FatalError: An object can't be read.
         """
-        damages = offline.load(connection, self.store, span, self.directory, known_at_s=known_at_s)
-        if damages:
+        found = self.store.read(
+            connection,
+            self.directory,
+            start_s=span.start_s,
+            end_s=span.end_s,
+            known_at_s=known_at_s,
+        )
+        for damage in found.damages:
             raise FatalError(
-                f"{damages[0].key} of the offline store {damages[0].reason}; "
+                f"{damage.key} of the offline store {damage.reason}; "
                 "restore it, or make the training set of the archive"
             )
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,24 +57,20 @@ class FromTransactions:
     source: Source
     rules: Rules
 
-    def load(
+    def rows(
         self,
         connection: duckdb.DuckDBPyConnection,
         span: Span,
-        known_at_s: float | None,  # noqa: ARG002 - what is known when shows in the rows
-    ) -> None:
-        """Make the relation ``offline``, of recomputed rows."""
-        open_records(connection, self.source, span, self.rules)
-        minutes = Minutes(
-            connection, rules=self.rules, span=span, is_complete=self.source.is_complete
-        )
-        minutes.make_revisions()
-        connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE {OFFLINE} AS
-            SELECT *, CAST(round({EVENT_TIME} * 1000) AS BIGINT) AS known_ms,
-                NULL::TIMESTAMP AS api_invocation_time, NULL::TIMESTAMP AS write_time,
-                false AS is_deleted
-            FROM ({rows_sql("revisions")})"""
+        known_at_s: float | None,  # noqa: ARG002 - the rows have the time when they were known
+    ) -> OfflineRows:
+        """Return the rows of ``span`` as if they had been put into the offline store."""
+        revisions = read_minutes(connection, self.source, span, self.rules).revisions
+        return OfflineRows(
+            rows=revisions.project(
+                f"*, CAST(round({EVENT_TIME} * 1000) AS BIGINT) AS known_ms, "
+                "NULL::TIMESTAMP AS api_invocation_time, NULL::TIMESTAMP AS write_time, "
+                "false AS is_deleted"
+            )
         )
 
 
@@ -87,27 +89,25 @@ def dataset(
 
     Args:
         connection: A database of `engine`.
-        origin: Where rows come from.
-        span: The minutes; cut where ``known_at_s`` lies, for later ones can't be known.
-        known_at_s: Epoch seconds; None for all that is known by now.
+        origin: Provides the rows.
+        span: The minutes; those after ``known_at_s`` are left out, since they can't be known.
+        known_at_s: Epoch seconds; None for everything known by now.
     """
     if known_at_s is not None:
         span = Span(
             start_s=span.start_s, end_s=min(span.end_s, int(known_at_s) // MINUTE_S * MINUTE_S)
         )
-    origin.load(connection, span, known_at_s)
-    columns = ", ".join(
-        f"known_ms / 1000 AS {EVENT_TIME}" if f.name == EVENT_TIME else f"latest.{f.name}"
-        for f in FEATURES
-        if f.name != RECORD_IDENTIFIER
+    latest = origin.rows(connection, span, known_at_s).latest(known_at_s=known_at_s)
+    minutes = connection.sql(
+        f"""SELECT strftime(make_timestamp(minute_s * 1000000), '%Y-%m-%d %H:%M:%S')
+            AS {RECORD_IDENTIFIER}
+        FROM range({span.start_s}, {span.end_s}, {MINUTE_S}) minutes(minute_s)"""
     )
-    found: pa.Table = connection.sql(
-        f"""WITH minutes AS (
-            SELECT strftime(make_timestamp(minute_s * 1000000), '%Y-%m-%d %H:%M:%S')
-                AS {RECORD_IDENTIFIER}
-            FROM range({span.start_s}, {span.end_s}, {MINUTE_S}) minutes(minute_s)
-        ), latest AS ({offline.latest_sql(known_at_s=known_at_s)})
-        SELECT {RECORD_IDENTIFIER}, {columns}, latest.known_ms IS NULL AS {IS_GAP}
-        FROM minutes LEFT JOIN latest USING ({RECORD_IDENTIFIER}) ORDER BY {RECORD_IDENTIFIER}"""
-    ).to_arrow_table()
+    columns = [f"latest.{f.name}" for f in FEATURES if f.name != RECORD_IDENTIFIER]
+    found: pa.Table = (
+        minutes.join(latest.set_alias("latest"), RECORD_IDENTIFIER, how="left")
+        .project(", ".join([RECORD_IDENTIFIER, *columns, f"latest.known_ms IS NULL AS {IS_GAP}"]))
+        .order(RECORD_IDENTIFIER)
+        .to_arrow_table()
+    )
     return found

@@ -1,4 +1,4 @@
-"""DuckDB as it is used here: no network, bounded memory, the rest on disk."""
+"""A DuckDB without network and with bounded memory; the rest is on disk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 MEMORY = "1GB"
-"""What DuckDB takes at most; beyond that it uses files in its directory."""
+"""Memory limit of DuckDB; beyond it, DuckDB uses files in its directory."""
 
 
 @contextmanager
@@ -15,8 +15,8 @@ def engine(directory: Path, *, memory: str = MEMORY) -> Iterator[duckdb.DuckDBPy
     """Open a database that is gone afterwards.
 
     Args:
-        directory: For what does not fit into memory.
-        memory: As DuckDB spells it, ``1GB``.
+        directory: For data that does not fit into memory.
+        memory: In DuckDB's notation, ``1GB``.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,

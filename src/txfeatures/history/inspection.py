@@ -1,9 +1,9 @@
-"""Is each object of the archive what was written? Told while it is fetched.
+"""The integrity of the archive's objects, checked while they are fetched.
 
-What can go wrong, and how it shows: an object that the manifest names is gone; its bytes are
-not those whose SHA-256 was stored with it; it has no such mark, so somebody else wrote it;
-it is no Parquet file; its typed columns are not what its own JSON says; its rows belong to
-another partition or other offsets than its name says, or stand in another object too.
+An object is damaged if its manifest names it but it is gone; if its bytes don't have the SHA-256
+that was stored with it, or none was stored, so that somebody else wrote it; if it is no Parquet
+file; if its typed columns don't match its own JSON; or if its rows belong to another partition
+or other offsets than its name, or are in another object too.
 """
 
 import hashlib
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from botocore.exceptions import BotoCoreError, ClientError
 
-from txfeatures.archive.bucket import Bucket
+from txfeatures.archive.bucket import Bucket, S3UnavailableError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.objects import ROWS, SHA256
 from txfeatures.archive.reading import THREADS, fetch, live_objects
@@ -25,7 +24,8 @@ from txfeatures.archive.schema import SCHEMA, encode
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.model import Record
 from txfeatures.domain.topics import DEDUPED
-from txfeatures.history.offline import Damage
+from txfeatures.feature_store.errors import translated
+from txfeatures.feature_store.offline import Damage
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -35,12 +35,12 @@ BATCH_ROWS = 5000
 
 @dataclass(slots=True, kw_only=True)
 class Inspection:
-    """Fetches objects in place of ``archive.reading.fetch`` and notes the damaged ones.
+    """Fetches objects in place of ``archive.reading.fetch`` and records the damaged ones.
 
     Attributes:
-        s3: Tells the marks that were stored with an object.
-        damages: What was found; an object that can't be read at all is left out of the rows.
-        objects: How many were looked at.
+        s3: Returns the metadata stored with an object.
+        damages: The damaged objects; one that can't be read at all is left out of the rows.
+        objects: Number of objects inspected.
     """
 
     s3: "S3Client"
@@ -49,7 +49,7 @@ class Inspection:
     _ends: dict[int, tuple[int, str]] = field(default_factory=dict)
 
     def acquire(self, bucket: Bucket, names: Sequence[ObjectName], directory: Path) -> list[Path]:
-        """Fetch and look at each object; return the files that can be read."""
+        """Fetch and inspect each object; return the files that can be read."""
 
         def fetched(name: ObjectName) -> tuple[Path, dict[str, str]] | None:
             path = self._fetch(bucket, name, directory)
@@ -79,6 +79,8 @@ class Inspection:
     def _fetch(self, bucket: Bucket, name: ObjectName, directory: Path) -> Path | None:
         try:
             return fetch(bucket, [name], directory)[0]
+        except S3UnavailableError:
+            raise
         except TransientError:
             hour_s = name.shelf.start_s
             if name not in live_objects(bucket, start_s=hour_s, end_s=hour_s + 3600):
@@ -86,7 +88,7 @@ class Inspection:
             return None
 
     def _look(self, name: ObjectName, path: Path, marks: Mapping[str, str]) -> Iterator[str]:
-        """Yield what is wrong with an object; raises if it can't be read at all."""
+        """Yield the faults of an object; raises if it can't be read at all."""
         file = pq.ParquetFile(path)
         if SHA256 not in marks:
             yield "has no checksum stored with it, so the service did not write it"
@@ -95,7 +97,7 @@ class Inspection:
         if ROWS in marks and marks[ROWS] != str(file.metadata.num_rows):
             yield f"has {file.metadata.num_rows} rows, {marks[ROWS]} were written"
         if wrong := sum(map(_wrong_rows, file.iter_batches(BATCH_ROWS))):
-            yield f"{wrong} of its rows don't say what their own JSON says"
+            yield f"{wrong} of its rows don't match their own JSON"
         yield from self._place(name, file)
 
     def _place(self, name: ObjectName, file: pq.ParquetFile) -> Iterator[str]:
@@ -103,7 +105,7 @@ class Inspection:
         partitions = set(found["topic_partition"].to_pylist())
         offsets = found["topic_offset"].to_pylist()
         if partitions != {name.shelf.partition} or offsets[0] != name.first:
-            yield "its rows are not those that its name says"
+            yield "its rows are not those of its name"
         if offsets != sorted(set(offsets)):
             yield "its offsets do not rise"
         end, before = self._ends.get(name.shelf.partition, (-1, ""))
@@ -112,14 +114,12 @@ class Inspection:
         self._ends[name.shelf.partition] = (offsets[-1], name.key)
 
     def _marks(self, bucket: Bucket, name: ObjectName) -> dict[str, str]:
-        try:
+        with translated("S3"):
             return self.s3.head_object(Bucket=bucket.name, Key=name.key)["Metadata"]
-        except (ClientError, BotoCoreError) as error:
-            raise TransientError(f"S3 does not answer for {name.key}: {error}") from error
 
 
 def _wrong_rows(batch: pa.RecordBatch) -> int:
-    """Count rows whose typed columns are not what the archive makes of their JSON."""
+    """Count rows whose typed columns are not those that the archive makes of their JSON."""
     rows = pa.Table.from_batches([batch])
     if "json" not in rows.column_names:
         return len(rows)

@@ -1,8 +1,8 @@
-"""Which transactions of a partition came late, and when its minutes were closed.
+"""Late transactions of a partition, and the moments at which its minutes were closed.
 
-The aggregator walks a partition's log with a watermark. Here the same walk is made of
-running maxima over whole columns: the watermark before each record is the greatest of
-all promises that were made up to it.
+The aggregator walks a partition's log with a watermark. Here the same walk consists of running
+maxima over whole columns: the watermark before each record is the greatest of all watermarks
+up to it.
 
 Ticks are not archived. Within one poller's log that changes nothing: a tick's time is
 never past that of the next record, whose own time lets the same rules speak before it is
@@ -21,7 +21,7 @@ from txfeatures.domain.rules import Rules
 _NEVER = -(2**62)
 
 LOG = pa.schema([("topic_offset", pa.int64()), ("feed_time_ms", pa.int64()), ("time", pa.int64())])
-"""A partition's log; ``time`` is null where it can't be read."""
+"""A partition's log; ``time`` is null if it can't be read."""
 
 EXCEPTIONS = pa.schema(
     [("topic_offset", pa.int64()), ("counts", pa.bool_()), ("late_ms", pa.int64())]
@@ -32,7 +32,7 @@ CLOSINGS = pa.schema([("closed_s", pa.int64()), ("feed_time_ms", pa.int64())])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What became of a partition's transactions.
+    """The verdicts on a partition's transactions.
 
     Attributes:
         exceptions: Those that came after their minute was closed, or that don't count (``late``
@@ -91,17 +91,17 @@ def judge(log: pa.Table, rules: Rules) -> Judged:
     )
 
 
-def without(log: pa.Table, *, unheard: pa.ChunkedArray, unread: pa.ChunkedArray) -> pa.Table:
+def without(log: pa.Table, *, dropped: pa.ChunkedArray, unread: pa.ChunkedArray) -> pa.Table:
     """Return a log without some records, and with others as ones that can't be read.
 
     Args:
         log: A partition's log.
-        unheard: Offsets of records that the aggregator never got.
+        dropped: Offsets of records that the aggregator never received.
         unread: Offsets of records that it could not read.
     """
     log = log.select(LOG.names)
-    if len(unheard):
-        log = log.filter(pc.invert(pc.is_in(log["topic_offset"], value_set=unheard)))
+    if len(dropped):
+        log = log.filter(pc.invert(pc.is_in(log["topic_offset"], value_set=dropped)))
     if len(unread):
         is_unread = pc.is_in(log["topic_offset"], value_set=unread)
         time_s = pc.if_else(is_unread, pa.scalar(None, pa.int64()), log["time"])
@@ -150,5 +150,5 @@ def _only(time_s: pa.Array, counts: pa.Array) -> pa.Array:
 
 
 def _shift(values: pa.Array, first: int) -> pa.Array:
-    """Return what stood in the row before each row."""
+    """Return the value before each value, ``first`` before the first."""
     return pa.concat_arrays([pa.array([first], values.type), values.slice(0, len(values) - 1)])

@@ -1,7 +1,7 @@
-"""The ledger of Kafka's topics: what went into each stage is what came out of it.
+"""The ledger of Kafka's topics: the input of each stage equals its output.
 
-Transactions are told by their hash, each record by its place, read committed. The
-topics must still hold everything: what retention has deleted can't be accounted for.
+Transactions are identified by their hash, records by their place, read committed. The topics
+must still hold everything: records deleted by retention can't be accounted for.
 """
 
 from collections.abc import Iterator
@@ -23,20 +23,20 @@ GROUP = "txfeatures-audit"
 MAX_RECORDS = 1000
 PATIENCE_S = 60.0
 ORIGIN = "__streams.errors.topic"
-"""Header of a dead letter that has stood in a topic: the poller's own have none."""
+"""Header of a dead letter that was a record of a topic; those of the poller have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One equation: ``in`` = ``out`` + what was set aside.
+    """One equation: ``in`` = ``out`` + the records set aside.
 
     Attributes:
         name: The service.
-        taken: Records that it was given.
-        given: Transactions that it passed on.
-        duplicates: Repeats of a hash among those it was given.
+        taken: Records that it received.
+        given: Transactions that it published.
+        duplicates: Repeats of a hash among the records received.
         late: Set aside as too late, or as too far in the future.
-        dead: Dead letters of records it was given.
+        dead: Dead letters of records received.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def missing(self) -> int:
-        """Transactions that nothing accounts for; negative: counted more than once."""
+        """Transactions unaccounted for; negative if some were counted more than once."""
         return self.taken - self.given - self.duplicates - self.late - self.dead
 
 
@@ -96,7 +96,7 @@ def _last_counts(kafka: KafkaSettings, clock: Clock) -> dict[str, int]:
         try:
             row = wire.decode_row(record.value)
         except InvalidMessageError:
-            continue  # fs_writer buries it
+            continue  # fs_writer makes it a dead letter
         revision = int(row["revision"]), int(row["total_nb_trx_1min"])
         name = str(row[RECORD_IDENTIFIER])
         last[name] = max(last.get(name, revision), revision)
@@ -118,7 +118,7 @@ def _records(kafka: KafkaSettings, topic: str, clock: Clock) -> Iterator[Record]
     left = {number: end for number, end in committed_ends(kafka, topic).items() if end}
     if not left:
         return
-    heard_s = clock.monotonic()
+    received_s = clock.monotonic()
     with closing(KafkaSource(kafka, [topic], group=f"{GROUP}-{topic}")) as source:
         while left:
             records = source.poll(max_records=MAX_RECORDS, timeout_s=0.5)
@@ -128,6 +128,6 @@ def _records(kafka: KafkaSettings, topic: str, clock: Clock) -> Iterator[Record]
                     if record.offset + 1 >= left[record.partition]:
                         del left[record.partition]
             if records:
-                heard_s = clock.monotonic()
-            elif clock.monotonic() - heard_s > PATIENCE_S:
+                received_s = clock.monotonic()
+            elif clock.monotonic() - received_s > PATIENCE_S:
                 raise TransientError(f"topic {topic} was not read to its end; run it again")

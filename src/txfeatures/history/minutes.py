@@ -1,173 +1,127 @@
-"""Rows of minutes from archived transactions, in DuckDB.
+"""Rows of minutes, recomputed from archived transactions in DuckDB.
 
-The bulk stays in the engine and is read once for each question: which rows can't be read
-or have come before (by a 64-bit hash of the hash; only what it singles out is compared in
-full), what the log's order says (`late`), and the features themselves. What is out of the
-ordinary is little and joined to the rest.
+The log is read once for each question, its exceptions are few and joined to the rest; the
+features themselves are the SQL of their declarations.
 """
 
 # ruff: noqa: S608 - nothing of the SQL comes from outside of the program
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from txfeatures.domain import features
 from txfeatures.domain.features import (
     EVENT_TIME,
     FEATURES,
-    READABLE_SQL,
     RECORD_IDENTIFIER,
     DerivedFeature,
     FoldedFeature,
     minute_sql,
 )
-from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.model import MINUTE_S, FeatureValue
 from txfeatures.domain.rules import Rules
-from txfeatures.history.late import Judged, judge, without
-
-RECORDS = "records"
-"""The relation to start from: the archive's columns, ``json`` may be missing."""
+from txfeatures.history.log import open_log
+from txfeatures.history.span import Span
 
 COLUMNS = tuple(f.name for f in FEATURES if isinstance(f, FoldedFeature | DerivedFeature))
-"""What can be computed again from transactions."""
+"""Features that can be computed again from transactions."""
 
 SETTLED_S = 300
 """The newest so many seconds of the archive may lack objects that are still being filled."""
+
+HistoricRow = dict[str, FeatureValue]
+"""Feature name -> value; a feature that isn't known is left out, which is Feature Store's null."""
 
 _NEVER = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Minutes from ``start_s`` up to before ``end_s``, epoch seconds of whole minutes."""
-
-    start_s: int
-    end_s: int
-
-    @property
-    def sql(self) -> str:
-        """Whether ``minute_s`` lies in it."""
-        return f"minute_s >= {self.start_s} AND minute_s < {self.end_s}"
-
-
 class Minutes:
     """The minutes of a span, recomputed.
 
-    Relations of the connection are the result:
-
-    - ``last``: for each closed minute its last revision: ``minute_s``, ``known_ms`` (the feed's
-      clock when it was known), ``nb_late_trx_1min``, and `COLUMNS`;
-    - ``revisions`` (by `make_revisions`): the same with every final revision, and ``revision``
-      from 1;
-    - ``horizon``: one row; the records are all there up to the feed time ``settled_ms``.
-
-    A minute whose total needs more than 64 bits is left out, as the aggregator withholds it.
-
-    Args:
-        connection: Its relation ``records`` has the archive's rows of every feed time at which a
-            transaction of the span may have come.
-        rules: The rules of time.
-        span: The minutes that are wanted.
-        is_complete: The feed ended with these records: what is still open closes by itself.
+    Attributes:
+        span: The span.
+        revisions: Every final revision of each closed minute: the declared features, of which
+            ``nb_gaps_1min`` can't be known from transactions and is null. Valid until the next
+            `recompute` with the same connection.
+        newest_ms: The feed's clock at the newest record; None without a record.
+        settled_ms: The feed time up to which all records are there; None without a record.
+        withheld: Minutes left out since a total needs more than 64 bits, as the aggregator
+            withholds them.
     """
 
+    span: Span
+    revisions: duckdb.DuckDBPyRelation
+    newest_ms: int | None
+    settled_ms: int | None
+    withheld: int
+
+    @property
+    def last(self) -> duckdb.DuckDBPyRelation:
+        """The last revision of each minute."""
+        ranked = self.revisions.project(
+            f"*, row_number() OVER (PARTITION BY {RECORD_IDENTIFIER} ORDER BY revision DESC) "
+            "AS place"
+        )
+        return ranked.filter("place = 1").project("* EXCLUDE (place)")
+
+
+def recompute(
+    connection: duckdb.DuckDBPyConnection,
+    records: duckdb.DuckDBPyRelation,
+    span: Span,
+    *,
+    rules: Rules,
+    is_complete: bool,
+) -> Minutes:
+    """Return the minutes of ``span``.
+
+    Args:
+        connection: A database of `engine`, which computes and holds the rows.
+        records: The archive's columns, ``json`` may be missing; all records of every feed time
+            at which a transaction of the span may have come.
+        span: The minutes that are wanted.
+        rules: The rules of time.
+        is_complete: The feed ended with these records: minutes still open close by themselves.
+    """
+    open_log(connection, records, rules)
+    return _Recomputation(connection, span, rules, is_complete=is_complete).minutes()
+
+
+def rows_of(relation: duckdb.DuckDBPyRelation) -> Iterator[HistoricRow]:
+    """Yield the rows of a relation, nulls left out."""
+    names = relation.columns
+    for values in relation.fetchall():
+        yield {name: v for name, v in zip(names, values, strict=True) if v is not None}
+
+
+class _Recomputation:
+    """Relations on top of those of `log`; each method makes the ones that it names."""
+
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, *, rules: Rules, span: Span, is_complete: bool
+        self, connection: duckdb.DuckDBPyConnection, span: Span, rules: Rules, *, is_complete: bool
     ) -> None:
         self._db = connection
-        self._rules = rules
         self._span = span
+        self._rules = rules
         self._is_complete = is_complete
-        self._drop_repeats()
-        self._judge()
+
+    def minutes(self) -> Minutes:
         self._fold()
         self._close()
-
-    @cached_property
-    def withheld(self) -> int:
-        """Minutes with a total of more than 64 bits."""
-        complete = " AND ".join(f"{name} IS NOT NULL" for name in COLUMNS)
-        return self._count(f"SELECT count(*) FROM folded WHERE NOT ({complete})")
-
-    def _drop_repeats(self) -> None:
-        """Make ``log``, each record once, and ``exceptions`` with what did not count of it.
-
-        That is what dedup would have dropped, and what can't be read.
-        """
-        self._run(
-            f"""CREATE OR REPLACE TEMP VIEW log AS SELECT * FROM {RECORDS};
-            CREATE OR REPLACE TEMP TABLE exceptions
-            (topic_partition INTEGER, topic_offset BIGINT, counts BOOLEAN, late_ms BIGINT);
-            CREATE OR REPLACE TEMP TABLE unheard(topic_partition INTEGER, topic_offset BIGINT);
-            CREATE OR REPLACE TEMP TABLE odd AS
-            SELECT key FROM (SELECT CASE WHEN {READABLE_SQL} THEN hash(hash) END AS key
-                             FROM {RECORDS})
-            GROUP BY key HAVING key IS NULL OR count(*) > 1"""
+        self._revise()
+        newest_ms = (
+            _NEVER if self._is_complete else self._count("SELECT max(feed_time_ms) FROM clock")
         )
-        if self._count("SELECT count(*) FROM odd WHERE key IS NULL"):
-            self._run(
-                f"""INSERT INTO exceptions
-                SELECT topic_partition, topic_offset, false, NULL FROM log
-                WHERE NOT {READABLE_SQL}"""
-            )
-        if self._count("SELECT count(*) FROM odd WHERE key IS NOT NULL"):
-            self._sight()
-            if self._count(
-                "SELECT count(*) - count(DISTINCT (topic_partition, topic_offset)) FROM sightings"
-            ):
-                self._run(
-                    f"""CREATE OR REPLACE TEMP TABLE once AS
-                    SELECT DISTINCT ON (topic_partition, topic_offset) * FROM {RECORDS};
-                    CREATE OR REPLACE TEMP VIEW log AS SELECT * FROM once"""
-                )
-                self._sight()
-            self._run(
-                f"""INSERT INTO unheard SELECT topic_partition, topic_offset FROM sightings
-                WHERE after_ms < {self._rules.remember_s * 1000};
-                INSERT INTO exceptions SELECT *, false, NULL FROM unheard"""
-            )
-
-    def _sight(self) -> None:
-        """Make ``sightings`` of hashes that came more than once, with the time since the last."""
-        self._run(
-            f"""CREATE OR REPLACE TEMP TABLE sightings AS
-            SELECT topic_partition, topic_offset,
-                feed_time_ms - lag(feed_time_ms) OVER (
-                    PARTITION BY hash ORDER BY feed_time_ms, topic_partition, topic_offset
-                ) AS after_ms
-            FROM log WHERE hash(hash) IN (SELECT key FROM odd) AND {READABLE_SQL}"""
+        return Minutes(
+            span=self._span,
+            revisions=self._db.sql(_ROWS_SQL),
+            newest_ms=newest_ms,
+            settled_ms=None if newest_ms is None else newest_ms - SETTLED_S * 1000,
+            withheld=self._count(f"SELECT count(*) FROM folded WHERE NOT {_EXACT}") or 0,
         )
-
-    def _judge(self) -> None:
-        """Make ``closings`` and ``partitions`` of the order of the log, add to ``exceptions``."""
-        self._run(
-            """CREATE OR REPLACE TEMP TABLE closings
-            (topic_partition INTEGER, closed_s BIGINT, feed_time_ms BIGINT);
-            CREATE OR REPLACE TEMP TABLE partitions(topic_partition INTEGER, moved_ms BIGINT)"""
-        )
-        place = "SELECT topic_partition, topic_offset"
-        log = self._db.sql(f"{place}, feed_time_ms, time FROM log").to_arrow_table()
-        unheard = self._db.sql(f"{place} FROM unheard").to_arrow_table()
-        unread = self._db.sql(f"{place} FROM exceptions").to_arrow_table()
-        for partition in sorted(pc.unique(log["topic_partition"]).to_pylist()):
-            heard = without(
-                _of(log, partition),
-                unheard=_of(unheard, partition)["topic_offset"],
-                unread=_of(unread, partition)["topic_offset"],
-            )
-            if len(heard):
-                self._keep(partition, judge(heard, self._rules))
-
-    def _keep(self, partition: int, judged: Judged) -> None:
-        for name, found in (("exceptions", judged.exceptions), ("closings", judged.closings)):
-            self._db.register("found", found)
-            self._run(f"INSERT INTO {name} SELECT {partition}, * FROM found")
-            self._db.unregister("found")
-        self._run(f"INSERT INTO partitions VALUES ({partition}, {judged.moved_ms})")
 
     def _fold(self) -> None:
         """Make ``folded``: the features of each minute in which something counted."""
@@ -177,7 +131,7 @@ class Minutes:
         self._run(f"CREATE OR REPLACE TEMP TABLE folded AS {minute_sql(counted, also=also)}")
 
     def _counted(self, source: str) -> str:
-        """Return a query of what counts of ``source``, with ``late_ms`` where it came late."""
+        """Return a query of the records of ``source`` that count, with ``late_ms`` if late."""
         if not self._count("SELECT count(*) FROM exceptions"):
             return f"(SELECT *, NULL::BIGINT AS late_ms FROM {source})"
         return f"""(SELECT source.*, late_ms
@@ -185,21 +139,21 @@ class Minutes:
             WHERE coalesce(e.counts, true))"""
 
     def _close(self) -> None:
-        """Make ``closed``: when each minute was closed in all partitions, if it was."""
+        """Make ``closed``: when each minute was closed in all partitions, if it was.
+
+        And ``last``: the last revision of each closed minute.
+        """
         rules = self._rules
         ended_ms = "idle_ms" if self._is_complete else "NULL"
-        newest_ms = f"{_NEVER}" if self._is_complete else "max(feed_time_ms)"
-        # A partition that stood still to the end follows the clock that all records tell.
+        span = f"minute_s >= {self._span.start_s} AND minute_s < {self._span.end_s}"
+        # A partition that stood still to the end follows the clock of all records.
         self._run(
-            f"""CREATE OR REPLACE TEMP TABLE clock AS SELECT DISTINCT feed_time_ms FROM {RECORDS};
-            CREATE OR REPLACE TEMP TABLE horizon AS
-            SELECT newest_ms, newest_ms - {SETTLED_S * 1000} AS settled_ms
-            FROM (SELECT {newest_ms} AS newest_ms FROM clock LIMIT 1);
+            f"""CREATE OR REPLACE TEMP TABLE clock AS SELECT DISTINCT feed_time_ms FROM records;
             CREATE OR REPLACE TEMP TABLE alive AS
             SELECT DISTINCT feed_time_ms // 60000 * 60 AS minute_s FROM clock;
             CREATE OR REPLACE TEMP TABLE closed AS
             WITH wanted AS (
-                SELECT minute_s FROM folded UNION SELECT minute_s FROM alive WHERE {self._span.sql}
+                SELECT minute_s FROM folded UNION SELECT minute_s FROM alive WHERE {span}
             ), idle AS (
                 SELECT minute_s, topic_partition,
                     greatest((minute_s + {MINUTE_S + rules.out_of_orderness_s}) * 1000,
@@ -215,17 +169,15 @@ class Minutes:
                 FROM each ASOF LEFT JOIN clock ON each.idle_ms <= clock.feed_time_ms
             )
             SELECT minute_s, max(known_ms) AS known_ms FROM known
-            GROUP BY minute_s HAVING count(*) = count(known_ms)"""
-        )
-        self._run(
-            f"""CREATE OR REPLACE TEMP VIEW last AS
+            GROUP BY minute_s HAVING count(*) = count(known_ms);
+            CREATE OR REPLACE TEMP VIEW last AS
             SELECT minute_s, greatest(closed.known_ms, last_late_ms) AS known_ms,
                 coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {_or_zero("folded")}
             FROM closed LEFT JOIN folded USING (minute_s)
-            WHERE {_is_exact("folded")}"""
+            WHERE folded.minute_s IS NULL OR {_EXACT}"""
         )
 
-    def make_revisions(self) -> None:
+    def _revise(self) -> None:
         """Make ``revisions``: minutes that were corrected have more than one."""
         if not self._count("SELECT count(*) FROM folded WHERE nb_late_trx_1min > 0"):
             self._run("CREATE OR REPLACE TEMP VIEW revisions AS SELECT *, 1 AS revision FROM last")
@@ -250,7 +202,7 @@ class Minutes:
                 JOIN closed USING (minute_s)
             )"""
         )
-        # A cut is a minute of its own to the features' SQL, of what was known by then.
+        # To the features' SQL a cut is a minute of its own, made of the records known by then.
         known = """(SELECT counted.* REPLACE (cuts.id * 60 AS time)
             FROM counted JOIN cuts ON counted.time // 60 * 60 = cuts.minute_s
              AND coalesce(counted.late_ms, 0) <= cuts.known_ms)"""
@@ -263,38 +215,30 @@ class Minutes:
             SELECT cuts.minute_s, known_ms, revision,
                 coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {_or_zero("cut")}
             FROM cuts LEFT JOIN cut ON cut.minute_s = cuts.id * 60
-            WHERE {_is_exact("cut")}"""
+            WHERE cut.minute_s IS NULL OR {_EXACT}"""
         )
 
     def _run(self, sql: str) -> None:
         self._db.execute(sql)
 
-    def _rows(self, sql: str) -> list[tuple[int, ...]]:
-        return self._db.execute(sql).fetchall()
-
-    def _count(self, sql: str) -> int:
-        return self._rows(sql)[0][0]
+    def _count(self, sql: str) -> int | None:
+        count: int | None = self._db.execute(sql).fetchall()[0][0]
+        return count
 
 
-def _of(rows: pa.Table, partition: int) -> pa.Table:
-    return rows.filter(pc.equal(rows["topic_partition"], partition))
+_EXACT = f"({' AND '.join(f'{name} IS NOT NULL' for name in COLUMNS)})"
+"""Whether no total needs more than 64 bits."""
 
-
-def rows_sql(relation: str) -> str:
-    """Return a SELECT of every declared feature from ``last`` or ``revisions``.
-
-    What can't be known from transactions is null: ``nb_gaps_1min``.
-    """
-    special = {
-        RECORD_IDENTIFIER: "strftime(make_timestamp(minute_s * 1000000), '%Y-%m-%d %H:%M:%S')",
-        "revision": "revision::BIGINT",
-        "is_final": "1::BIGINT",
-        "nb_late_trx_1min": "nb_late_trx_1min::BIGINT",
-        "nb_gaps_1min": "NULL::BIGINT",
-        EVENT_TIME: "known_ms / 1000",
-    }
-    columns = ", ".join(f"{special.get(f.name, f.name)} AS {f.name}" for f in FEATURES)
-    return f"SELECT {columns} FROM {relation}"
+_SPECIAL = {
+    RECORD_IDENTIFIER: "strftime(make_timestamp(minute_s * 1000000), '%Y-%m-%d %H:%M:%S')",
+    "revision": "revision::BIGINT",
+    "is_final": "1::BIGINT",
+    "nb_late_trx_1min": "nb_late_trx_1min::BIGINT",
+    "nb_gaps_1min": "NULL::BIGINT",
+    EVENT_TIME: "known_ms / 1000",
+}
+_FEATURES_SQL = ", ".join(f"{_SPECIAL.get(f.name, f.name)} AS {f.name}" for f in FEATURES)
+_ROWS_SQL = f"SELECT {_FEATURES_SQL} FROM revisions"
 
 
 def _or_zero(table: str) -> str:
@@ -306,8 +250,3 @@ def _or_zero(table: str) -> str:
         f"CASE WHEN {table}.minute_s IS NULL THEN {zero[name]!r} ELSE {name} END AS {name}"
         for name in COLUMNS
     )
-
-
-def _is_exact(table: str) -> str:
-    exact = " AND ".join(f"{name} IS NOT NULL" for name in COLUMNS)
-    return f"({table}.minute_s IS NULL OR ({exact}))"

@@ -16,7 +16,7 @@ class _Aggregator(AggregatorRules, Group):
 
 
 class RuleSettings(Group):
-    """The settings of dedup and the aggregator that decide what a minute holds."""
+    """Settings of dedup and the aggregator that determine the rows of a minute."""
 
     dedup: _Dedup = Field(default_factory=_Dedup)
     aggregator: _Aggregator = Field(default_factory=_Aggregator)

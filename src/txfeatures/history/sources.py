@@ -1,6 +1,6 @@
-"""Where archived transactions come from: the archive in S3, a recording, files at hand.
+"""Sources of archived transactions: the archive in S3, a recording, local files.
 
-Each gives Parquet files with the archive's columns but without the JSON, so that a day
+Each provides Parquet files with the archive's columns but without the JSON, so that a day
 is some tens of megabytes, whatever the size of its transactions.
 """
 
@@ -23,11 +23,12 @@ from txfeatures.domain.errors import FatalError
 from txfeatures.domain.model import MINUTE_S, Record
 from txfeatures.domain.rules import Rules
 from txfeatures.domain.topics import DEDUPED
-from txfeatures.history.minutes import RECORDS, Span
+from txfeatures.history.minutes import Minutes, recompute
+from txfeatures.history.span import Span
 
 HOUR_S = 3600
 WARM_UP_S = HOUR_S
-"""Feed time that is read before a span: far more than the watermarks need to be what they were."""
+"""Feed time that is read before a span: far more than the watermarks need to settle."""
 
 MARGIN_S = HOUR_S
 """Feed time that is read after a span and its allowed lateness."""
@@ -39,18 +40,18 @@ Acquire = Callable[[Bucket, Sequence[ObjectName], Path], list[Path]]
 
 
 class Source(Protocol):
-    """Where transactions come from.
+    """A source of transactions.
 
-    ``is_complete`` says that the feed ended with them, so that no minute stays open.
+    With ``is_complete``, the feed ended with them, so that no minute stays open.
     """
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no transaction can follow."""
         ...
 
     def span(self) -> Span | None:
-        """Return the minutes of feed time that it has; None if it is empty."""
+        """Return the span of feed time that it has; None if it is empty."""
         ...
 
     def files(self, start_s: int, end_s: int) -> list[Path]:
@@ -58,12 +59,18 @@ class Source(Protocol):
         ...
 
 
-def open_records(
+def read_minutes(
     connection: duckdb.DuckDBPyConnection, source: Source, span: Span, rules: Rules
-) -> None:
-    """Make the relation ``records``: all that may belong to the minutes of ``span``."""
+) -> Minutes:
+    """Return the minutes of ``span``, recomputed from the transactions of ``source``."""
     files = source.files(span.start_s - WARM_UP_S, span.end_s + rules.allowed_lateness_s + MARGIN_S)
-    relation(connection, files).create_view(RECORDS, replace=True)
+    return recompute(
+        connection,
+        relation(connection, files),
+        span,
+        rules=rules,
+        is_complete=source.is_complete,
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +78,7 @@ class ArchiveSource:
     """The archive of a bucket; keeps an hour's rows in ``directory`` while they may be needed.
 
     Args:
-        acquire: How objects are fetched; the audit looks at each of them on the way.
+        acquire: Fetches objects; the audit inspects each of them on the way.
     """
 
     bucket: Bucket
@@ -121,7 +128,7 @@ class RecordingSource:
         return self._span
 
     def files(self, start_s: int, end_s: int) -> list[Path]:  # noqa: ARG002 - all are needed
-        """Return all that was recorded."""
+        """Return the files of the whole recording."""
         self._read()
         return self._files
 
@@ -167,7 +174,7 @@ class FileSource:
     is_complete: bool = True
 
     def span(self) -> Span:
-        """Return the minutes that it was said to have."""
+        """Return the given span."""
         return self.whole
 
     def files(self, start_s: int, end_s: int) -> list[Path]:  # noqa: ARG002 - all are needed
@@ -192,7 +199,7 @@ def slim(files: Sequence[Path], path: Path) -> None:
 
 
 def _is_near(arrival: recording.Arrival) -> bool:
-    """Whether its own time can make the span longer: a date of next year must not."""
+    """Whether the span may include its own time: a date of next year must not extend it."""
     return abs(arrival.time - arrival.arrived_at) < 24 * HOUR_S
 
 

@@ -58,6 +58,34 @@ def feature_store(
         )
 
 
+def require_credentials(settings: AwsSettings) -> None:
+    """Check that AWS can be called, before a command does any work.
+
+    Services don't check: where a role's credentials come from the network, they may be missing
+    for a moment.
+
+    Raises:
+        SettingsError: There are no credentials, or there is no region; lists what to set.
+    """
+    with _usable_configuration():
+        session = _session()
+        missing = [
+            what
+            for what, found in (
+                ("credentials", session.get_credentials()),
+                ("region", session.region_name),
+            )
+            if found is None
+        ]
+    if missing:
+        raise SettingsError(
+            f"AWS is not configured (no {' and no '.join(missing)}); set AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_DEFAULT_REGION; TXF_AWS_BUCKET "
+            f"({settings.bucket}) and TXF_AWS_FEATURE_GROUP ({settings.feature_group}) name what "
+            "is used there"
+        )
+
+
 @lru_cache(maxsize=1)
 def _session() -> boto3.Session:
     return boto3.Session()

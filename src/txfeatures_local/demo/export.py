@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import FEATURES, minute_name
-from txfeatures.domain.model import MINUTE_S, FeatureValue, Row
+from txfeatures.domain.features import minute_name
+from txfeatures.domain.model import MINUTE_S, Row
+from txfeatures.feature_store.codec import to_row
+from txfeatures.feature_store.online import OnlineStore
+from txfeatures.feature_store.retries import Retries
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
-
-BATCH = 100
-"""Most records of one BatchGetRecord (SageMaker Feature Store)."""
-
-_TYPES: dict[str, type[FeatureValue]] = {"Integral": int, "Fractional": float, "String": str}
 
 
 def read_rows(
@@ -25,12 +23,17 @@ def read_rows(
     """Yield the rows of the minutes from ``first_s`` to ``last_s``, in order.
 
     Raises:
-        FatalError: The store left a record out, or a row is not final.
+        StoreUnavailableError: The store does not answer.
+        FatalError: It refuses, or a row is not final.
     """
     start, end = (int(s) // MINUTE_S * MINUTE_S for s in (first_s, last_s))
-    names = [minute_name(minute) for minute in range(start, end + MINUTE_S, MINUTE_S)]
-    for index in range(0, len(names), BATCH):
-        yield from _read(client, group, names[index : index + BATCH])
+    minutes = range(start, end + MINUTE_S, MINUTE_S)
+    found = dict(OnlineStore(client, group, retries=Retries()).read(minutes))
+    for name in filter(found.__contains__, map(minute_name, minutes)):
+        row = to_row(found[name])
+        if row["is_final"] != 1:
+            raise FatalError(f"the row of {name} is not final; this is a bug, please report it")
+        yield row
 
 
 def write_rows(path: Path, rows: Iterator[Row]) -> int:
@@ -38,21 +41,3 @@ def write_rows(path: Path, rows: Iterator[Row]) -> int:
     lines = [msgspec.json.encode(row) + b"\n" for row in rows]
     path.write_bytes(b"".join(lines))
     return len(lines)
-
-
-def _read(
-    client: "SageMakerFeatureStoreRuntimeClient", group: str, names: list[str]
-) -> Iterator[Row]:
-    answer = client.batch_get_record(
-        Identifiers=[{"FeatureGroupName": group, "RecordIdentifiersValueAsString": names}]
-    )
-    if answer["Errors"] or answer["UnprocessedIdentifiers"]:
-        raise FatalError(f"the online store left records out: {answer['Errors']}; run it again")
-    found = {item["RecordIdentifierValueAsString"]: item["Record"] for item in answer["Records"]}
-    for name in names:
-        if name in found:
-            values = {item["FeatureName"]: item["ValueAsString"] for item in found[name]}
-            row = {f.name: _TYPES[f.type](values[f.name]) for f in FEATURES if f.name in values}
-            if row["is_final"] != 1:
-                raise FatalError(f"the row of {name} is not final; this is a bug, please report it")
-            yield row

@@ -1,4 +1,4 @@
-"""The training set of a replay, as ``txfeatures dataset`` makes it."""
+"""The demo's last step: a training set of the replay, made by ``txfeatures dataset``."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,13 +16,13 @@ def write_training_set(
 ) -> None:
     """Write the minutes from the first row to the last to ``path``; print file, rows and gaps.
 
-    It is read from the offline store of the AWS that the environment names.
+    The offline store is read, in the AWS of the environment.
 
     Args:
         path: Ends in ``.parquet`` or ``.csv``.
         rows: One or more, in order.
-        aws_url: The local AWS, which is made to write its offline store at once.
-        client: Sends that request.
+        aws_url: The local AWS, which can write rows that wait for its offline store at once.
+        client: Requests that.
 
     Raises:
         FatalError: The file can't be written.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from featurestore_local import LocalAws
@@ -16,9 +17,9 @@ from txfeatures.archive.objects import store_object
 from txfeatures.archive.schema import encode
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
 from txfeatures.domain.model import Record, Row
+from txfeatures.feature_store.codec import TableFormat, to_record, to_values
 from txfeatures.process import aws
 from txfeatures.process.settings import AwsSettings
-from txfeatures_fs_writer.logic import values
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -30,8 +31,9 @@ AWS = AwsSettings()
 class Account:
     """A local AWS with a feature group and a bucket."""
 
-    def __init__(self, local: LocalAws, table_format: str) -> None:
+    def __init__(self, local: LocalAws, table_format: TableFormat) -> None:
         self._local = local
+        self._format: TableFormat = table_format
         is_iceberg = table_format == "iceberg"
         self.s3: S3Client = aws.s3(AWS)
         self.bucket = S3Bucket(self.s3, AWS.bucket)
@@ -73,9 +75,16 @@ class Account:
     def put(self, row: Row, *targets: Any) -> None:
         self.runtime.put_record(
             FeatureGroupName=AWS.feature_group,
-            Record=[{"FeatureName": n, "ValueAsString": v} for n, v in values(row).items()],
+            Record=to_record(to_values(row, self._format)),
             TargetStores=list(targets),
         )
+
+    def order(self, *faults: dict[str, Any]) -> None:
+        """Let the next calls fail."""
+        body = msgspec.json.encode(faults)
+        request = Request(f"{self._local.endpoint_url}/_local/faults", body, method="POST")
+        with urlopen(request, timeout=30) as done:
+            assert done.status == 200
 
     def flush(self) -> None:
         flush(self._local.endpoint_url)

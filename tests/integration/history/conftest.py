@@ -6,12 +6,13 @@ from featurestore_local import LocalAws
 from tests.integration.history.account import Account
 from tests.integration.history.replay import final_rows, replayed
 from tests.support.shared_data import RECORDING
+from txfeatures.feature_store.codec import TableFormat
 from txfeatures.process import aws
 
 
 @pytest.fixture
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    table_format = getattr(request, "param", "glue")
+    table_format: TableFormat = getattr(request, "param", "glue")
     with pytest.MonkeyPatch.context() as environ, LocalAws(settling_s=0.0) as local:
         for name, value in (
             ("AWS_ENDPOINT_URL", local.endpoint_url),

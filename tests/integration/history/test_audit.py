@@ -43,6 +43,24 @@ def test_audit_finds_nothing_after_a_replay_and_names_each_planted_corruption(
     assert "4 findings" in table.stdout
 
 
+@pytest.mark.parametrize("account", ["glue", "iceberg"], indirect=True)
+def test_an_audit_outlasts_a_bad_moment_of_every_service(replay: Account) -> None:
+    replay.order(
+        {"operation": "DescribeFeatureGroup", "error": "ThrottlingException", "times": 2},
+        {"operation": "BatchGetRecord", "error": "ThrottlingException"},
+        {"operation": "BatchGetRecord", "error": "ServiceUnavailable"},
+        {"operation": "BatchGetRecord", "error": "drop"},
+        {"operation": "BatchGetRecord", "error": "unprocessed", "processed": 7},
+        {"operation": "s3:GET", "error": "SlowDown", "times": 2},
+        {"operation": "s3:GET", "error": "InternalError", "after": 5},
+        {"operation": "s3:HEAD", "error": "drop"},
+    )
+    code, report = audited("--complete")
+    assert report["findings"] == []
+    assert report["transactions"] == 4863
+    assert code == 0
+
+
 def test_audit_after_a_replay_of_the_whole_pipeline_finds_nothing_and_then_what_was_planted(
     start: StartPipeline,
 ) -> None:

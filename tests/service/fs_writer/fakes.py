@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 from txfeatures.archive.layout import ObjectName
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import OutgoingRecord, Record
+from txfeatures.feature_store.writer import Outcome
 from txfeatures.kafka.source import Partition
 from txfeatures_fs_writer.logic import Put
-from txfeatures_fs_writer.ports import Answer, OnPartitions, StoreUnavailableError
+from txfeatures_fs_writer.ports import OnPartitions, StoreUnavailableError
 
 
 class Log:
@@ -88,7 +89,7 @@ class FeatureStore:
     def tried(self) -> list[Mapping[str, str]]:
         return [values for call in self.calls for values in call]
 
-    def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
+    def put(self, puts: Sequence[Put]) -> Sequence[Outcome]:
         with self._lock:
             self._under_way += 1
             self.most_at_a_time = max(self.most_at_a_time, self._under_way)
@@ -100,7 +101,7 @@ class FeatureStore:
             self._under_way -= 1
         return answers
 
-    def _put(self, put: Put) -> Answer:
+    def _put(self, put: Put) -> Outcome:
         values = put.values
         if error := self._refuse(values):
             return error

@@ -8,6 +8,7 @@ from tests.service.fs_writer.features import (
     row_record,
 )
 from txfeatures.domain.model import Record
+from txfeatures.feature_store.writer import Outcome
 from txfeatures.kafka.source import Partition
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
@@ -15,7 +16,7 @@ from txfeatures.process.runtime import Runtime
 from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.logic import Put
-from txfeatures_fs_writer.ports import Answer, OnPartitions
+from txfeatures_fs_writer.ports import OnPartitions
 from txfeatures_fs_writer.settings import Settings
 
 
@@ -43,7 +44,7 @@ def test_no_more_calls_are_under_way_than_allowed(start: Start) -> None:
 class Forgetful:
     """A store that takes everything and keeps nothing."""
 
-    def put(self, puts: Sequence[Put]) -> Sequence[Answer]:
+    def put(self, puts: Sequence[Put]) -> Sequence[Outcome]:
         return [None] * len(puts)
 
 

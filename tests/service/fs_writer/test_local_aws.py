@@ -18,6 +18,7 @@ from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name, row
 from txfeatures.domain.model import Partial, Record
 from txfeatures.domain.wire import encode_row
+from txfeatures.feature_store.writer import FeatureGroupWriter
 from txfeatures.process import aws
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
@@ -27,7 +28,7 @@ from txfeatures_fs_writer.archive import build_archive
 from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.settings import Settings
-from txfeatures_fs_writer.stores import FeatureGroupStore, S3Archive
+from txfeatures_fs_writer.stores import S3Archive
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -115,7 +116,7 @@ def features(dead_letters: DeadLetters) -> Iterator[tuple[Log, Step]]:
                 Settings(),
                 open_source=log.open,
                 dead_letters=dead_letters,
-                store=FeatureGroupStore(AWS, connections=4),
+                store=FeatureGroupWriter(aws.feature_store(AWS), AWS.feature_group),
                 pool=pool,
                 freshness=Freshness(runtime.metrics),
                 runtime=runtime,

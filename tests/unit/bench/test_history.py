@@ -3,10 +3,11 @@ from pathlib import Path
 import duckdb
 
 from bench.history import PLAIN, make_archive, measure
+from txfeatures.domain.features import minute_start_s
 from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
-from txfeatures.history.minutes import Minutes
-from txfeatures.history.sources import FileSource, open_records
+from txfeatures.history.minutes import rows_of
+from txfeatures.history.sources import FileSource, read_minutes
 from txfeatures.process.clock import SystemClock
 
 ROWS = 20_000
@@ -17,16 +18,16 @@ def test_both_sides_of_the_comparison_count_the_same(tmp_path: Path) -> None:
     names = [str(file) for file in files]
     plain = duckdb.execute(PLAIN.format(files=names)).fetchall()
     with engine(tmp_path) as connection:
-        open_records(connection, FileSource(paths=files, whole=span), span, Rules())
-        Minutes(connection, rules=Rules(), span=span, is_complete=True)
-        found = connection.execute(
-            "SELECT minute_s, total_nb_trx_1min, total_fee_1min FROM last "
-            "WHERE total_nb_trx_1min > 0"
-        ).fetchall()
-        late = connection.execute("SELECT sum(nb_late_trx_1min) FROM last").fetchall()[0][0]
-    assert sorted(found) == sorted((minute, count, fee) for minute, count, fee in plain)
-    assert sum(count for _, count, _ in found) == ROWS
-    assert late > 0
+        source = FileSource(paths=files, whole=span)
+        rows = list(rows_of(read_minutes(connection, source, span, Rules()).last))
+    found = {
+        minute_start_s(str(row["tx_minute"])): (row["total_nb_trx_1min"], row["total_fee_1min"])
+        for row in rows
+        if row["total_nb_trx_1min"]
+    }
+    assert found == {minute: (count, fee) for minute, count, fee in plain}
+    assert sum(count for _, count, _ in plain) == ROWS
+    assert sum(int(row["nb_late_trx_1min"]) for row in rows) > 0
 
 
 def test_a_run_gives_the_speed_of_both_and_their_ratio(tmp_path: Path) -> None:

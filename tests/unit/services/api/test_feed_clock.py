@@ -39,14 +39,14 @@ def test_an_unknown_clock_says_what_it_waits_for() -> None:
 
 def test_the_clock_of_several_pollers_is_the_newest_and_never_goes_back() -> None:
     feed_clock = FeedClock()
-    feed_clock.hear([heartbeat(2000), heartbeat(1000, poller="two")])
-    feed_clock.hear([heartbeat(1500)])
+    feed_clock.receive([heartbeat(2000), heartbeat(1000, poller="two")])
+    feed_clock.receive([heartbeat(1500)])
     assert feed_clock.now_ms() == 2000
 
 
 def test_a_recording_of_1970_has_a_clock_too() -> None:
     feed_clock = FeedClock()
-    feed_clock.hear([heartbeat(0)])
+    feed_clock.receive([heartbeat(0)])
     assert feed_clock.is_known
     assert feed_clock.now_ms() == 0
 
@@ -54,7 +54,7 @@ def test_a_recording_of_1970_has_a_clock_too() -> None:
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"poller":"one"}', b"\xff"])
 def test_a_heartbeat_that_cannot_be_read_is_passed_over(value: bytes | None) -> None:
     feed_clock = FeedClock()
-    feed_clock.hear([record(value), heartbeat(1000)])
+    feed_clock.receive([record(value), heartbeat(1000)])
     assert feed_clock.now_ms() == 1000
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import FEATURES, INTEGRAL_MAX, minute_name, minute_start_s
+from txfeatures.domain.features import minute_name, minute_start_s
 from txfeatures.domain.model import Row
 from txfeatures_api import logic
 
@@ -17,10 +17,6 @@ FEED_TIME_MS = (MINUTE_S + 25) * 1000 + 123
 LAST_MINUTE_S = minute_start_s("9999-12-31 23:59:00")
 
 minutes = st.integers(0, LAST_MINUTE_S // 60).map(lambda number: number * 60)
-
-
-def record(row: Row) -> dict[str, str]:
-    return {name: str(value) for name, value in row.items()}
 
 
 @given(minutes)
@@ -102,54 +98,6 @@ def test_nobody_looks_before_the_latest_row_known(make_row: MakeRow) -> None:
     known = make_row("2024-10-19 10:48:00")
     looks = logic.looks(feed_time_ms=FEED_TIME_MS, lookback_minutes=180, known=known)
     assert [list(look) for look in looks] == [[MINUTE_S - 60, MINUTE_S, MINUTE_S + 60]]
-
-
-def test_a_record_becomes_the_row_that_was_put(make_row: MakeRow) -> None:
-    row = make_row(revision=7, is_final=True)
-    assert logic.to_row(record(row)) == row
-
-
-def test_a_record_may_lack_a_younger_feature_and_have_one_nobody_declares(
-    make_row: MakeRow,
-) -> None:
-    values = record(make_row()) | {"fashion": "1"}
-    del values["total_fee_1min"]
-    row = logic.to_row(values)
-    assert set(row) == {feature.name for feature in FEATURES} - {"total_fee_1min"}
-
-
-@pytest.mark.parametrize("name", sorted(logic.REQUIRED))
-def test_a_record_without_a_required_feature_is_refused(name: str, make_row: MakeRow) -> None:
-    values = record(make_row())
-    del values[name]
-    with pytest.raises(InvalidMessageError) as error:
-        logic.to_row(values)
-    assert error.value.reason == f"missing_{name}"
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("tx_minute", "2024-10-19T10:49:00Z"),
-        ("total_fee_1min", "1.0"),
-        ("total_fee_1min", ""),
-        ("total_fee_1min", "1_000"),
-        ("total_fee_1min", str(INTEGRAL_MAX + 1)),
-        ("total_fee_1min", "9" * 10_000),
-        ("avg_fee_1min", "NaN"),
-        ("avg_fee_1min", "inf"),
-        ("event_time", "2024-10-19T10:49:00Z"),
-    ],
-)
-def test_a_value_of_another_type_is_refused(name: str, text: str, make_row: MakeRow) -> None:
-    with pytest.raises(InvalidMessageError) as error:
-        logic.to_row(record(make_row()) | {name: text})
-    assert error.value.reason == f"bad_{name}"
-
-
-def test_the_largest_total_is_exact(make_row: MakeRow) -> None:
-    row = logic.to_row(record(make_row()) | {"total_fee_1min": str(INTEGRAL_MAX)})
-    assert row["total_fee_1min"] == INTEGRAL_MAX
 
 
 def test_the_latest_row_is_that_of_the_newest_minute(make_row: MakeRow) -> None:

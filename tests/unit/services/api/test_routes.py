@@ -35,7 +35,7 @@ def heartbeat(feed_time_ms: int) -> Record:
 @pytest.fixture
 def feed_clock() -> FeedClock:
     feed_clock = FeedClock()
-    feed_clock.hear([heartbeat(FEED_TIME_MS)])
+    feed_clock.receive([heartbeat(FEED_TIME_MS)])
     return feed_clock
 
 

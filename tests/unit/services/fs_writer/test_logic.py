@@ -1,6 +1,5 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from txfeatures_fs_writer.logic import (
     Put,
     calls,
     plan,
-    values,
 )
 
 MINUTE_S = 1_729_334_940  # 2024-10-19 10:49:00
@@ -118,21 +116,6 @@ def test_values_are_strings_that_read_back_the_same() -> None:
         "event_time": "1729334947.025",
     }
     assert put.size_bytes == sum(len(name) + len(value) for name, value in put.values.items())
-
-
-@given(st.integers(0, 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False))
-def test_no_number_changes_on_its_way(integer: int, real: float) -> None:
-    found = values({"integer": integer, "real": real})
-    assert int(found["integer"]) == integer
-    assert float(found["real"]) == real
-
-
-@given(st.integers(0, 253_402_300_799_999))
-def test_an_iceberg_table_gets_the_event_time_as_text_to_the_millisecond(event_ms: int) -> None:
-    text = values({"event_time": event_ms / 1000}, "iceberg")["event_time"]
-    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    assert len(text) == len("2024-10-19T10:49:02.025Z")
-    assert (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) == event_ms
 
 
 def test_the_plan_is_told_the_table_format() -> None:

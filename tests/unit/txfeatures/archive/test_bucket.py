@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from featurestore_local import LocalAws
 
 from tests.unit.txfeatures.archive.memory_bucket import MemoryBucket
@@ -156,6 +159,34 @@ def test_s3_that_refuses_for_now_is_unavailable(
     with pytest.raises(S3UnavailableError):
         s3.delete(["a"])
     assert s3.get("a").body == b"x"
+
+
+class BreakingClient:
+    """Serves an object whose body breaks off some times."""
+
+    def __init__(self, breaks: int) -> None:
+        self.breaks = breaks
+
+    def get_object(self, **_: str) -> dict[str, Any]:
+        self.breaks -= 1
+        return {"Body": self, "ETag": "1", "LastModified": datetime(2024, 10, 19, tzinfo=UTC)}
+
+    def read(self) -> bytes:
+        return b"".join(self.iter_chunks(1))
+
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        yield b"who"
+        if self.breaks >= 0:
+            raise ReadTimeoutError(endpoint_url="any")
+        yield b"le"
+
+
+def test_a_body_that_breaks_off_is_read_again_from_its_start(tmp_path: Path) -> None:
+    assert S3Bucket(BreakingClient(2), "b").get("a").body == b"whole"  # type: ignore[arg-type]
+    S3Bucket(BreakingClient(2), "b").download("a", tmp_path / "a")  # type: ignore[arg-type]
+    assert (tmp_path / "a").read_bytes() == b"whole"
+    with pytest.raises(S3UnavailableError, match="unavailable"):
+        S3Bucket(BreakingClient(3), "b").get("a")  # type: ignore[arg-type]
 
 
 @pytest.mark.integration

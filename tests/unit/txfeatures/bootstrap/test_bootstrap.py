@@ -1,5 +1,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest.mock import MagicMock
 
 import boto3
 import pytest
@@ -52,7 +53,7 @@ def aws_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
             ensure = staticmethod(do)
 
         for name in ("s3", "glue", "sagemaker"):
-            monkeypatch.setattr(aws, name, lambda _: None)
+            monkeypatch.setattr(aws, name, lambda _: MagicMock())
         monkeypatch.setattr(module, "ensure_bucket", do)
         monkeypatch.setattr(module, "ensure_archive_table", do)
         monkeypatch.setattr(module, "FeatureGroup", FeatureGroup)
@@ -108,7 +109,7 @@ def test_kafka_is_asked_for_what_the_settings_say(
         (
             EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
             TransientError,
-            "AWS does not answer",
+            "AWS is throttled or unavailable",
         ),
     ],
 )

@@ -46,3 +46,9 @@ def test_a_bucket_that_belongs_to_somebody_else_is_refused(stub: Stubber) -> Non
     stub.add_client_error("head_bucket", "403", "Forbidden", http_status_code=403)
     with pytest.raises(ClientError, match="403"):
         ensure_bucket(s3_of(stub), "txfeatures")
+
+
+def test_a_bucket_made_by_an_attempt_whose_answer_was_lost_is_made(stub: Stubber) -> None:
+    stub.add_client_error("head_bucket", "404", http_status_code=404)
+    stub.add_client_error("create_bucket", "BucketAlreadyOwnedByYou", http_status_code=409)
+    assert ensure_bucket(s3_of(stub), "txfeatures") == "made"

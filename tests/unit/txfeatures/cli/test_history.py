@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,13 +11,23 @@ from typer.testing import CliRunner, Result
 
 from tests.support import oracle
 from tests.support.shared_data import RECORDING
+from txfeatures.cli.audit import audit
 from txfeatures.cli.backfill import backfill
+from txfeatures.cli.bootstrap import bootstrap
+from txfeatures.cli.compact import compact
 from txfeatures.cli.dataset import dataset
 from txfeatures.cli.history import choose_span
-from txfeatures.domain.errors import FatalError
-from txfeatures.history.minutes import Span
+from txfeatures.domain.errors import FatalError, SettingsError
+from txfeatures.history.span import Span
+from txfeatures.process import aws
 
-COMMANDS: dict[str, Callable[..., None]] = {"backfill": backfill, "dataset": dataset}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "audit": audit,
+    "backfill": backfill,
+    "bootstrap": bootstrap,
+    "compact": compact,
+    "dataset": dataset,
+}
 
 
 def command(name: str, *arguments: str) -> Result:
@@ -69,6 +80,34 @@ def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], words: 
     result = command(*arguments)
     assert isinstance(result.exception, FatalError)
     assert words in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["audit"],
+        ["backfill"],
+        ["bootstrap"],
+        ["compact"],
+        ["dataset", "--out", "x.csv", "--start", "2024-10-19", "--end", "2024-10-20"],
+        ["dataset", "--out", "x.csv", "--source", "archive"],
+    ],
+)
+def test_without_settings_a_command_lists_what_to_set(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    aws._session.cache_clear()
+    result = command(*arguments)
+    aws._session.cache_clear()
+    assert isinstance(result.exception, SettingsError)
+    message = str(result.exception)
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "TXF_AWS_BUCKET"):
+        assert name in message
 
 
 def test_a_file_of_another_kind_is_refused() -> None:

@@ -222,7 +222,7 @@ def test_s3_that_refuses_now_and_then_is_asked_again(bucket: MemoryBucket) -> No
     def refuse(_operation: str, _key: str) -> None:
         nonlocal calls
         calls += 1
-        if calls > 1 and calls % 9 == 0:
+        if calls == 1 or calls % 9 == 0:
             raise S3UnavailableError("SlowDown", "S3: slow down")
 
     bucket.before = refuse

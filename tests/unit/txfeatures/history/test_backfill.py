@@ -10,11 +10,12 @@ from txfeatures.archive.schema import encode
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.features import FEATURES
 from txfeatures.domain.rules import Rules
-from txfeatures.history.backfill import CheckpointFile, HistoricRow, backfill, chunks
+from txfeatures.history.backfill import CheckpointFile, backfill
 from txfeatures.history.engine import engine
-from txfeatures.history.minutes import Span
+from txfeatures.history.minutes import HistoricRow
 from txfeatures.history.sinks import SCHEMA, ParquetSink
 from txfeatures.history.sources import FileSource, slim
+from txfeatures.history.span import Span
 
 MINUTES = 1203
 SPAN = Span(start_s=START_S, end_s=START_S + 60 * MINUTES)
@@ -109,11 +110,3 @@ def test_a_folder_that_is_not_there_is_said(
     sink = ParquetSink(path=tmp_path / "nowhere" / "out.parquet")
     with pytest.raises(FatalError, match="existing folder"):
         backfill(connection, source, sink, SPAN, rules=Rules(), checkpoint=checkpoint(sink))
-
-
-def test_chunks_end_at_the_same_moments_wherever_they_begin() -> None:
-    assert list(chunks(Span(start_s=60, end_s=300), 120)) == [
-        Span(start_s=60, end_s=120),
-        Span(start_s=120, end_s=240),
-        Span(start_s=240, end_s=300),
-    ]

@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import Held
-from tests.unit.txfeatures.history.offline_store import Offline, glue_key, stored
+from tests.unit.txfeatures.feature_store.offline_store import Offline, glue_key, stored
 from tests.unit.txfeatures.history.test_minutes import START_S, record, tx
 from txfeatures.archive.schema import encode
 from txfeatures.domain.errors import FatalError
@@ -13,8 +13,8 @@ from txfeatures.domain.features import FEATURES
 from txfeatures.domain.rules import Rules
 from txfeatures.history.dataset import FromOffline, FromTransactions, dataset
 from txfeatures.history.engine import engine
-from txfeatures.history.minutes import Span
 from txfeatures.history.sources import FileSource, slim
+from txfeatures.history.span import Span
 
 SPAN = Span(start_s=START_S, end_s=START_S + 240)
 

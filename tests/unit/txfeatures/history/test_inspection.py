@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import Held, MemoryBucket
 from tests.unit.txfeatures.archive.parts import SHELF, record, store
+from txfeatures.archive.bucket import S3UnavailableError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
@@ -91,13 +92,13 @@ def test_files_of_an_older_release_lack_columns_and_are_intact(
             "has 1 rows, 3 were written",
             1,
         ),
-        (rewritten(with_column("fee", [0, 1, 99])), "1 of its rows don't say", 1),
-        (rewritten(with_column("hash", ["x", "y", None])), "3 of its rows don't say", 1),
-        (rewritten(with_column("json", [b"{}", b"{}", b""])), "3 of its rows don't say", 1),
-        (rewritten(with_column("topic_partition", [0, 0, 1])), "not those that its name says", 1),
-        (rewritten(with_column("topic_offset", [1, 2, 3])), "not those that its name says", 1),
+        (rewritten(with_column("fee", [0, 1, 99])), "1 of its rows don't match", 1),
+        (rewritten(with_column("hash", ["x", "y", None])), "3 of its rows don't match", 1),
+        (rewritten(with_column("json", [b"{}", b"{}", b""])), "3 of its rows don't match", 1),
+        (rewritten(with_column("topic_partition", [0, 0, 1])), "not those of its name", 1),
+        (rewritten(with_column("topic_offset", [1, 2, 3])), "not those of its name", 1),
         (rewritten(with_column("topic_offset", [0, 2, 1])), "offsets do not rise", 1),
-        (rewritten(lambda table: table.drop_columns(["json"])), "3 of its rows don't say", 1),
+        (rewritten(lambda table: table.drop_columns(["json"])), "3 of its rows don't match", 1),
     ],
 )
 def test_a_damaged_object_is_named_with_what_is_wrong(
@@ -131,6 +132,20 @@ def test_an_object_that_a_compaction_has_replaced_meanwhile_is_no_damage(
     manifests.replace(manifests.read(SHELF), [])
     del bucket.objects[name.key]
     with pytest.raises(TransientError, match="run it again"):
+        inspect(bucket, [name], tmp_path)
+
+
+def test_an_object_that_s3_does_not_return_for_now_is_not_reported_as_gone(
+    bucket: MemoryBucket, tmp_path: Path
+) -> None:
+    name = store(bucket, range(3))
+
+    def fail(operation: str, key: str) -> None:
+        if operation == "download":
+            raise S3UnavailableError("SlowDown", "slow down")
+
+    bucket.before = fail
+    with pytest.raises(S3UnavailableError):
         inspect(bucket, [name], tmp_path)
 
 

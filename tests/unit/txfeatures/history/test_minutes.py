@@ -10,8 +10,8 @@ from txfeatures.archive.schema import encode
 from txfeatures.domain.model import MAX_MONEY_SAT, Record
 from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
-from txfeatures.history.minutes import Minutes, Span, rows_sql
-from txfeatures.history.sources import FileSource, open_records, slim
+from txfeatures.history.sources import FileSource, read_minutes, slim
+from txfeatures.history.span import Span
 
 START_S = 1_729_296_000
 SPAN = Span(start_s=START_S, end_s=START_S + 600)
@@ -48,15 +48,13 @@ def recompute(
         (folder / "whole").write_bytes(encode(records))
         paths.append(folder / f"{number}.parquet")
         slim([folder / "whole"], paths[-1])
-    open_records(connection, FileSource(paths=paths, whole=SPAN), SPAN, rules)
-    minutes = Minutes(connection, rules=rules, span=SPAN, is_complete=is_complete)
-    minutes.make_revisions()
-    found = connection.execute(
-        f"SELECT *, {minutes.withheld} AS withheld FROM ({rows_sql('revisions')}) "
-        "ORDER BY tx_minute, revision"
-    )
-    names = [column[0] for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    source = FileSource(paths=paths, whole=SPAN, is_complete=is_complete)
+    minutes = read_minutes(connection, source, SPAN, rules)
+    found = minutes.revisions.order("tx_minute, revision")
+    return [
+        dict(zip(found.columns, row, strict=True)) | {"withheld": minutes.withheld}
+        for row in found.fetchall()
+    ]
 
 
 def brief(rows: list[dict[str, Any]]) -> list[tuple[str, int, int, int, float]]:

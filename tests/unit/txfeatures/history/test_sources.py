@@ -9,8 +9,8 @@ from tests.unit.txfeatures.archive.memory_bucket import MemoryBucket
 from tests.unit.txfeatures.archive.parts import SHELF, store
 from txfeatures.archive.layout import Shelf
 from txfeatures.domain.errors import FatalError
-from txfeatures.history.minutes import Span
 from txfeatures.history.sources import ArchiveSource, RecordingSource, slim
+from txfeatures.history.span import Span
 
 HOUR_S = 3600
 NEXT = Shelf.at(SHELF.start_s + HOUR_S, 0)

@@ -9,9 +9,9 @@ from featurestore_local import LocalAws
 from txfeatures.domain import features
 from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
 from txfeatures.domain.model import Row
+from txfeatures.feature_store.codec import to_values
 from txfeatures.process import aws
 from txfeatures.process.settings import AwsSettings
-from txfeatures_fs_writer.logic import values
 from txfeatures_local.demo.training_set import write_training_set
 
 pytestmark = pytest.mark.integration
@@ -64,7 +64,7 @@ def test_it_holds_every_minute_from_the_first_row_to_the_last_and_says_which_are
     for row in rows:
         aws.feature_store(AWS).put_record(
             FeatureGroupName=AWS.feature_group,
-            Record=[{"FeatureName": n, "ValueAsString": v} for n, v in values(row).items()],
+            Record=[{"FeatureName": n, "ValueAsString": v} for n, v in to_values(row).items()],
         )
     path = tmp_path / "set.parquet"
     with httpx.Client(trust_env=False) as client:

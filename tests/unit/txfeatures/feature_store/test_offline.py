@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,20 +6,13 @@ import duckdb
 import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import Held
-from tests.unit.txfeatures.history.offline_store import PREFIX, Offline, glue_key, stored
+from tests.unit.txfeatures.feature_store.offline_store import PREFIX, Offline, glue_key, stored
 from txfeatures.domain.errors import FatalError
-from txfeatures.history.engine import engine
-from txfeatures.history.minutes import Span
-from txfeatures.history.offline import OfflineStore, latest_sql, load
+from txfeatures.feature_store.offline import OfflineRows, OfflineStore
 
 START_S = 1_729_296_000
-SPAN = Span(start_s=START_S, end_s=START_S + 3600)
 
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with engine(tmp_path) as opened:
-        yield opened
+Read = Callable[[], OfflineRows]
 
 
 @pytest.fixture
@@ -27,68 +20,63 @@ def offline() -> Offline:
     return Offline()
 
 
-def latest(
-    connection: duckdb.DuckDBPyConnection, known_at_s: float | None = None
-) -> list[tuple[Any, ...]]:
-    found = connection.execute(
-        f"SELECT tx_minute, revision, max_fee_1min FROM ({latest_sql(known_at_s=known_at_s)}) "
-        "ORDER BY tx_minute"
-    )
-    return found.fetchall()
+@pytest.fixture
+def read(offline: Offline, tmp_path: Path) -> Iterator[Read]:
+    with duckdb.connect() as connection:
+        yield lambda: offline.store.read(
+            connection, tmp_path, start_s=START_S, end_s=START_S + 3600
+        )
 
 
-def test_the_latest_row_of_a_minute_wins_wherever_it_lies(
-    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
-) -> None:
+def latest(found: OfflineRows, known_at_s: float | None = None) -> list[tuple[Any, ...]]:
+    rows = found.latest(known_at_s=known_at_s).order("tx_minute")
+    return rows.project("tx_minute, revision, max_fee_1min").fetchall()
+
+
+def test_the_latest_row_of_a_minute_wins_wherever_it_lies(offline: Offline, read: Read) -> None:
     offline.put(stored(START_S, START_S + 7200, revision=2), stored(START_S + 60, START_S + 180))
     offline.put(stored(START_S, START_S + 120, revision=1))
-    assert load(connection, offline.store, SPAN, tmp_path) == []
-    assert [row[1] for row in latest(connection)] == [2, 1]
-    assert [row[1] for row in latest(connection, START_S + 7199)] == [1, 1]
-    assert [row[1] for row in latest(connection, START_S + 120)] == [1]
-    assert latest(connection, START_S + 119) == []
+    found = read()
+    assert found.damages == []
+    assert [row[1] for row in latest(found)] == [2, 1]
+    assert [row[1] for row in latest(found, START_S + 7199)] == [1, 1]
+    assert [row[1] for row in latest(found, START_S + 120)] == [1]
+    assert latest(found, START_S + 119) == []
 
 
 def test_rows_of_equal_event_time_are_told_apart_by_when_they_were_put(
-    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
+    offline: Offline, read: Read
 ) -> None:
     first, second = stored(START_S, START_S + 120), stored(START_S, START_S + 120, revision=9)
     first["api_invocation_time"] = first["api_invocation_time"].replace(day=2)
     offline.put(first, second)
-    load(connection, offline.store, SPAN, tmp_path)
-    assert [row[1] for row in latest(connection)] == [1]
+    found = read()
+    assert [row[1] for row in latest(found)] == [1]
 
 
-def test_a_deleted_minute_does_not_come_back_as_it_was_before(
-    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
-) -> None:
+def test_a_deleted_minute_does_not_come_back_as_it_was_before(offline: Offline, read: Read) -> None:
     offline.put(stored(START_S, START_S + 120))
     offline.put(stored(START_S, START_S + 130, is_deleted=True))
-    load(connection, offline.store, SPAN, tmp_path)
-    assert latest(connection) == []
-    assert len(latest(connection, START_S + 125)) == 1
+    found = read()
+    assert latest(found) == []
+    assert len(latest(found, START_S + 125)) == 1
 
 
-def test_files_from_before_a_feature_was_declared_have_nulls(
-    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
-) -> None:
+def test_files_from_before_a_feature_was_declared_have_nulls(offline: Offline, read: Read) -> None:
     older = stored(START_S, START_S + 120)
     del older["max_fee_1min"]
     offline.put(older)
     offline.put(stored(START_S + 60, START_S + 180, max_fee_1min=5, of_a_newer_release="x"))
-    load(connection, offline.store, SPAN, tmp_path)
-    assert [row[2] for row in latest(connection)] == [None, 5]
+    found = read()
+    assert [row[2] for row in latest(found)] == [None, 5]
 
 
 @pytest.mark.parametrize("text", ["2024-10-19T00:02:00Z", "2024-10-19T00:02:00.000Z"])
-def test_event_times_as_text_are_read_as_moments(
-    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path, text: str
-) -> None:
+def test_event_times_as_text_are_read_as_moments(offline: Offline, read: Read, text: str) -> None:
     key = f"{PREFIX}a1b2c3d4/event_time_trunc=2024-10-19/x.parquet"
     offline.put(stored(START_S, START_S + 120, event_time=text), key=key)
-    load(connection, offline.store, SPAN, tmp_path)
-    assert connection.execute("SELECT known_ms FROM offline").fetchall() == [
-        ((START_S + 120) * 1000,)
+    assert read().rows.project("known_ms, event_time").fetchall() == [
+        ((START_S + 120) * 1000, START_S + 120)
     ]
 
 
@@ -113,14 +101,27 @@ def test_only_days_that_can_matter_are_read_of_icebergs_layout(offline: Offline)
 
 
 def test_an_object_that_cannot_be_read_is_named_and_the_others_count(
-    connection: duckdb.DuckDBPyConnection, offline: Offline, tmp_path: Path
+    offline: Offline, read: Read
 ) -> None:
     spoilt = glue_key(START_S, "spoilt.parquet")
     offline.bucket.objects[spoilt] = Held(body=b"PAR1 no more", modified_s=0.0)
     offline.put(stored(START_S, START_S + 120))
-    (damage,) = load(connection, offline.store, SPAN, tmp_path)
-    assert damage.key == spoilt
-    assert len(latest(connection)) == 1
+    found = read()
+    assert [damage.key for damage in found.damages] == [spoilt]
+    assert len(latest(found)) == 1
+
+
+@pytest.mark.parametrize("folder", ["", "hour=10/", "hour=10_$folder$", "_SUCCESS", ".part.crc"])
+def test_folders_and_marks_among_the_objects_are_no_data(
+    offline: Offline, read: Read, folder: str
+) -> None:
+    offline.put(stored(START_S, START_S + 120))
+    offline.bucket.objects[f"{PREFIX}{folder}"] = Held(body=b"", modified_s=0.0)
+    hour = glue_key(START_S, folder)
+    offline.bucket.objects[hour] = Held(body=b"", modified_s=0.0)
+    found = read()
+    assert found.damages == []
+    assert len(latest(found)) == 1
 
 
 class SageMaker:
@@ -140,7 +141,7 @@ class SageMaker:
 
 
 def of(answer: dict[str, Any] | None) -> OfflineStore:
-    return OfflineStore.of(SageMaker(answer), None, "g")  # type: ignore[arg-type]
+    return OfflineStore.locate(SageMaker(answer), None, "g")  # type: ignore[arg-type]
 
 
 def test_the_store_is_where_sagemaker_says() -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from tests.unit.txfeatures.archive.memory_bucket import Held, MemoryBucket
 from txfeatures.domain.features import EMPTY, row
-from txfeatures.history.offline import OfflineStore
+from txfeatures.feature_store.offline import OfflineStore
 
 PREFIX = "feature-store/1/sagemaker/r/offline-store/g-1/data/"
 
