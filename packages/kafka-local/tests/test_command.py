@@ -56,14 +56,13 @@ def test_one_line_has_the_address_and_ctrl_c_leaves_nothing_behind(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_data_directory_keeps_the_topics_of_a_cluster(tmp_path: Path) -> None:
-    arguments = ("--port", 0, "--brokers", 3, "--data-dir", tmp_path / "data")
+def test_a_data_directory_keeps_the_topics(tmp_path: Path) -> None:
+    arguments = ("--port", 0, "--data-dir", tmp_path / "data")
     with running(tmp_path, *arguments) as (process, line):
         admin = AdminClient({"bootstrap.servers": line.split()[-1], "log_level": 0})
         admin.create_topics([NewTopic("kept", 1)])["kept"].result(30)
         interrupt(process, signal.SIGTERM)
     with running(tmp_path, *arguments) as (_, line):
-        assert line.count("127.0.0.1:") == 3
         assert "kept" in topics(line.split()[-1])
 
 

@@ -81,20 +81,21 @@ def test_a_large_record_of_an_old_date_survives_a_kill_and_a_restart(kafka: Embe
     assert record.timestamp() == (TIMESTAMP_CREATE_TIME, IN_2015_MS)
 
 
-def test_a_record_of_a_far_future_date_is_taken(kafka: EmbeddedKafka) -> None:
-    create_topic(kafka, "raw")
-    produce(kafka, "raw", b"{}", timestamp_ms=4_102_444_800_000)
-    assert first_record(kafka, "raw").timestamp()[1] == 4_102_444_800_000
+def test_a_record_of_a_far_future_date_is_taken(kafka_broker: EmbeddedKafka) -> None:
+    create_topic(kafka_broker, "future")
+    produce(kafka_broker, "future", b"{}", timestamp_ms=4_102_444_800_000)
+    assert first_record(kafka_broker, "future").timestamp()[1] == 4_102_444_800_000
 
 
-def test_a_transaction_commits_on_a_single_node(kafka: EmbeddedKafka) -> None:
-    create_topic(kafka, "deduped")
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "t"})
+def test_a_transaction_commits_on_a_single_node(kafka_broker: EmbeddedKafka) -> None:
+    create_topic(kafka_broker, "deduped")
+    servers = kafka_broker.bootstrap_servers
+    producer = Producer({"bootstrap.servers": servers, "transactional.id": "t"})
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce("deduped", b"once")
     producer.commit_transaction(30)
-    assert first_record(kafka, "deduped").value() == b"once"
+    assert first_record(kafka_broker, "deduped").value() == b"once"
 
 
 def test_stop_leaves_neither_a_process_nor_a_taken_port(kafka: EmbeddedKafka) -> None:

@@ -176,11 +176,11 @@ def test_closing_ends_kept_connections_and_frees_the_port(arrival: MakeArrival) 
             assert client.get(again.url).status_code == 200
 
 
-def test_a_port_in_use_is_said_in_one_sentence(server: SourceServer, arrival: MakeArrival) -> None:
+def test_a_port_in_use_ends_in_one_sentence(server: SourceServer, arrival: MakeArrival) -> None:
     port = httpx.URL(server.url).port or 0
     second = SourceServer(iter([arrival(1.0)]), clock=ManualClock(), port=port)
     with (
-        pytest.raises(FatalError, match=rf"{port} \(Address already in use\): stop what listens"),
+        pytest.raises(FatalError, match=rf"{port} \(Address already in use\): stop the server"),
         second,
     ):
         pass
