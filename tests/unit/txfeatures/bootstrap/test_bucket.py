@@ -51,4 +51,4 @@ def test_a_bucket_that_belongs_to_somebody_else_is_refused(stub: Stubber) -> Non
 def test_a_bucket_made_by_an_attempt_whose_answer_was_lost_is_made(stub: Stubber) -> None:
     stub.add_client_error("head_bucket", "404", http_status_code=404)
     stub.add_client_error("create_bucket", "BucketAlreadyOwnedByYou", http_status_code=409)
-    assert ensure_bucket(s3_of(stub), "txfeatures") == "made"
+    assert ensure_bucket(s3_of(stub), "txfeatures") == "created"

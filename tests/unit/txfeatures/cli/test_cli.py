@@ -10,6 +10,7 @@ from txfeatures import cli
 from txfeatures.bootstrap import BootstrapSettings, Say
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.features import FEATURES
+from txfeatures.process import aws
 from txfeatures.process.runtime import Runtime
 
 
@@ -121,6 +122,7 @@ def test_bootstrap_makes_what_the_settings_say_and_prints_what_it_did(
     monkeypatch.setattr("txfeatures.bootstrap.bootstrap", make)
     monkeypatch.setattr(command, "configure_logging", lambda *_, **__: None)
     monkeypatch.setattr(command, "stop_on_signals", lambda _: None)
+    monkeypatch.setattr(aws, "require_credentials", lambda _: None)
     monkeypatch.setenv("TXF_BOOTSTRAP_PARTITIONS", "9")
     install(monkeypatch)
     result = CliRunner().invoke(cli.create_app(), ["bootstrap"])
