@@ -12,6 +12,7 @@ fault says so, and an Iceberg table's metadata is of our own kind (see ``iceberg
 Wherever AWS's documentation leaves a rule open, ours is the stricter reading.
 """
 
-from featurestore_local.server import ACCOUNT, LocalAws
+from featurestore_local.server import LocalAws
+from featurestore_local.services import ACCOUNT
 
 __all__ = ["ACCOUNT", "LocalAws"]
