@@ -1,4 +1,4 @@
-"""How offline rows lie in S3: objects, partitions, columns."""
+"""The layout of offline rows in S3: objects, partitions, columns."""
 
 import io
 from collections.abc import Iterator, Sequence
