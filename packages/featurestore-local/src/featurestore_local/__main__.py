@@ -1,57 +1,70 @@
-"""Run the local AWS until a signal: ``python -m featurestore_local --port 5000``."""
+"""Run the local AWS until a signal: ``featurestore-local --port 5000``."""
 
+import argparse
 import logging
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from featurestore_local.errors import LocalStoreError
 from featurestore_local.server import LocalAws
 
 
-def main(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 5000,
-    region: Annotated[str, typer.Option(help="The one region served.")] = "eu-west-1",
-    offline_delay_s: Annotated[
-        float, typer.Option(min=0.05, help="Seconds until offline rows are in S3.")
-    ] = 1.0,
-    settling_s: Annotated[
-        float, typer.Option(min=0.0, help="Seconds that changes of feature groups take.")
-    ] = 0.2,
-    journal: Annotated[
-        Path | None, typer.Option(help="File that keeps what is stored; else it is forgotten.")
-    ] = None,
-) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Serve S3, Glue, IAM, SageMaker Feature Store and more on one port."""
+    options = _parser().parse_args(arguments)
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        with LocalAws(
-            host=host,
-            port=port,
-            region=region,
-            offline_delay_s=offline_delay_s,
-            settling_s=settling_s,
-            journal=journal,
-        ) as aws:
-            typer.echo(f"AWS_ENDPOINT_URL={aws.endpoint_url} AWS_DEFAULT_REGION={aws.region}")
+        with LocalAws(**vars(options)) as aws:
+            sys.stdout.write(
+                f"AWS_ENDPOINT_URL={aws.endpoint_url} AWS_DEFAULT_REGION={aws.region}\n"
+            )
+            sys.stdout.flush()
             stop.wait()
     except LocalStoreError as error:
-        typer.echo(str(error), err=True)
+        sys.stderr.write(f"{error}\n")
         sys.exit(1)
 
 
-def run() -> None:
-    """Run the command."""
-    typer.run(main)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="featurestore-local",
+        description=main.__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on")
+    add("--port", type=int, default=5000, help="port to listen on; 0 takes a free one")
+    add("--region", default="eu-west-1", help="the one region served")
+    add(
+        "--offline-delay-s",
+        type=_at_least(0.05),
+        default=1.0,
+        help="seconds until offline rows are in S3",
+    )
+    add(
+        "--settling-s",
+        type=_at_least(0.0),
+        default=0.2,
+        help="seconds that changes of feature groups take",
+    )
+    add("--journal", type=Path, help="file that keeps the state; without it, a stop loses it")
+    return parser
+
+
+def _at_least(minimum: float) -> Callable[[str], float]:
+    def seconds(text: str) -> float:
+        if (value := float(text)) < minimum:
+            raise argparse.ArgumentTypeError(f"{text} is less than {minimum}")
+        return value
+
+    return seconds
 
 
 if __name__ == "__main__":
-    run()
+    main()

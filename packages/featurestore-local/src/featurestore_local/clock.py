@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from and how one waits for it."""
+    """A source of time that can also wait."""
 
     def now(self) -> float:
         """Return the time of day in epoch seconds."""
@@ -38,7 +38,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told, for tests: waiting advances it at once."""
+    """A clock for tests that moves only by ``advance``; waiting advances it at once."""
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._start = now

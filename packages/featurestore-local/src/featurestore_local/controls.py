@@ -1,4 +1,4 @@
-"""What tests may ask of this server that AWS doesn't offer.
+"""Controls for tests, which AWS doesn't offer.
 
 ======  ==================  ==========================================================
 POST    ``/_local/faults``  order faults: a JSON list, see ``faults.Fault``

@@ -1,4 +1,4 @@
-"""What the local AWS answers instead of a result."""
+"""Errors that the local AWS returns instead of a result."""
 
 
 class AwsError(Exception):

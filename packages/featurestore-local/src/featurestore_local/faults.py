@@ -19,7 +19,7 @@ BATCH_OPERATIONS = ("BatchGetRecord", "BatchWriteRecord")
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What befalls the next calls of an operation.
+    """A failure of the next calls of an operation.
 
     Attributes:
         operation: For example ``PutRecord``, or ``s3:PUT``.

@@ -1,4 +1,4 @@
-"""Which objects an Iceberg table has: snapshots, told by one metadata object.
+"""The data objects of an Iceberg table: snapshots, listed by one metadata object.
 
 As in Iceberg, the Glue table points to the metadata of the moment, and a change is a new
 metadata object and a new pointer: readers see all of it or nothing. Unlike Iceberg, the

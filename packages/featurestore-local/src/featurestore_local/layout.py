@@ -1,4 +1,4 @@
-"""How offline rows lie in S3: objects, partitions, columns."""
+"""The layout of offline rows in S3: objects, partitions, columns."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from featurestore_local.model import FeatureGroup, OfflineSettings, Record
 from featurestore_local.values import FeatureType, utc
 
 _ARROW_TYPES = {
-    FeatureType.INTEGRAL: pa.int64(),
-    FeatureType.FRACTIONAL: pa.float64(),
-    FeatureType.STRING: pa.string(),
+    FeatureType.INTEGRAL: "int64",
+    FeatureType.FRACTIONAL: "float64",
+    FeatureType.STRING: "string",
 }
 _PYTHON_TYPES = {FeatureType.INTEGRAL: int, FeatureType.FRACTIONAL: float, FeatureType.STRING: str}
-_INSTANT = pa.timestamp("ms", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +69,21 @@ def parquet(group: FeatureGroup, rows: Sequence[OfflineRow], *, written_at_s: fl
         rows: In any order; it is kept.
         written_at_s: When the file is written, epoch seconds.
     """
+    # Imported only where it is used: groups without an offline store do without it.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    instant = pa.timestamp("ms", tz="UTC")
     columns: dict[str, Any] = {
-        name: pa.array([_value(row.record, name, kind) for row in rows], _ARROW_TYPES[kind])
+        name: pa.array(
+            [_value(row.record, name, kind) for row in rows], pa.type_for_alias(_ARROW_TYPES[kind])
+        )
         for name, kind in group.features.items()
     }
     # AWS gives the time of the call in whole seconds.
     invoked_ms = [int(row.invoked_at_s) * 1000 for row in rows]
-    columns["write_time"] = pa.array([int(written_at_s * 1000)] * len(rows), _INSTANT)
-    columns["api_invocation_time"] = pa.array(invoked_ms, _INSTANT)
+    columns["write_time"] = pa.array([int(written_at_s * 1000)] * len(rows), instant)
+    columns["api_invocation_time"] = pa.array(invoked_ms, instant)
     columns["is_deleted"] = pa.array([row.record.is_deleted for row in rows], pa.bool_())
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file, compression="none")

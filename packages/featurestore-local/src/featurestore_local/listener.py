@@ -21,6 +21,8 @@ from featurestore_local.errors import DropConnectionError, LocalStoreError
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+LOOPBACK = "127.0.0.1"
+
 _JOIN_TIMEOUT_S = 5.0
 
 logger = logging.getLogger(__name__)

@@ -55,7 +55,7 @@ class OfflineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What makes a feature hold several values of its type.
+    """The collection type of a feature that holds several values.
 
     Attributes:
         kind: ``List``, ``Set`` or ``Vector``.
@@ -67,7 +67,7 @@ class Collection:
 
 
 Value = str | tuple[str, ...]
-"""What a feature holds: a text, or those of a collection."""
+"""The value of a feature: a text, or the texts of a collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ MAX_GROUPS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureMetadata:
-    """What people say of a feature."""
+    """Description and parameters of a feature."""
 
     modified_at_s: float
     description: str | None = None

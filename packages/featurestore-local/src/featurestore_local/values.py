@@ -1,4 +1,4 @@
-"""Which texts Feature Store takes as values, and what they mean.
+"""The text values that Feature Store accepts, and their meaning.
 
 Every value travels as a string. AWS documents the rules below, not the words of
 its refusals: those are our own.

@@ -1,32 +1,40 @@
 """The local AWS in a process of its own, killed while others write."""
 
-import os
+import json
+import socket
+import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
-import httpx
 import pyarrow.parquet as pq
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
-from kafka_local.ports import HOST, free_port
-from kafka_local.process import GuardedProcess
 
 from featurestore_local.clock import SystemClock
 
 pytestmark = pytest.mark.integration
 
+HOST = "127.0.0.1"
 BUCKET = "bucket"
 GROUP = "g"
 KILLS = 3
 WRITERS = 4
 WRITES_BEFORE_A_KILL = 25
 PATIENCE_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 class KilledAws:
@@ -36,7 +44,7 @@ class KilledAws:
         self._directory = directory
         self._port = free_port()
         self._clock = SystemClock()
-        self._process: GuardedProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -44,12 +52,12 @@ class KilledAws:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "featurestore_local", "--port", str(self._port)]
-        self._process = GuardedProcess(
-            [*command, "--journal", str(self._directory / "journal"), "--offline-delay-s", "0.1"],
-            cwd=self._directory,
-            output=self._directory / "log",
-            env=dict(os.environ),
-        )
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--journal", str(self._directory / "journal"), "--offline-delay-s=0.1"],
+                stdout=log,
+                stderr=log,
+            )
         deadline = self._clock.monotonic() + PATIENCE_S
         while not self._answers():
             assert self._clock.monotonic() < deadline, (self._directory / "log").read_text()
@@ -62,6 +70,7 @@ class KilledAws:
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
+        self._process.wait()
 
     def client(self, service: Any) -> Any:
         return boto3.client(
@@ -74,14 +83,16 @@ class KilledAws:
         )
 
     def flush(self) -> None:
-        answer = httpx.post(f"{self.url}/_local/flush", trust_env=False, timeout=PATIENCE_S)
-        assert answer.json() == {"rows_left": 0}
+        request = urllib.request.Request(f"{self.url}/_local/flush", method="POST")
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            assert json.load(answer) == {"rows_left": 0}
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/moto-api/", trust_env=False).is_success
-        except httpx.TransportError:
+            urllib.request.urlopen(f"{self.url}/moto-api/").close()
+        except urllib.error.URLError:
             return False
+        return True
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ _MAX_VIEW_DEPTH = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a query gave.
+    """The result of a query.
 
     Attributes:
         body: The rows as CSV, as they go to S3.

@@ -1,4 +1,4 @@
-"""Why a query fails, and why it isn't even started."""
+"""Errors of queries that fail, and of queries that aren't started."""
 
 from featurestore_local.errors import AwsError
 

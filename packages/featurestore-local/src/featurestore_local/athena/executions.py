@@ -17,7 +17,7 @@ _ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What StartQueryExecution asks for.
+    """A request of StartQueryExecution.
 
     Attributes:
         output: URI of the folder for the result.
@@ -34,7 +34,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a query that succeeded leaves."""
+    """The outcome of a query that succeeded."""
 
     columns: tuple[Column, ...] = ()
     scanned_bytes: int = 0

@@ -1,4 +1,4 @@
-"""What tends Iceberg tables: OPTIMIZE, VACUUM and ALTER TABLE ... SET TBLPROPERTIES."""
+"""Maintenance of Iceberg tables: OPTIMIZE, VACUUM and ALTER TABLE ... SET TBLPROPERTIES."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What Athena answers: the names of its types, its texts of values, its CSV and its pages."""
+"""The format of Athena's results: type names, texts of values, CSV and pages."""
 
 import csv
 import io
