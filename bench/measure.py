@@ -121,12 +121,13 @@ def measure(pids: Sequence[int], output: Output, *, records: int, clock: Clock) 
         FatalError: A process ended, or there was no output at all.
     """
     processes = [psutil.Process(pid) for pid in pids]
-    samples: list[Sample] = []
     grown_at_s = clock.monotonic()
+    # A small job can be done before the first look at the broker returns.
+    samples = [Sample(at_s=grown_at_s, done=0, visible=0, cpu_s=0, memory_bytes=0)]
     counted: Count | None = None
     while True:
-        sample = _sample(processes, output, clock, done=samples[-1].done if samples else 0)
-        if sample.visible > (samples[-1].visible if samples else 0):
+        sample = _sample(processes, output, clock, done=samples[-1].done)
+        if sample.visible > samples[-1].visible:
             grown_at_s, counted = sample.at_s, None
         samples.append(sample)
         quiet_s = sample.at_s - grown_at_s
