@@ -30,7 +30,7 @@ class FeedClock:
 
     @property
     def is_known(self) -> bool:
-        """Whether a heartbeat has been received."""
+        """True once a heartbeat has been received."""
         return self._now_ms is not None
 
     def now_ms(self) -> int:

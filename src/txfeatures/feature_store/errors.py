@@ -105,7 +105,7 @@ class Failure:
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same call may succeed later."""
+        """True if the same call may succeed later."""
         return self.meaning in {"retry", "timeout"}
 
     @property

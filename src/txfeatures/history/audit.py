@@ -59,7 +59,7 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return not self.findings and not any(stage.missing for stage in self.stages)
 
 
@@ -153,7 +153,7 @@ class _Reach:
     def is_pending(
         self, archive: StoredRow | None, offline_row: StoredRow | None, online: StoredRow | None
     ) -> bool:
-        """Whether some row is newer than the others can be yet."""
+        """Return whether some row is newer than the others can be yet."""
         known_s = [_known_s(row) for row in (archive, offline_row, online)]
         if max(known_s) > self.settled_s:
             return True

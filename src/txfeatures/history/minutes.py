@@ -227,7 +227,7 @@ class _Recomputation:
 
 
 _EXACT = f"({' AND '.join(f'{name} IS NOT NULL' for name in COLUMNS)})"
-"""Whether no total needs more than 64 bits."""
+"""True if no total needs more than 64 bits."""
 
 _SPECIAL = {
     RECORD_IDENTIFIER: "strftime(make_timestamp(minute_s * 1000000), '%Y-%m-%d %H:%M:%S')",

@@ -47,7 +47,7 @@ class Source(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """Whether no transaction can follow."""
+        """True if no transaction can follow."""
         ...
 
     def span(self) -> Span | None:
@@ -199,7 +199,7 @@ def slim(files: Sequence[Path], path: Path) -> None:
 
 
 def _is_near(arrival: recording.Arrival) -> bool:
-    """Whether the span may include its own time: a date of next year must not extend it."""
+    """Return whether the span may include its own time: a date of next year must not extend it."""
     return abs(arrival.time - arrival.arrived_at) < 24 * HOUR_S
 
 

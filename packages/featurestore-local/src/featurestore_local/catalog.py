@@ -35,7 +35,7 @@ def put_table(glue: "GlueClient", group: FeatureGroup) -> None:
     try:
         glue.create_table(DatabaseName=database, TableInput=table)
     except glue.exceptions.AlreadyExistsException:
-        # What was set on the table since, by us or by its owner, stays.
+        # Parameters set on the table since, by us or by its owner, stay.
         held = glue.get_table(DatabaseName=database, Name=name)["Table"].get("Parameters", {})
         table["Parameters"] = {**held, **table["Parameters"]}
         glue.update_table(DatabaseName=database, TableInput=table)

@@ -73,7 +73,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         old = sum(each.timestamp_ms < before_ms for each in self.snapshots)
         cut = max(0, min(old, len(self.snapshots) - keep))
         gone, rest = self.snapshots[:cut], self.snapshots[cut:]
-        # What the oldest that is kept took away is read no more.
+        # Objects that the oldest kept snapshot removed are read no more.
         unread = set(rest[0].removed) if rest else set()
         base = tuple(uri for uri in _applied(self.base, gone) if uri not in unread)
         return msgspec.structs.replace(self, base=base, snapshots=rest)

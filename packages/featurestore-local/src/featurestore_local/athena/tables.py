@@ -34,7 +34,7 @@ _TYPES = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
 }
-# What a column of a file may be for a column of the table: Athena reads none of another family.
+# Types of a file's column for each type of the table: Athena reads none of another family.
 _FAMILIES = (
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"},
     {"FLOAT", "DOUBLE"},
