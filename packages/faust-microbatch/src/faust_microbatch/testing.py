@@ -138,18 +138,18 @@ class TestDriver:
         self._loop.close()
 
     def _start(self, app: App) -> None:
-        app.finalize()
         self._app = app
         self._tables: Any = app.tables
         self._topics: Any = app.topics
         self._is_finished: asyncio.Future[bool] = self._loop.create_future()
         self._numbers = set()
         self._has_failed = False
-        consumer: Any = app.consumer
-        consumer.engine = self  # as far as streams and acknowledgements need one
         self._run(self._start_agents())
 
     async def _start_agents(self) -> None:
+        self._app.finalize()
+        consumer: Any = self._app.consumer  # made in the loop, which it looks for
+        consumer.engine = self  # as far as streams and acknowledgements need one
         self._app.flow_control.resume()
         self._topics.clear()
         agents = self._app.agents.values()
