@@ -1,6 +1,7 @@
 """Feature groups of every kind on one local AWS."""
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,30 +103,39 @@ class Group:
 
 @pytest.fixture(scope="session")
 def local_aws() -> Iterator[LocalAws]:
-    with (
-        pytest.MonkeyPatch.context() as environ,
-        LocalAws(settling_s=0.0, offline_delay_s=600.0) as local,
-    ):
-        for name, value in (
-            ("AWS_ENDPOINT_URL", local.endpoint_url),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_DEFAULT_REGION", local.region),
-        ):
-            environ.setenv(name, value)
-        aws._session.cache_clear()
-        aws.s3(SETTINGS).create_bucket(
-            Bucket=SETTINGS.bucket,
-            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
-        )
+    with LocalAws(settling_s=0.0, offline_delay_s=600.0) as local:
+        with pytest.MonkeyPatch.context() as environ:
+            use(local, environ)
+            aws.s3(SETTINGS).create_bucket(
+                Bucket=SETTINGS.bucket,
+                CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
+            )
         yield local
+
+
+def use(local: LocalAws, environ: pytest.MonkeyPatch) -> None:
+    """Let the environment name the local AWS, for one test alone: others have AWSs of their own."""
+    for name, value in (
+        ("AWS_ENDPOINT_URL", local.endpoint_url),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_DEFAULT_REGION", local.region),
+    ):
+        environ.setenv(name, value)
     aws._session.cache_clear()
 
 
 @pytest.fixture(params=KINDS, ids=str)
-def group(request: pytest.FixtureRequest, local_aws: LocalAws, tmp_path: Path) -> Iterator[Group]:
+def group(
+    request: pytest.FixtureRequest,
+    local_aws: LocalAws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Group]:
+    use(local_aws, monkeypatch)
     kind: Kind = request.param
-    name = str(kind)
+    # A deleted group leaves its objects, where one of the same name and second would find them.
+    name = f"{kind}-{uuid.uuid4().hex[:12]}"
     sagemaker: Any = aws.sagemaker(SETTINGS)
     offline: dict[str, Any] = {}
     if kind.storage != "InMemory":
@@ -168,3 +178,4 @@ def group(request: pytest.FixtureRequest, local_aws: LocalAws, tmp_path: Path) -
         )
         client.delete("/_local/faults")
     sagemaker.delete_feature_group(FeatureGroupName=name)
+    aws._session.cache_clear()

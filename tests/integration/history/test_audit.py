@@ -57,7 +57,7 @@ def test_an_audit_outlasts_a_bad_moment_of_every_service(replay: Account) -> Non
     )
     code, report = audited("--complete")
     assert report["findings"] == []
-    assert report["transactions"] == 4863
+    assert report["transactions"] == 430
     assert code == 0
 
 

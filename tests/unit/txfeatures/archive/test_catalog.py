@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def glue(monkeypatch: pytest.MonkeyPatch) -> "Iterator[GlueClient]":
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     with mock_aws():

@@ -66,7 +66,8 @@ def session() -> boto3.Session:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Lake]:
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # moto answers for AWS's own addresses
     with mock_aws():
         s3, glue = session().client("s3"), session().client("glue")
         s3.create_bucket(
