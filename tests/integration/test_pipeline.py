@@ -47,8 +47,8 @@ def test_a_replay_gives_the_oracles_rows_and_archives_each_transaction_once(
     assert pipeline.totals() == oracle.minutes(recording)
     by_minute = oracle.by_minute(oracle.transactions(recording))
     for row in pipeline.rows():
-        for name, true in oracle.features(by_minute[str(row["tx_minute"])]).items():
-            assert oracle.is_close(name, row[name], true), (row["tx_minute"], name)
+        for feature, true in oracle.features(by_minute[str(row["tx_minute"])]).items():
+            assert oracle.is_close(feature, row[feature], true), (row["tx_minute"], feature)
     hashes = [str(tx["hash"]) for tx in oracle.transactions(recording)]
     assert len(hashes) == (4863 if name == BLOCK else RECORDED)
     assert archived_hashes(pipeline) == Counter(hashes)
