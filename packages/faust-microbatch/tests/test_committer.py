@@ -66,6 +66,7 @@ def test_a_batch_is_committed_with_its_outputs_its_changes_and_its_offset(bench:
     bench.run(batch(0))
     assert bench.producer.committed == [("out", b"key", b"0"), ("changes", b"k0", b"1")]
     assert bench.producer.positions == {("in", 0): 2}
+    assert bench.producer.metadata == "me"  # by which a worker that has lost them is refused
     assert [each.next_offset for each in bench.done] == [2]
 
 
@@ -127,8 +128,9 @@ def test_offsets_of_partitions_that_are_no_longer_ours_end_the_process(
     assert bench.producer.committed == []
 
 
-def test_a_fenced_producer_ends_the_process(bench: Bench) -> None:
-    bench.producer.fail("commit_transaction", failure(KafkaError._FENCED, fatal=True))
+@pytest.mark.parametrize("abort", [False, True])
+def test_a_fenced_producer_ends_the_process(bench: Bench, abort: bool) -> None:
+    bench.producer.fail("commit_transaction", failure(KafkaError._FENCED, fatal=True, abort=abort))
     bench.run(batch(0))
     assert bench.exit.happened.is_set()
     assert bench.done == []

@@ -34,6 +34,10 @@ def test_sources_and_changelogs_are_read_committed_and_never_committed_by_a_clie
     assert properties["enable.auto.offset.store"] is False
 
 
+def test_an_offset_that_is_gone_is_never_reset_in_silence() -> None:
+    assert CONFIG.member()["auto.offset.reset"] == "error"
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_property_on_which_exactly_once_rests_is_refused(name: str) -> None:
     with pytest.raises(MicrobatchError, match=f"must not set {name}"):

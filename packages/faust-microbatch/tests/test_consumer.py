@@ -41,10 +41,14 @@ class Engine:
     def __init__(self) -> None:
         self.topics: list[str] = []
         self.finished: list[Batch] = []
+        self.checks = 0
         self.partitions = {("in", 3)}
 
     async def start(self, topics: list[str]) -> None:
         self.topics += topics
+
+    def check(self) -> None:
+        self.checks += 1
 
     def finish(self, batch: Batch) -> None:
         self.finished.append(batch)
@@ -87,9 +91,51 @@ def test_a_changelog_that_does_not_fit_its_table_is_refused(
         subscribe(app, Cluster({"in": 4, "other": 4, **changelog}))
 
 
+def assign(app: App, partitions: set[tuple[str, int]]) -> None:
+    async def play() -> None:
+        consumer = consumer_of(app, Cluster({"in": 4, "test-seen-changelog": 4}))
+        await consumer.subscribe({"in"})
+        await consumer.on_assigned(partitions)
+
+    asyncio.run(play())
+
+
+def test_partitions_added_to_a_topic_under_a_worker_with_tables_are_refused_in_a_sentence() -> None:
+    app = an_app()
+    app.Table("seen", partitions=4)
+    with pytest.raises(MicrobatchError, match=r"topic in has more than the 4 .* start again"):
+        assign(app, {("in", 3), ("in", 4)})
+
+
+def test_partitions_that_were_there_at_the_start_are_taken() -> None:
+    app = an_app()
+    app.Table("seen", partitions=4)
+    assign(app, {("in", 0), ("in", 3)})
+
+
+def test_partitions_added_under_a_worker_without_tables_are_taken() -> None:
+    assign(an_app(), {("in", 4)})
+
+
 def test_a_kafka_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(MicrobatchError, match=r"Kafka at 127\.0\.0\.1:1 can't be used"):
         subscribe(an_app(), Cluster({}, error=failure()))
+
+
+def test_the_engine_is_checked_for_transactions_that_hang_all_the_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("faust_microbatch.faust.consumer.CHECK_INTERVAL_S", 0.001)
+
+    async def run() -> None:
+        consumer = consumer_of(an_app(), Cluster({}))
+        await consumer.start()
+        async with asyncio.timeout(10.0):
+            while consumer.engine.checks < 3:
+                await asyncio.sleep(0.001)
+        await consumer.stop()
+
+    asyncio.run(run())
 
 
 def test_the_last_of_several_agents_to_acknowledge_finishes_the_batch() -> None:

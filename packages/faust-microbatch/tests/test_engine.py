@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from faust_microbatch import Batch, CrashedError, DictStore, Outgoing, ProcessEffects, Sensor
+from faust_microbatch import (
+    Batch,
+    Config,
+    CrashedError,
+    DictStore,
+    Outgoing,
+    ProcessEffects,
+    Sensor,
+)
 from faust_microbatch.clock import Clock, SystemClock
 from faust_microbatch.engine.engine import TRANSACTION_GRACE_S, Engine
 from faust_microbatch.engine.records import Partition
@@ -15,7 +23,7 @@ from faust_microbatch.engine.recovery import Restoration
 from microbatch_support.apps import CONFIG
 from microbatch_support.changelog import CHANGELOG, Changelog, Read, change, end, error
 from microbatch_support.consumer import FakeConsumer
-from microbatch_support.fakes import Exit, FakeProducer, messages
+from microbatch_support.fakes import Exit, FakeProducer, failure, messages
 
 WAIT_S = 10.0
 QUICK = replace(CONFIG, commit_interval_s=0.01, linger_s=0.001, quiesce_timeout_s=0.2)
@@ -28,12 +36,14 @@ class Kafka(Changelog):
     def __init__(self, *reads: list[Message], ends: dict[int, int]) -> None:
         super().__init__(*reads, ends=ends)
         self.consumer = FakeConsumer()
+        self.transactional_ids: list[str] = []
         self.producer_made = FakeProducer()
 
     def member(self) -> Any:
         return self.consumer
 
-    def producer(self, _: str) -> Any:
+    def producer(self, transactional_id: str) -> Any:
+        self.transactional_ids.append(transactional_id)
         return self.producer_made
 
 
@@ -50,7 +60,7 @@ class ShiftedClock(SystemClock):
 class Bench:
     """An engine on scripted clients; its host has one table of one partition."""
 
-    def __init__(self, kafka: Kafka, *, clock: Clock | None = None) -> None:
+    def __init__(self, kafka: Kafka, *, clock: Clock | None = None, config: Config = QUICK) -> None:
         self.kafka = kafka
         self.exit = Exit()
         self.batches: list[Batch] = []
@@ -65,7 +75,7 @@ class Bench:
                 bench.rebalances.append(partitions)
 
         self.engine = Engine(
-            QUICK,
+            config,
             self,
             clients=kafka,
             crash=self.exit.crash,
@@ -153,6 +163,36 @@ def test_a_partition_is_restored_before_it_is_read_and_committed_when_finished()
     play(scene, a_bench())
 
 
+def test_offsets_are_committed_as_the_member_of_the_newest_generation() -> None:
+    async def commit(bench: Bench, *, first: int) -> object:
+        await bench.own()
+        batch = await bench.get(*messages(2, first=first))
+        bench.engine.begin(batch)
+        bench.engine.finish(batch)
+        await until(lambda: bench.committed() == first + 2)
+        bench.kafka.consumer.offsets = {IN: first + 2}
+        bench.kafka.consumer.take()
+        return bench.kafka.producer_made.metadata
+
+    async def scene(bench: Bench) -> None:
+        assert await commit(bench, first=0) == "generation 1"
+        assert await commit(bench, first=2) == "generation 2"
+
+    play(scene, a_bench())
+
+
+def test_a_worker_with_a_name_fences_its_former_life_and_others_nobody() -> None:
+    async def scene(_: Bench) -> None: ...
+
+    ids = []
+    for config in (replace(QUICK, instance_id="one"), QUICK, QUICK):
+        bench = Bench(Kafka(ends={}), config=config)
+        play(scene, bench)
+        ids += bench.kafka.transactional_ids
+    assert ids[0] == "test-one"
+    assert len(set(ids)) == 3
+
+
 def test_a_revocation_waits_for_a_batch_that_was_begun_and_drops_one_that_was_not() -> None:
     async def scene(bench: Bench) -> None:
         await bench.own()
@@ -230,33 +270,122 @@ def test_a_changelog_that_can_not_be_read_ends_the_worker() -> None:
     assert "ready" not in bench.events
 
 
-def test_a_transaction_that_hangs_ends_the_worker() -> None:
-    clock, leave = ShiftedClock(), threading.Event()
+class Hang:
+    """A call into librdkafka that does not return until a test lets it go."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.leave = threading.Event()
+
+    def __call__(self, *_: object) -> None:
+        self.began.set()
+        self.leave.wait(3 * WAIT_S)  # longer than anybody here waits for the worker's end
+
+
+LIMIT_S = QUICK.transaction_timeout_s + TRANSACTION_GRACE_S
+
+
+def check_beyond_the_limit(bench: Bench, clock: ShiftedClock) -> None:
+    clock.ahead_s += LIMIT_S - 1
+    bench.engine.check()
+    clock.ahead_s += 2
+    with pytest.raises(CrashedError, match="a transaction hangs for more than 30 s"):
+        bench.engine.check()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "begin_transaction",
+        "produce",
+        "send_offsets_to_transaction",
+        "commit_transaction",
+        "abort_transaction",
+    ],
+)
+def test_a_transaction_that_hangs_ends_the_worker(call: str) -> None:
+    clock, hang = ShiftedClock(), Hang()
     bench = a_bench(clock=clock)
-    is_hanging = threading.Event()
+    setattr(bench.kafka.producer_made, call, hang)
+    if call == "abort_transaction":
+        bench.kafka.producer_made.fail("commit_transaction", failure(abort=True))
 
-    def hang(*_: object) -> None:
-        is_hanging.set()
-        leave.wait(WAIT_S)
+    async def scene(bench: Bench) -> None:
+        await bench.own()
+        batch = await bench.get(*messages(2))
+        bench.engine.begin(batch)
+        batch.send("out", [Outgoing(b"k", b"v")])
+        bench.engine.finish(batch)
+        await until(hang.began.is_set)
+        check_beyond_the_limit(bench, clock)
 
-    bench.kafka.producer_made.send_offsets_to_transaction = hang  # type: ignore[assignment]
+    play(scene, bench)  # the stop does not wait for the thread that hangs
+    if call != "commit_transaction":  # which the broker may have carried out
+        hang.leave.set()
+        bench.engine._committer._thread.join(WAIT_S)
+        assert bench.committed() is None  # nor does the thread commit when it hangs no more
+    hang.leave.set()
+
+
+def test_a_transaction_that_is_tried_again_and_again_ends_the_worker() -> None:
+    clock = ShiftedClock()
+    bench = a_bench(clock=clock)
+    unavailable = failure(KafkaError.COORDINATOR_LOAD_IN_PROGRESS, retriable=True)
+    bench.kafka.producer_made.fail("commit_transaction", *[unavailable] * 1_000_000)
 
     async def scene(bench: Bench) -> None:
         await bench.own()
         batch = await bench.get(*messages(2))
         bench.engine.begin(batch)
         bench.engine.finish(batch)
-        await until(is_hanging.is_set)
-        clock.ahead_s = QUICK.transaction_timeout_s + TRANSACTION_GRACE_S - 1
-        bench.engine.check()
-        clock.ahead_s += 2
-        with pytest.raises(CrashedError, match="a transaction hangs for more than 30 s"):
-            bench.engine.check()
+        await until(lambda: "commit_transaction" in bench.kafka.producer_made.calls)
+        check_beyond_the_limit(bench, clock)
 
-    play(scene, bench)  # the stop does not wait for the thread that hangs
-    leave.set()
+    play(scene, bench)
     bench.engine._committer._thread.join(WAIT_S)
-    assert bench.committed() is None  # nor does the thread commit when it hangs no more
+    assert bench.committed() is None
+
+
+def test_fencing_that_hangs_at_the_start_ends_the_worker() -> None:
+    clock, hang = ShiftedClock(), Hang()
+    bench = a_bench(clock=clock)
+    bench.kafka.producer_made.init_transactions = hang  # type: ignore[assignment]
+
+    async def run() -> None:
+        starting = asyncio.create_task(bench.engine.start(["in"]))
+        await until(hang.began.is_set)
+        check_beyond_the_limit(bench, clock)
+        async with asyncio.timeout(WAIT_S):
+            await starting
+            await bench.engine.stop()
+
+    asyncio.run(run())
+    hang.leave.set()
+    assert not bench.kafka.consumer.assignments  # the group was never joined
+
+
+def test_a_transaction_that_hangs_while_the_worker_stops_ends_it_too() -> None:
+    clock, hang = ShiftedClock(), Hang()
+    bench = a_bench(clock=clock)
+    bench.kafka.producer_made.commit_transaction = hang  # type: ignore[assignment]
+
+    async def run() -> None:
+        await bench.engine.start(["in"])
+        await bench.own()
+        batch = await bench.get(*messages(2))
+        bench.engine.begin(batch)
+        bench.engine.finish(batch)
+        await until(hang.began.is_set)
+        stopping = asyncio.create_task(bench.engine.stop())
+        await asyncio.sleep(0.05)
+        assert not stopping.done()
+        check_beyond_the_limit(bench, clock)
+        async with asyncio.timeout(WAIT_S):
+            await stopping
+
+    asyncio.run(run())
+    hang.leave.set()
+    assert len(bench.exit.errors) == 1
 
 
 def test_after_a_crash_no_batch_is_begun_finished_or_committed() -> None:

@@ -2,10 +2,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
 
-from faust_microbatch import Batch, CrashedError, Sensor
+from faust_microbatch import Batch, CrashedError, Sensor, Skip
 from faust_microbatch.clock import SystemClock
+from faust_microbatch.engine import fetcher
 from faust_microbatch.engine.budget import Budget
 from faust_microbatch.engine.fetcher import Fetcher
 from faust_microbatch.engine.records import Partition
@@ -26,9 +27,13 @@ class Bench:
         self.revocations = 0
         self.starts_reading = True
         self.lags: dict[Partition, int] = {}
+        self.skips: list[Skip] = []
         bench = self
 
-        class Lag(Sensor):
+        class Measurements(Sensor):
+            def on_skip(self, skip: Skip) -> None:
+                bench.skips.append(skip)
+
             def on_lag(self, topic: str, partition: int, records: int) -> None:
                 bench.lags[topic, partition] = records
 
@@ -40,7 +45,7 @@ class Bench:
             linger_s=0.001,
             budget=self.budget,
             crash=self.exit.crash,
-            sensor=Lag(),
+            sensor=Measurements(),
             clock=SystemClock(),
         )
 
@@ -68,11 +73,11 @@ def assignment(bench: Bench) -> Any:
 
 
 def test_partitions_are_read_from_their_committed_offsets(bench: Bench) -> None:
-    bench.consumer.offsets = {("in", 0): 7}
-    bench.consumer.give(("in", 0), ("in", 1))
+    bench.consumer.offsets = {("in", 0): 7, ("in", 2): 0}
+    bench.consumer.give(("in", 0), ("in", 1), ("in", 2))
     bench.fetcher.start()
-    wait_until(lambda: assignment(bench) == {("in", 0): 7, ("in", 1): -2})
-    assert bench.assigned == [{("in", 0): 7, ("in", 1): None}]
+    wait_until(lambda: assignment(bench) == {("in", 0): 7, ("in", 1): -2, ("in", 2): 0})
+    assert bench.assigned == [{("in", 0): 7, ("in", 1): None, ("in", 2): 0}]
 
 
 def test_an_answer_with_an_error_is_not_taken_for_a_partition_without_an_offset(
@@ -88,14 +93,18 @@ def test_an_answer_with_an_error_is_not_taken_for_a_partition_without_an_offset(
 
 
 def test_nothing_is_read_before_the_former_owners_commits_are_resolved(bench: Bench) -> None:
+    bench.consumer.offsets = {("in", 0): 7}
     bench.consumer.committed_failures = [failure(), failure()]
     bench.consumer.give(("in", 0))
     bench.fetcher.start()
-    wait_until(lambda: assignment(bench) == {("in", 0): -2})
-    assert bench.consumer.assignments == [{}, {("in", 0): -2}]
+    wait_until(lambda: len(bench.consumer.assignments) == 2)
+    assert bench.consumer.assignments == [{}, {("in", 0): 7}]
 
 
-def test_a_read_becomes_a_batch_for_each_partition(bench: Bench) -> None:
+def test_a_read_becomes_a_batch_for_each_partition(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "LAG_INTERVAL_S", 0.05)
     bench.consumer.give(("in", 0), ("in", 1))
     bench.fetcher.start()
     wait_until(lambda: bool(assignment(bench)))
@@ -141,7 +150,10 @@ def test_an_empty_assignment_is_told_too(bench: Bench) -> None:
     wait_until(lambda: bench.assigned == [{}])
 
 
-def test_when_the_budget_is_full_reading_pauses_and_goes_on_when_there_is_room() -> None:
+def test_when_the_budget_is_full_reading_pauses_and_goes_on_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetcher, "ROOM_PATIENCE_S", 0.05)
     bench = Bench(max_bytes=100)
     bench.consumer.give(("in", 0))
     bench.fetcher.start()
@@ -193,6 +205,90 @@ def test_an_error_that_passes_is_logged_and_reading_goes_on(
     bench.fetcher.start()
     wait_until(lambda: bool(assignment(bench)))
     assert "Kafka's consumer" in caplog.text
+
+
+def test_a_committed_offset_that_is_gone_is_reported_and_reading_goes_on_at_the_first_there_is(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.consumer.offsets = {("in", 0): 7, ("in", 1): 3}
+    bench.consumer.give(("in", 0), ("in", 1))
+    bench.consumer.script.append(list)  # reading starts
+    bench.consumer.lose(("in", 0), low=20, high=30)
+    bench.fetcher.start()
+    wait_until(lambda: assignment(bench) == {("in", 0): 20, ("in", 1): 3})
+    assert bench.skips == [
+        Skip(
+            topic="in",
+            partition=0,
+            next_offset=7,
+            first_offset=20,
+            records=13,
+            reason="expired",
+        )
+    ]
+    assert "up to 13 records are lost before they were read" in caplog.text
+    bench.consumer.say(*messages(2, first=20))
+    bench.consumer.say(*messages(1, first=22))
+    wait_until(lambda: len(bench.batches) == 2)
+    assert [(b.start, b.skipped, b.next_offset) for b in bench.batches] == [
+        (7, 13, 22),
+        (22, 0, 23),
+    ]
+
+
+def test_an_offset_that_goes_away_in_the_middle_is_reported_too(bench: Bench) -> None:
+    bench.consumer.give(("in", 0))
+    bench.consumer.script.append(list)
+    bench.consumer.say(*messages(2))
+    bench.consumer.lose(("in", 0), low=5, high=9)
+    bench.consumer.lose(("in", 0), low=8, high=9)  # and again, before anything was read
+    bench.consumer.say(*messages(1, first=8))
+    bench.fetcher.start()
+    wait_until(lambda: len(bench.batches) == 2)
+    assert [(s.next_offset, s.first_offset, s.records) for s in bench.skips] == [
+        (2, 5, 3),
+        (5, 8, 3),
+    ]
+    assert [(b.start, b.skipped) for b in bench.batches] == [(None, 0), (2, 6)]
+    assert bench.exit.errors == []
+
+
+def test_a_group_without_an_offset_loses_nothing_when_the_topic_begins_later(bench: Bench) -> None:
+    bench.consumer.give(("in", 0))
+    bench.consumer.script.append(list)
+    bench.consumer.lose(("in", 0), low=5, high=9)
+    bench.consumer.say(*messages(1, first=5))
+    bench.fetcher.start()
+    wait_until(lambda: len(bench.batches) == 1)
+    assert assignment(bench) == {("in", 0): OFFSET_BEGINNING}
+    assert bench.skips == []
+    assert bench.batches[0].skipped == 0
+
+
+def test_the_first_offset_is_requested_until_it_is_known(bench: Bench) -> None:
+    bench.consumer.offsets = {("in", 0): 7}
+    bench.consumer.watermark_failures = [failure(), failure()]
+    bench.consumer.give(("in", 0))
+    bench.consumer.script.append(list)
+    bench.consumer.lose(("in", 0), low=0, high=3)
+    bench.fetcher.start()
+    wait_until(lambda: assignment(bench) == {("in", 0): 0})
+    assert [(s.reason, s.records) for s in bench.skips] == [("beyond_end", 4)]
+
+
+def test_an_offset_that_is_gone_is_forgotten_when_the_partition_is_given_back(
+    bench: Bench,
+) -> None:
+    bench.consumer.offsets = {("in", 0): 7}
+    bench.consumer.watermark_failures = [failure()]
+    bench.consumer.give(("in", 0))
+    bench.consumer.script.append(list)
+    bench.consumer.lose(("in", 0), low=20, high=30)
+    bench.consumer.take()
+    bench.fetcher.start()
+    wait_until(lambda: bench.revocations == 1)
+    wait_until(lambda: not bench.consumer.script)
+    assert bench.skips == []
 
 
 def test_stopping_leaves_the_group() -> None:

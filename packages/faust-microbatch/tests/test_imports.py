@@ -13,7 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1]
 SOURCES = PACKAGE / "src" / "faust_microbatch"
-PART_OF_FAUST = {"faust": "faust-streaming"}
+PART_OF_FAUST = {"faust": "faust-streaming", "mode": "faust-streaming"}
 
 BREACHES = {
     "The adapter stands on the engine": (

@@ -7,6 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, IsolationLevel, KafkaError, KafkaE
 from faust_microbatch import DictStore
 from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.recovery import restore
+from faust_microbatch.errors import MicrobatchError
 from microbatch_support.apps import CONFIG
 from microbatch_support.changelog import CHANGELOG, Changelog, change, end, error
 from microbatch_support.fakes import failure
@@ -28,22 +29,33 @@ def test_stores_hold_the_last_value_of_each_key_of_their_partition() -> None:
     assert changelog.made.is_closed
 
 
-def test_an_end_below_the_high_watermark_hides_an_open_transaction_and_is_no_end() -> None:
+@pytest.mark.parametrize("below", [1, 2, 3])
+def test_an_end_below_the_high_watermark_hides_an_open_transaction_and_is_no_end(
+    below: int,
+) -> None:
     store = DictStore()
     changelog = Changelog(
-        [change(0, b"a", b"1"), end(1)],
+        [change(0, b"a", b"1"), end(below)],
         [],
         [change(2, b"a", b"2"), end(4)],
         ends={0: 4},
     )
     assert changelog.restore(store) == 2
     assert store == {b"a": b"2"}
-    assert changelog._admin.levels == [IsolationLevel.READ_UNCOMMITTED]
+    assert set(changelog._admin.levels) == {IsolationLevel.READ_UNCOMMITTED}
 
 
 def test_an_empty_changelog_ends_at_once() -> None:
     store = DictStore()
     assert Changelog([end(0)], ends={0: 0}).restore(store) == 0
+    assert store == {}
+
+
+def test_a_changelog_that_lost_its_beginning_makes_no_table() -> None:
+    store = DictStore()
+    changelog = Changelog([change(7, b"a", b"1"), end(8)], ends={0: 8}, beginning=7)
+    with pytest.raises(MicrobatchError, match="begins at offset 7"):
+        changelog.restore(store)
     assert store == {}
 
 
@@ -67,6 +79,15 @@ def test_an_error_that_does_not_pass_is_raised(code: int) -> None:
     assert changelog.made.is_closed
 
 
+def test_a_fatal_error_is_raised_whatever_its_code() -> None:
+    fatal = KafkaError(KafkaError._TRANSPORT, "gone", True)
+    changelog = Changelog(
+        [Message(topic=CHANGELOG, partition=0, offset=0, error=fatal), end(1)], ends={0: 1}
+    )
+    with pytest.raises(KafkaException):
+        changelog.restore(DictStore())
+
+
 @pytest.mark.parametrize("code", [KafkaError._TRANSPORT, KafkaError.NOT_LEADER_FOR_PARTITION])
 def test_an_error_that_passes_is_logged_and_reading_goes_on(
     code: int, caplog: pytest.LogCaptureFixture
@@ -86,7 +107,7 @@ def test_the_end_is_requested_until_it_is_known() -> None:
     )
     changelog.restore(store)
     assert store == {b"a": b"1"}
-    assert len(changelog._admin.levels) == 3
+    assert len(changelog._admin.levels) == 4  # with that of the beginning
 
 
 def test_an_end_that_can_not_be_known_is_an_error() -> None:

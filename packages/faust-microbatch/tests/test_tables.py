@@ -1,6 +1,6 @@
 import pytest
 
-from faust_microbatch import DictStore
+from faust_microbatch import DictStore, MicrobatchError
 from faust_microbatch.engine.recovery import Restoration
 from microbatch_support.apps import a_batch, agent_at_work, an_app
 
@@ -32,6 +32,19 @@ def test_a_tables_part_writes_its_store_and_the_batchs_outbox() -> None:
     ]
     with pytest.raises(KeyError):
         del part[b"c"]
+
+
+def test_a_table_without_the_batchs_partition_is_one_sentence() -> None:
+    made = an_app()
+    table = made.Table("seen", partitions=2)
+    table.renew([0, 1, 2])
+    with pytest.raises(MicrobatchError, match="table seen has no partition 2, but in has"):
+        table.of(a_batch(partition=2))
+    with (
+        agent_at_work(made, a_batch(partition=2)),
+        pytest.raises(MicrobatchError, match="table seen has no partition 2"),
+    ):
+        table[b"a"] = b"1"
 
 
 def test_fausts_own_table_calls_go_to_the_partition_of_the_batch() -> None:

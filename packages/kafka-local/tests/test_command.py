@@ -28,12 +28,18 @@ def running(folder: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=obey_sigint,
     ) as process:
         assert process.stdout is not None
         try:
             yield process, process.stdout.readline()
         finally:
             process.kill()
+
+
+def obey_sigint() -> None:
+    """Undo what a shell does to a background job, and its children with it: ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> None:

@@ -5,6 +5,7 @@ from faust_microbatch.engine.crash import CrashedError
 from faust_microbatch.engine.effects import ProcessEffects, own_process
 from faust_microbatch.engine.records import Batch, Outgoing, Record, Sendable
 from faust_microbatch.engine.sensor import Sensor
+from faust_microbatch.engine.skip import Skip
 from faust_microbatch.engine.stores import Change, DictStore, Store
 from faust_microbatch.errors import MicrobatchError
 from faust_microbatch.faust.app import App, create_app
@@ -24,6 +25,7 @@ __all__ = [
     "Record",
     "Sendable",
     "Sensor",
+    "Skip",
     "Store",
     "Table",
     "create_app",

@@ -35,12 +35,16 @@ def test_a_static_worker_that_is_killed_at_random_moments_loses_and_doubles_noth
     work = job()
     work.put(RECORDS)
     chance = random.Random(7)
-    for _ in range(KILLS):
-        with work.worker(instance_id="one", **SLOW) as worker:
-            worker.wait_for("committed")
-            pause(chance.random())
+    for number in range(KILLS):
+        with work.worker(instance_id="one", max_poll_records=100, pace_s=0.05) as worker:
+            worker.wait_for("committed", count=chance.randint(1, 10))
+            pause(chance.random() / 20)  # into a transaction, anywhere
+            worker.kill()
+            assert (worker.recovered() > 0) == (number > 0)
+    assert not work.is_done()
     with work.worker(instance_id="one") as worker:
         wait_until(work.is_done)
+        assert worker.recovered() > 0
         assert worker.stop() == 0
     work.check_exactly_once()
 
@@ -54,8 +58,10 @@ def test_a_worker_that_dies_within_a_transaction_loses_and_doubles_nothing(
     for countdown in (1, 3, 7):
         with work.worker(instance_id="one", failpoint=f"{point}:{countdown}", **SLOW) as worker:
             assert worker.wait() == -signal.SIGKILL
+    assert not work.is_done()
     with work.worker(instance_id="one") as worker:
         wait_until(work.is_done)
+        assert worker.recovered() > 0
         assert worker.stop() == 0
     work.check_exactly_once()
 
@@ -141,8 +147,7 @@ def test_a_table_is_restored_to_what_was_committed(job: Jobs) -> None:
         wait_until(work.is_done)
         worker.kill()
     with work.worker(instance_id="one") as worker:
-        worker.wait_for("works")
-        assert worker.events("recovered")[0]["records"] == len(work.unique)
+        assert worker.recovered() == len(work.unique)
         work.put(5000)  # the same keys again
         wait_until(work.is_done)
         assert worker.stop() == 0

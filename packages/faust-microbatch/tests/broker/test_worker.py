@@ -61,9 +61,13 @@ def test_memory_stays_flat_when_agents_are_slow_and_rebalances_are_served_still(
     work.put(20_000, value=os.urandom(1000))
     with work.worker(**slow) as worker:
         worker.wait_for("committed")
-        pause(3.0)  # longer than the poll thread waits for room before it pauses
-        read = [event["size_bytes"] for event in worker.events("read")]
-        assert limit_bytes * 0.6 < sum(read) < limit_bytes * 3
+
+        def read_bytes() -> int:
+            return sum(event["size_bytes"] for event in worker.events("read"))
+
+        wait_until(lambda: read_bytes() > limit_bytes * 0.6)
+        pause(2.0)  # longer than the poll thread waits for room before it pauses
+        assert read_bytes() < limit_bytes * 3
         with work.worker(**slow) as other:
             other.wait_for("works")
             worker.wait_for("works", count=2)
@@ -74,8 +78,7 @@ def test_a_worker_that_is_asked_to_stop_commits_what_it_has_begun(job: Jobs) -> 
     work = job(partitions=1)
     work.put(1000)
     with work.worker(max_poll_records=100, pace_s=0.3, commit_interval_s=30.0) as worker:
-        worker.wait_for("read")
-        pause(0.5)
+        worker.wait_for("begun")
         assert worker.stop() == 0
         assert worker.events("committed")
     assert work.committed() > 0
@@ -106,4 +109,57 @@ def test_a_second_worker_of_the_same_name_ends_the_first(job: Jobs) -> None:
             wait_until(work.is_done)
             second.signal(signal.SIGTERM)
             assert second.wait() == 0
+    work.check_exactly_once()
+
+
+def test_records_that_were_deleted_before_they_were_read_are_reported_and_the_rest_is_read(
+    job: Jobs,
+) -> None:
+    work = job(partitions=1)
+    work.put(1000)
+    with work.worker(instance_id="one") as worker:
+        wait_until(work.is_done)
+        assert worker.stop() == 0
+    seen, first = set(work.unique), work.end(work.source)
+    work.put(500, seed=2)
+    work.delete_up_to(first + 100)
+    with work.worker(instance_id="one") as worker:
+        wait_until(work.is_done)
+        assert worker.events("skipped") == [
+            {"event": "skipped", "records": 100, "reason": "expired"}
+        ]
+        assert worker.stop() == 0
+    assert "up to 100 records are lost" in worker.output.read_text()
+    kept = {key for _, key, _ in work.read(work.target)}
+    assert seen < kept < work.unique
+
+
+def test_a_source_that_is_made_anew_under_a_worker_is_reported_and_read_from_its_start(
+    job: Jobs,
+) -> None:
+    work = job(partitions=1)
+    work.put(1000)
+    with work.worker(instance_id="one") as worker:
+        wait_until(work.is_done)
+        work.create_anew()
+        work.put(400, seed=2)
+        worker.wait_for("skipped")
+        wait_until(lambda: work.committed() == work.end(work.source))
+        assert worker.events("skipped")[0]["reason"] == "beyond_end"
+        assert worker.stop() == 0
+    work.check_exactly_once()
+
+
+def test_partitions_added_under_a_worker_end_it_with_one_sentence_and_nothing_is_lost(
+    job: Jobs,
+) -> None:
+    work = job(partitions=2)
+    work.put(1000)
+    with work.worker(instance_id="one") as worker:
+        wait_until(work.is_done)
+        work.add_partitions(3)
+        assert worker.wait() == 1
+        output = worker.output.read_text()
+    assert f"topic {work.source} has more than the 2 partitions of this worker's start" in output
+    assert "KeyError" not in output
     work.check_exactly_once()

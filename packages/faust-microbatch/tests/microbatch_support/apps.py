@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, cast
 
 import faust
@@ -17,7 +18,7 @@ CONFIG = Config(group="test", bootstrap_servers="127.0.0.1:1")
 
 
 def an_app(**options: Any) -> App:
-    made = create_app(CONFIG, datadir=Path("unused"), **options)
+    made = create_app(CONFIG, datadir=Path(gettempdir()), **options)
     made.finalize()
     return made
 

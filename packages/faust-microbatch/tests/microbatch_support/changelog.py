@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from faust_microbatch import DictStore
 from faust_microbatch.engine.clients import Clients
@@ -56,10 +57,13 @@ class End:
 
 
 class Admin:
-    """An admin client that knows high watermarks, after some failures."""
+    """An admin client that knows beginnings and high watermarks, after some failures."""
 
-    def __init__(self, ends: dict[int, int], failures: list[KafkaException]) -> None:
+    def __init__(
+        self, ends: dict[int, int], failures: list[KafkaException], beginning: int
+    ) -> None:
         self._ends = ends
+        self._beginning = beginning
         self._failures = failures
         self.levels: list[object] = []
 
@@ -68,12 +72,13 @@ class Admin:
     ) -> dict[TopicPartition, Future[End]]:
         self.levels.append(isolation_level)
         answers = {}
-        for part in requests:
+        for part, spec in requests.items():
             answers[part] = answer = Future[End]()
             if self._failures:
                 answer.set_exception(self._failures.pop(0))
             else:
-                answer.set_result(End(self._ends[part.partition]))
+                is_first = spec is OffsetSpec.earliest()
+                answer.set_result(End(self._beginning if is_first else self._ends[part.partition]))
         return answers
 
 
@@ -81,12 +86,16 @@ class Changelog(Clients):
     """A changelog's clients, scripted."""
 
     def __init__(
-        self, *reads: list[Message], ends: dict[int, int], failures: Sequence[KafkaException] = ()
+        self,
+        *reads: list[Message],
+        ends: dict[int, int],
+        failures: Sequence[KafkaException] = (),
+        beginning: int = 0,
     ) -> None:
         super().__init__(CONFIG)
         self.script: list[Read] = [lambda read=read: read for read in reads]  # type: ignore[misc]
         self.made = Reader(self.script)
-        self._admin = Admin(ends, list(failures))
+        self._admin = Admin(ends, list(failures), beginning)
         self.give_up = threading.Event()
 
     def reader(self) -> Any:

@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from kafka_local.process import GuardedProcess
 
+from faust_microbatch.clock import SystemClock
 from microbatch_support.waiting import PATIENCE_S, wait_until
 
 DEDUP = Path(__file__).with_name("dedup_worker.py")
@@ -46,6 +47,7 @@ class Job:
         self.changelog = f"{name}-seen-changelog"
         self.unique: set[bytes] = set()
         self._directory = directory
+        self._clock = SystemClock()
         self._admin = AdminClient({**self._client, "log_level": 0})
         self.create(self.source, self.target, self.changelog, partitions=partitions)
 
@@ -75,6 +77,23 @@ class Job:
             producer.produce(self.source, value, key)
         assert producer.flush(PATIENCE_S) == 0
         self.unique.update(keys)
+
+    def delete_up_to(self, offset: int) -> None:
+        """Delete the source's records below ``offset`` in every partition, as retention does."""
+        parts = [TopicPartition(self.source, n, offset) for n in range(self.partitions)]
+        for deleted in self._admin.delete_records(parts).values():
+            deleted.result()
+
+    def add_partitions(self, count: int) -> None:
+        """Give the source ``count`` partitions in all."""
+        added = self._admin.create_partitions([NewPartitions(self.source, count)])
+        added[self.source].result()
+
+    def create_anew(self) -> None:
+        """Delete the source and make it again; group offsets that are higher stay behind."""
+        self._admin.delete_topics([self.source])[self.source].result()
+        wait_until(lambda: self.source not in self._admin.list_topics(timeout=10).topics)
+        self.create(self.source, partitions=self.partitions)
 
     def worker(self, *, script: Path = DEDUP, **settings: Any) -> "Worker":
         """Start a worker."""
@@ -115,7 +134,10 @@ class Job:
         return sum(end for _, end in self._ends(topic))
 
     def read(self, topic: str) -> list[tuple[int, bytes, bytes | None]]:
-        """Return partition, key and value of every committed record, in order."""
+        """Return partition, key and value of every committed record, in order.
+
+        Waits for the transactions that are open: what comes behind them would be missed.
+        """
         consumer = Consumer(
             {
                 **self._client,
@@ -130,7 +152,9 @@ class Job:
             ends = dict(self._ends(topic))
             consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in ends])
             found: list[tuple[int, bytes, bytes | None]] = []
+            deadline = self._clock.monotonic() + PATIENCE_S
             while ends:
+                assert self._clock.monotonic() < deadline, f"{topic} has an open transaction"
                 for message in consumer.consume(10_000, 0.1):
                     number: Any = message.partition()
                     if message.error() is None:
@@ -158,7 +182,10 @@ class Job:
         return len(self._admin.list_topics(topic, timeout=10).topics[topic].partitions)
 
     def _ends(self, topic: str) -> Iterator[tuple[int, int]]:
-        consumer = Consumer({**self._client, "group.id": "ends"})
+        # By default the client reports the last stable offset, before any open transaction.
+        consumer = Consumer(
+            {**self._client, "group.id": "ends", "isolation.level": "read_uncommitted"}
+        )
         try:
             for number in range(self._count(topic)):
                 _, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
@@ -196,7 +223,8 @@ class Worker:
         assert len(self.events(name)) >= count, self.output.read_text(errors="replace")[-3000:]
 
     def exit_code(self) -> int | None:
-        return self._process.exit_code()
+        code: int | None = self._process.exit_code()
+        return code
 
     def wait(self) -> int:
         """Wait until the process has ended; return its exit code."""
@@ -207,7 +235,14 @@ class Worker:
         os.kill(self._process.pid, number)
 
     def kill(self) -> None:
+        """End the process by SIGKILL; one that has ended by itself is a failure."""
+        assert self.exit_code() is None, self.output.read_text(errors="replace")[-3000:]
         self._process.kill()
+
+    def recovered(self) -> int:
+        """Return the number of records from which the tables were made when work began."""
+        self.wait_for("recovered")
+        return int(self.events("recovered")[0]["records"])
 
     def stop(self) -> int:
         """Ask the process to stop; return its exit code."""
@@ -218,4 +253,4 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kill()
+        self._process.kill()

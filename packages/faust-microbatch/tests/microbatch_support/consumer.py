@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from faust_microbatch.engine.records import Partition
+from microbatch_support.waiting import LOOK_S
 
 
 @dataclass
@@ -27,8 +28,11 @@ class FakeConsumer:
         self.offsets: dict[Partition, int] = {}
         self.assignments: list[dict[Partition, int]] = []
         self.paused = False
+        self.generation = 0
         self.committed_failures: list[BaseException] = []
         self.unanswered: list[Partition] = []
+        self.watermarks: dict[Partition, tuple[int, int]] = {}
+        self.watermark_failures: list[BaseException] = []
         self.is_closed = False
 
     def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:
@@ -51,11 +55,12 @@ class FakeConsumer:
     def consume(self, _: int, timeout_s: float) -> list[Message]:
         if self.script:
             return self.script.pop(0)()
-        threading.Event().wait(timeout_s)
+        threading.Event().wait(min(timeout_s, LOOK_S))  # a read may return early
         return []
 
     def consumer_group_metadata(self) -> object:
-        return "me"
+        self.generation += 1
+        return f"generation {self.generation}"
 
     def committed(self, parts: Sequence[TopicPartition], _: float) -> list[Answer]:
         if self.committed_failures:
@@ -77,8 +82,18 @@ class FakeConsumer:
     def resume(self, _: Sequence[TopicPartition]) -> None:
         self.paused = False
 
-    def get_watermark_offsets(self, _: TopicPartition, *, cached: bool) -> tuple[int, int]:
-        return 0, 100
+    def lose(self, source: Partition, *, low: int, high: int) -> None:
+        """Let the next read report that an offset is gone; the topic holds these by then."""
+        error = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+        gone = Message(topic=source[0], partition=source[1], error=error)
+        self.script.append(lambda: self.watermarks.update({source: (low, high)}) or [gone])
+
+    def get_watermark_offsets(
+        self, part: TopicPartition, timeout_s: float = -1.0, *, cached: bool = False
+    ) -> tuple[int, int]:
+        if self.watermark_failures and not cached:
+            raise self.watermark_failures.pop(0)
+        return self.watermarks.get((part.topic, part.partition), (0, 100))
 
     def close(self) -> None:
         """Leave the group as the client does: what is assigned is revoked first."""

@@ -14,7 +14,7 @@ from typing import Any
 import confluent_kafka
 import faust
 
-from faust_microbatch import Config, Sensor, create_app, own_process
+from faust_microbatch import Config, Sensor, Skip, create_app, own_process
 
 
 class Reporter(Sensor):
@@ -34,6 +34,9 @@ class Reporter(Sensor):
 
     def on_recovery(self, records: int, duration_s: float) -> None:
         report("recovered", records=records, duration_s=round(duration_s, 3))
+
+    def on_skip(self, skip: Skip) -> None:
+        report("skipped", records=skip.records, reason=skip.reason)
 
 
 class SuicidalProducer(confluent_kafka.Producer):
@@ -90,6 +93,7 @@ def main() -> None:
             new = {r.key: r for r in reversed(batch.records) if r.key not in known}
             batch.send(target, list(reversed(new.values())), partition=batch.partition)
             known.put(dict.fromkeys(new, b"1"))
+            report("begun")
             await asyncio.sleep(pace_s)
             count += 1
             if count == fail_at:

@@ -50,6 +50,7 @@ class FakeProducer:
         self.committed: list[tuple[str, bytes | None, bytes | None]] = []
         self.positions: dict[tuple[str, int], int] = {}
         self.sent: list[dict[str, Any]] = []
+        self.metadata: object = None
         self._room = room
         self._queued = 0
         self._offsets: Sequence[TopicPartition] = ()
@@ -100,6 +101,7 @@ class FakeProducer:
         self, offsets: Sequence[TopicPartition], metadata: object, _: float
     ) -> None:
         self._call("send_offsets_to_transaction")
+        self.metadata = metadata
         self._offsets = offsets
 
     def commit_transaction(self, _: float) -> None:

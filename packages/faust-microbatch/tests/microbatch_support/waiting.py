@@ -6,7 +6,7 @@ from collections.abc import Callable
 from faust_microbatch.clock import SystemClock
 
 PATIENCE_S = 90.0
-LOOK_S = 0.05
+LOOK_S = 0.01
 
 
 def wait_until(is_true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:

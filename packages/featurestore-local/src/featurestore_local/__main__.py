@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on")
-    add("--port", type=int, default=5000, help="port to listen on; 0 takes a free one")
-    add("--region", default="eu-west-1", help="the one region served")
+    add("--port", type=int, default=5000, help="port to listen on; 0 chooses a free one")
+    add("--region", default="eu-west-1", help="the only region served")
     add(
         "--offline-delay-s",
         type=_at_least(0.05),
@@ -51,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
         "--settling-s",
         type=_at_least(0.0),
         default=0.2,
-        help="seconds that changes of feature groups take",
+        help="seconds that changes to feature groups take",
     )
-    add("--journal", type=Path, help="file that keeps the state; without it, a stop loses it")
+    add("--journal", type=Path, help="file that keeps the state across restarts")
     return parser
 
 

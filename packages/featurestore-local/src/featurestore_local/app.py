@@ -1,4 +1,4 @@
-"""The WSGI application: Feature Store answered here, everything else by moto."""
+"""The WSGI application, which handles Feature Store and Athena and leaves the rest to moto."""
 
 import io
 import re
@@ -25,18 +25,18 @@ _SCOPE = re.compile(r"Credential=[^/]*/\d*/([^/]+)/([^/]+)/")
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING_OPERATIONS = ("BatchGet", "Describe", "Get", "List", "Search", "StartQuery", "StopQuery")
-"""How operations begin that change nothing, or nothing worth keeping: a query's life."""
+"""Prefixes of operations that change nothing, or only the state of a query, which is not kept."""
 
 Handler = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """An AWS service that is answered here.
+    """An AWS service that this package implements.
 
     Attributes:
-        handlers: What each operation does with validated parameters.
-        is_foreign: Says of a call that it is nevertheless moto's.
+        handlers: The function of each operation, called with validated parameters.
+        is_foreign: Returns whether a call is left to moto nevertheless.
     """
 
     wire: Wire
@@ -45,17 +45,17 @@ class Service:
 
 
 class Application:
-    """Dispatches each request to its service, with the faults that were ordered.
+    """Dispatches each request to its service and injects the planned faults.
 
     Args:
-        services: Asked in order; the first that reads the request answers it.
-        local: Answers the paths under ``/_local/``, which AWS hasn't.
-        moto: Answers all other requests.
-        plan: Faults to come.
-        changes: Makes one act of each of moto's, as it is on AWS: moto looks, and then stores.
-        region: The one region served: groups and tables would be apart otherwise.
-        clock: Paces hanging calls.
-        stop: Ends them.
+        services: Tried in order; the first that recognizes the request handles it.
+        local: Handles the paths under ``/_local/``, which AWS does not have.
+        moto: Handles all other requests.
+        plan: The planned faults.
+        changes: Makes each of moto's changes atomic, as on AWS: moto reads first and stores later.
+        region: The only region served; with more, groups and tables could be in different ones.
+        clock: Times calls that hang.
+        stop: Ends calls that hang.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Application:
         self._stop = stop
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request.
+        """Handle one request.
 
         Raises:
-            DropConnectionError: A fault wants the connection to end.
+            DropConnectionError: A fault drops the connection.
         """
         request = _read_request(environ)
         if request.path.startswith("/_local/"):
@@ -183,6 +183,6 @@ def _read_request(environ: dict[str, Any]) -> Request:
 
 
 def _scope(environ: dict[str, Any]) -> tuple[str, str]:
-    """Return region and service that the request was signed for, or empty strings."""
+    """Return the region and service that a request was signed for, or empty strings."""
     match = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     return (match[1], match[2]) if match else ("", "")

@@ -19,9 +19,9 @@ _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 
 
 def put_table(glue: "GlueClient", group: FeatureGroup) -> None:
-    """Make the table of a group, or bring its columns up to date.
+    """Create the table of a group, or update its columns.
 
-    A group without offline store, or whose table is not wanted, gets none.
+    Do nothing for a group without an offline store, or with creation of the table disabled.
 
     Raises:
         ClientError: Glue refused.
@@ -31,19 +31,19 @@ def put_table(glue: "GlueClient", group: FeatureGroup) -> None:
     _, database, name = group.offline.catalog
     with suppress(glue.exceptions.AlreadyExistsException):
         glue.create_database(DatabaseInput={"Name": database})
-    table = _table(group, name, group.offline.resolved_s3_uri, group.offline.table_format)
+    table = _table(group, name, group.offline.resolved_s3_uri)
     try:
         glue.create_table(DatabaseName=database, TableInput=table)
     except glue.exceptions.AlreadyExistsException:
-        # Parameters set on the table since, by us or by its owner, stay.
+        # Parameters that others have set on the table since its creation stay.
         held = glue.get_table(DatabaseName=database, Name=name)["Table"].get("Parameters", {})
         table["Parameters"] = {**held, **table["Parameters"]}
         glue.update_table(DatabaseName=database, TableInput=table)
 
 
-def _table(group: FeatureGroup, name: str, location: str, table_format: str) -> "TableInputTypeDef":
-    # No partition columns: AWS's own table of this kind has none either, so queries that
-    # work here don't come to rely on pruning that AWS wouldn't do.
+def _table(group: FeatureGroup, name: str, location: str) -> "TableInputTypeDef":
+    # AWS's own table has no partition columns either, so queries that work here can't rely
+    # on pruning that AWS doesn't do.
     columns: list[ColumnTypeDef] = [
         {"Name": feature, "Type": _GLUE_TYPES[kind]} for feature, kind in group.features.items()
     ]
@@ -52,11 +52,10 @@ def _table(group: FeatureGroup, name: str, location: str, table_format: str) -> 
         {"Name": "api_invocation_time", "Type": "timestamp"},
         {"Name": "is_deleted", "Type": "boolean"},
     ]
-    kind = {"table_type": "ICEBERG"} if table_format == "Iceberg" else {"classification": "parquet"}
     return {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", **kind},
+        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
         "StorageDescriptor": {
             "Columns": columns,
             "Location": location,

@@ -1,7 +1,7 @@
-"""Every change to what the local AWS stores: one at a time, and in a journal if there is one.
+"""Changes to the stored state, made one at a time and recorded in a journal if there is one.
 
-What is stored is a function of the changes in their order, so a journal of them is all that
-outlives the process: a new start makes each again, at its own time.
+The state is a function of the changes in their order, so the journal is all that has to
+outlive the process: a restart replays each change at its original time.
 """
 
 import fcntl
@@ -22,11 +22,12 @@ _LENGTH = struct.Struct(">I")
 
 
 class Change(msgspec.Struct, array_like=True, frozen=True):
-    """A request that changes something.
+    """A request that changes the stored state.
 
     Attributes:
-        at_s: When it was made, in epoch seconds.
+        at_s: Time of the request, in epoch seconds.
         environ: The strings of its WSGI environment.
+        body: Its body.
     """
 
     at_s: float
@@ -35,10 +36,10 @@ class Change(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ChangeClock:
-    """A clock that stands still while a thread makes a change, so that it has one time.
+    """A clock that stands still while a thread makes a change, which thus has a single time.
 
     Args:
-        clock: What time it is otherwise.
+        clock: The source of time outside changes.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -60,7 +61,7 @@ class ChangeClock:
 
     @contextmanager
     def held(self, at_s: float) -> Iterator[None]:
-        """Let it be ``at_s`` in this thread."""
+        """Hold the time at ``at_s`` in this thread."""
         self._held.at_s = at_s
         try:
             yield
@@ -69,16 +70,16 @@ class ChangeClock:
 
 
 class Journal:
-    """A file of changes, each there as a whole or not at all.
+    """A file of changes, each recorded completely or not at all.
 
-    A change outlives the process, killed or not, as soon as ``append`` has returned; the
-    machine it does not: nothing is forced to the disk.
+    Once ``append`` has returned, a change survives the end of the process, even by SIGKILL.
+    It may not survive a crash of the machine, because the file is not synced to disk.
 
     Args:
-        path: Made if it isn't there; its folder must be.
+        path: The file, created if missing; its folder must exist.
 
     Raises:
-        LocalStoreError: The file can't be opened, or another process has it.
+        LocalStoreError: The file can't be opened, or another process uses it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,10 +106,10 @@ class Journal:
         self._file.write(_LENGTH.pack(len(content)) + content)
 
     def read(self) -> Iterator[Change]:
-        """Yield all changes; then remove what is left of one that was cut short.
+        """Yield all changes, then remove an incomplete one from the end.
 
         Raises:
-            LocalStoreError: The file holds something else.
+            LocalStoreError: The file is not a journal.
         """
         whole = 0
         with self._path.open("rb") as file:
@@ -120,8 +121,8 @@ class Journal:
                     yield msgspec.msgpack.decode(content, type=Change)
                 except msgspec.DecodeError as error:
                     raise LocalStoreError(
-                        f"{self._path} is no journal of a local AWS (at byte {whole}: {error}); "
-                        "remove it to begin with nothing stored."
+                        f"{self._path} is not a journal of a local AWS (at byte {whole}: {error}); "
+                        "remove it to start with nothing stored."
                     ) from error
                 whole = file.tell()
         self._file.truncate(whole)
@@ -135,8 +136,8 @@ class Changes:
     """Makes changes one after another, in the order of the journal.
 
     Args:
-        clock: Stands still during each.
-        journal: Where they are kept; None keeps them in memory only.
+        clock: Stands still during each change.
+        journal: Records the changes; None keeps the state in memory only.
     """
 
     def __init__(self, clock: ChangeClock, journal: Journal | None = None) -> None:
@@ -147,10 +148,10 @@ class Changes:
 
     @contextmanager
     def change(self, environ: dict[str, Any]) -> Iterator[None]:
-        """Make one change, kept unless it raises.
+        """Make one change, recorded unless it raises.
 
         Args:
-            environ: The WSGI environment of the request, its body in memory.
+            environ: The WSGI environment of the request, with its body in memory.
         """
         if self._repeating:
             yield
@@ -163,14 +164,16 @@ class Changes:
                 self._journal.append(Change(at_s=at_s, environ=strings, body=body.getvalue()))
 
     def ordered(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
-        """Make a change that is one act by itself: in turn only where the order is kept."""
+        """Make a change that is atomic by itself, serialized only if a journal keeps the order."""
         return nullcontext() if self._journal is None else self.change(environ)
 
     def repeat(self, make: Callable[[dict[str, str], bytes], None]) -> int:
-        """Make every change of the journal again; return how many. Nobody else may ask yet.
+        """Replay every change of the journal and return their number.
+
+        No other request may be served at the same time.
 
         Args:
-            make: Handles a request of this environment and body.
+            make: Handles a request, given the strings of its environment and its body.
         """
         if self._journal is None:
             return 0

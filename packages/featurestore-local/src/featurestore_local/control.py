@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from featurestore_local.clock import Clock
-from featurestore_local.errors import AwsError, invalid_settings
+from featurestore_local.errors import AwsError, TableError, invalid_settings
 from featurestore_local.model import FeatureGroup
 from featurestore_local.registry import FeatureMetadata, GroupState, Registry
 from featurestore_local.schema import (
@@ -36,8 +36,8 @@ class ControlPlane:
 
     Args:
         registry: The feature groups.
-        put_table: Makes or changes the Glue table of a group; may call this server.
-        clock: Says when a group was created.
+        put_table: Creates or updates the Glue table of a group; may call this server.
+        clock: Dates the creation of groups and other changes.
         account: The account that groups belong to.
         region: The region that groups belong to.
     """
@@ -58,7 +58,7 @@ class ControlPlane:
         self._region = region
 
     def create_feature_group(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Start the creation of a group; a Glue table that can't be made fails it."""
+        """Start the creation of a group, which fails if its Glue table can't be created."""
         group = read_group(
             params,
             account=self._account,
@@ -69,14 +69,14 @@ class ControlPlane:
             state = self._registry.create(group, _read_tags(params.get("Tags", [])))
         try:
             self._put_table(group)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, TableError) as error:
             with self._registry.lock:
                 state.status = "CreateFailed"
-                state.failure = f"The Glue table could not be made: {error}"[:1024]
+                state.failure = f"The Glue table could not be created: {error}"[:1024]
         return {"FeatureGroupArn": group.arn}
 
     def describe_feature_group(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Describe a group, also while it is created or deleted."""
+        """Describe a group, even while it is being created or deleted."""
         with self._registry.lock:
             return describe(self._registry.get(params["FeatureGroupName"]))
 
@@ -97,7 +97,7 @@ class ControlPlane:
         return {"FeatureGroupArn": group.arn}
 
     def delete_feature_group(self, params: Mapping[str, Any]) -> None:
-        """Start a deletion; what is in S3 and Glue stays."""
+        """Start the deletion of a group; its objects in S3 and its Glue table stay."""
         with self._registry.lock:
             self._registry.delete(self._registry.get(params["FeatureGroupName"]))
 
@@ -115,28 +115,28 @@ class ControlPlane:
         return {"FeatureGroupSummaries": summaries[start : start + size]} | more
 
     def update_feature_metadata(self, params: Mapping[str, Any]) -> None:
-        """Change what is said of a feature: at once, unlike changes of the group."""
+        """Change a feature's description and parameters, with immediate effect."""
         with self._registry.lock:
             state, name = self._feature(params)
             held = state.metadata.get(name) or FeatureMetadata(modified_at_s=0.0)
             state.metadata[name] = _with_changes(held, params, self._clock.now())
 
     def describe_feature_metadata(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is said of a feature."""
+        """Return a feature's description and parameters."""
         with self._registry.lock:
             state, name = self._feature(params)
             group, created_at_s = state.group, state.group.created_at_s
-            said = state.metadata.get(name) or FeatureMetadata(modified_at_s=created_at_s)
+            metadata = state.metadata.get(name) or FeatureMetadata(modified_at_s=created_at_s)
         described = {
             "FeatureGroupArn": group.arn,
             "FeatureGroupName": group.name,
             "FeatureName": name,
             "FeatureType": group.features[name],
             "CreationTime": created_at_s,
-            "LastModifiedTime": said.modified_at_s,
-            "Parameters": _write_tags(said.parameters),
+            "LastModifiedTime": metadata.modified_at_s,
+            "Parameters": _write_tags(metadata.parameters),
         }
-        return described | ({"Description": said.description} if said.description else {})
+        return described | ({"Description": metadata.description} if metadata.description else {})
 
     def add_tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Set tags of a group and return all of them."""
@@ -196,7 +196,7 @@ def _with_changes(
 
 
 def is_about_other_resource(params: Mapping[str, Any]) -> bool:
-    """Return whether a call on tags is about something that is no feature group."""
+    """Return whether a call on tags concerns a resource other than a feature group."""
     return ":feature-group/" not in str(params.get("ResourceArn", ""))
 
 
@@ -225,7 +225,7 @@ def _summary(state: GroupState) -> dict[str, Any]:
 
 def _offset(token: str) -> int:
     if not token.isdecimal():
-        raise AwsError("ValidationException", "NextToken is not one that this service gave.")
+        raise AwsError("ValidationException", "NextToken was not issued by this service.")
     return int(token)
 
 

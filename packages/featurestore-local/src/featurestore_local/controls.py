@@ -1,10 +1,10 @@
 """Controls for tests, which AWS doesn't offer.
 
 ======  ==================  ==========================================================
-POST    ``/_local/faults``  order faults: a JSON list, see ``faults.Fault``
-DELETE  ``/_local/faults``  forget faults and counts
+POST    ``/_local/faults``  plan faults: a JSON list of ``faults.Fault``
+DELETE  ``/_local/faults``  clear faults and counts
 GET     ``/_local/counts``  calls per operation so far
-POST    ``/_local/flush``   write offline rows now; answers how many are left
+POST    ``/_local/flush``   write offline rows now; returns how many are left
 ======  ==================  ==========================================================
 """
 
@@ -21,7 +21,7 @@ FLUSH = {"REQUEST_METHOD": "POST", "RAW_URI": "/_local/flush", "QUERY_STRING": "
 
 
 class Controls:
-    """Answers the paths under ``/_local/``.
+    """Handles the paths under ``/_local/``.
 
     Args:
         plan: The fault plan.
@@ -33,7 +33,7 @@ class Controls:
         self._flush = flush
 
     def __call__(self, request: Request) -> Answer:
-        """Answer one request."""
+        """Handle one request."""
         match request.method, request.path:
             case "POST", "/_local/faults":
                 return self._order(request.body)

@@ -35,8 +35,8 @@ class DataPlane:
 
     Args:
         registry: The feature groups; its lock makes each operation atomic.
-        file_offline: Takes each record that goes to the offline store.
-        clock: Says which records have expired.
+        file_offline: Receives each record that goes to the offline store.
+        clock: Determines which records have expired.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class DataPlane:
             self._put(state, params, params.get("TtlDuration"))
 
     def batch_write_record(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Write each entry on its own; refused ones are named in ``Errors``."""
+        """Write each entry on its own and return refused ones in ``Errors``."""
         errors = []
         with self._registry.lock:
             states = [
@@ -75,7 +75,7 @@ class DataPlane:
         return {"Errors": errors, "UnprocessedEntries": []}
 
     def get_record(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a record, or nothing at all if there is none."""
+        """Return a record, or an empty answer if there is none."""
         with self._registry.lock:
             state = self._registry.serving(params["FeatureGroupName"], "ResourceNotFound")
             return self._get(
@@ -86,7 +86,7 @@ class DataPlane:
             )
 
     def batch_get_record(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the records there are; identifiers that can't be read go to ``Errors``."""
+        """Return the records that exist, and in ``Errors`` identifiers that can't be read."""
         records, errors = [], []
         wanted = sum(len(each["RecordIdentifiersValueAsString"]) for each in params["Identifiers"])
         if wanted > _MAX_BATCH_IDS:
@@ -111,10 +111,10 @@ class DataPlane:
         return {"Records": records, "Errors": errors, "UnprocessedIdentifiers": []}
 
     def delete_record(self, params: Mapping[str, Any]) -> None:
-        """Leave a tombstone; with HardDelete, nothing in the online store.
+        """Replace a record by a tombstone; for HardDelete, remove it from the online store.
 
-        An event time that isn't later than the record's leaves the online record as it is;
-        HardDelete refuses it.
+        An event time that isn't later than the record's leaves the online record as it is,
+        and is refused for HardDelete.
         """
         with self._registry.lock:
             state = self._registry.serving(params["FeatureGroupName"], "ValidationError")
@@ -171,7 +171,7 @@ class DataPlane:
         return {"RecordIdentifiers": rest[:size]} | more
 
     def expire(self) -> None:
-        """Delete what has expired, as AWS does some time after; a tombstone goes offline."""
+        """Delete expired records and file their tombstones offline, as AWS does after a while."""
         now_ns = self._now_ns()
         with self._registry.lock:
             for state in self._registry:

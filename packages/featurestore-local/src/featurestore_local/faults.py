@@ -1,7 +1,7 @@
-"""Faults that tests order ahead, so that a client's bad days can be rehearsed.
+"""Faults that tests plan ahead, to rehearse how a client handles failures.
 
-A fault is a JSON object, say ``{"operation": "PutRecord", "error": "ThrottlingException",
-"times": 3}``. Calls that aren't Feature Store's are named by service and method: ``s3:PUT``.
+A fault is a JSON object such as ``{"operation": "PutRecord", "error": "ThrottlingException",
+"times": 3}``. Calls that moto handles are named by service and method: ``s3:PUT``.
 """
 
 import threading
@@ -23,13 +23,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         operation: For example ``PutRecord``, or ``s3:PUT``.
-        error: The code of an AWS error, or one of ``unprocessed`` (a batch is done in part),
-            ``hang`` (no answer), ``drop`` (the connection ends, nothing is done) and
-            ``commit_then_drop`` (it is done, but the answer is lost).
-        times: How many calls it befalls.
-        after: How many calls are let through before.
-        processed: With ``unprocessed``: how many entries, or how many identifiers of each
-            feature group, are done nevertheless.
+        error: The code of an AWS error, or one of ``unprocessed`` (part of a batch is processed),
+            ``hang`` (no answer), ``drop`` (the connection ends first) and
+            ``commit_then_drop`` (the call succeeds, but its answer is lost).
+        times: Number of calls that fail.
+        after: Number of calls that are let through first.
+        processed: With ``unprocessed``: number of entries, or of identifiers of each feature
+            group, that are processed nevertheless.
         hang_s: With ``hang``: seconds until the connection ends.
         message: The error's text.
     """
@@ -40,7 +40,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     after: Annotated[int, msgspec.Meta(ge=0)] = 0
     processed: Annotated[int, msgspec.Meta(ge=0)] = 0
     hang_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
-    message: str = "Ordered by the fault plan."
+    message: str = "Injected by the fault plan."
 
     def __post_init__(self) -> None:
         if self.error == UNPROCESSED and self.operation not in BATCH_OPERATIONS:
@@ -48,7 +48,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class FaultPlan:
-    """The faults still to come, first ordered first, and the calls so far."""
+    """The faults still to come, in order, and the number of calls so far."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,23 +56,23 @@ class FaultPlan:
         self._counts: Counter[str] = Counter()
 
     def order(self, faults: list[Fault]) -> None:
-        """Add faults behind those already ordered."""
+        """Add faults after those already planned."""
         with self._lock:
             self._faults += faults
 
     def clear(self) -> None:
-        """Forget all faults and counts."""
+        """Remove all faults and counts."""
         with self._lock:
             self._faults.clear()
             self._counts.clear()
 
     def counts(self) -> dict[str, int]:
-        """Return the calls per operation, whatever their outcome."""
+        """Return the number of calls per operation, regardless of their outcome."""
         with self._lock:
             return dict(self._counts)
 
     def next(self, operation: str) -> Fault | None:
-        """Count a call and return what befalls it."""
+        """Count a call and return its fault, if any."""
         with self._lock:
             self._counts[operation] += 1
             for index, fault in enumerate(self._faults):
@@ -96,7 +96,7 @@ def process_in_part(
     handler: Callable[[dict[str, Any]], dict[str, Any] | None],
     params: dict[str, Any],
 ) -> dict[str, Any]:
-    """Do a batch operation for its first parts and answer the rest as unprocessed."""
+    """Process the first parts of a batch and return the rest as unprocessed."""
     keep = fault.processed
     if "Entries" in params:
         entries = params["Entries"]

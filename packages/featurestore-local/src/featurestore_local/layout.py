@@ -22,7 +22,7 @@ class OfflineRow:
     """A record on its way to the offline store.
 
     Attributes:
-        invoked_at_s: When the API call came in, epoch seconds.
+        invoked_at_s: Time of the API call, in epoch seconds.
     """
 
     record: Record
@@ -32,7 +32,7 @@ class OfflineRow:
 def partitions(
     group: FeatureGroup, rows: Sequence[OfflineRow]
 ) -> Iterator[tuple[str, list[OfflineRow]]]:
-    """Yield rows by partition: by hour, or by day for an Iceberg table, of their event time."""
+    """Yield rows grouped by the hour of their event time, or by the day for an Iceberg table."""
 
     def partition_of(row: OfflineRow) -> str:
         time = utc(row.record.event_time_ns)
@@ -50,9 +50,9 @@ def object_uri(
     """Return the S3 URI of the object that holds the rows of a partition.
 
     Args:
-        offline: Says under which URI, and whether as Iceberg lays its files out.
-        partition: As ``partitions`` named it.
-        rows: The newest event time among them goes into the name.
+        offline: Settings that hold the root URI and the table format.
+        partition: Path of the partition, as yielded by ``partitions``.
+        rows: The partition's rows; their newest event time is part of the name.
         token: 24 alphanumeric characters that make the name unique.
     """
     newest = utc(max(row.record.event_time_ns for row in rows))
@@ -65,11 +65,11 @@ def parquet(group: FeatureGroup, rows: Sequence[OfflineRow], *, written_at_s: fl
     """Return rows as a Parquet file with AWS's columns, in definition order.
 
     Args:
-        group: Features without a value in a row become null.
-        rows: In any order; it is kept.
-        written_at_s: When the file is written, epoch seconds.
+        group: The group whose features become columns, null in rows without a value.
+        rows: The rows, written in the given order.
+        written_at_s: Time of writing, in epoch seconds.
     """
-    # Imported only where it is used: groups without an offline store do without it.
+    # pyarrow is an optional dependency: groups without an offline store don't need it.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -80,7 +80,7 @@ def parquet(group: FeatureGroup, rows: Sequence[OfflineRow], *, written_at_s: fl
         )
         for name, kind in group.features.items()
     }
-    # AWS gives the time of the call in whole seconds.
+    # AWS records the time of the call in whole seconds.
     invoked_ms = [int(row.invoked_at_s) * 1000 for row in rows]
     columns["write_time"] = pa.array([int(written_at_s * 1000)] * len(rows), instant)
     columns["api_invocation_time"] = pa.array(invoked_ms, instant)
@@ -92,5 +92,5 @@ def parquet(group: FeatureGroup, rows: Sequence[OfflineRow], *, written_at_s: fl
 
 def _value(record: Record, name: str, kind: FeatureType) -> int | float | str | None:
     text = record.values.get(name)
-    # Collections are of in-memory groups alone, which have no offline store.
+    # Only in-memory groups have collections, and they have no offline store.
     return _PYTHON_TYPES[kind](text) if isinstance(text, str) else None

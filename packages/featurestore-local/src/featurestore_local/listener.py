@@ -1,6 +1,6 @@
 """An HTTP/1.1 server for a WSGI application that keeps connections alive.
 
-werkzeug's server, which moto brings along, closes the connection after each answer;
+The server of werkzeug, a dependency of moto, closes the connection after each answer;
 a writer that puts a thousand records a second would spend its time on handshakes.
 """
 
@@ -33,10 +33,10 @@ class Listener:
 
     Args:
         host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
+        port: Port to listen on; 0 chooses a free one.
 
     Raises:
-        LocalStoreError: The port is taken, or is not ours to take.
+        LocalStoreError: The port is in use, or this process may not use it.
     """
 
     def __init__(self, *, host: str, port: int) -> None:
@@ -45,17 +45,17 @@ class Listener:
         except OSError as error:
             raise LocalStoreError(
                 f"The local AWS can't listen on {host}:{port} ({error.strerror}); "
-                "stop what uses the port, or choose another with --port."
+                "stop the program that uses it, or choose another with --port."
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
     def port(self) -> int:
-        """Return the port that is listened on."""
+        """Return the port that the listener is bound to."""
         return int(self._server.server_address[1])
 
     def start(self, application: "WSGIApplication") -> None:
-        """Answer requests with the application, in the background."""
+        """Serve the application in the background."""
         self._server.application = application
         self._thread.start()
 
@@ -93,7 +93,7 @@ class _Server(ThreadingHTTPServer):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # it has just ended by itself
+                continue  # the client has closed it already
             thread.join(_JOIN_TIMEOUT_S)
 
 
@@ -130,7 +130,7 @@ class _Connection(BaseHTTPRequestHandler):
         try:
             super().handle()
         except ConnectionError:
-            self.close_connection = True  # the client went away: its own business
+            self.close_connection = True  # the client has closed it: no error of the server
 
     def _send(self, status: int, headers: Any, body: bytes) -> None:
         self.send_response_only(status)

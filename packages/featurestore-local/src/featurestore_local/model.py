@@ -1,6 +1,6 @@
-"""A feature group, its records, and which record its online store keeps.
+"""The model of a feature group, of its records and of its online store.
 
-Pure: no clock, no wire. Times are nanoseconds since the epoch, because String
+Pure: no clock, no network. Times are nanoseconds since the epoch, because String
 event times carry nanoseconds.
 """
 
@@ -14,7 +14,7 @@ _UNIT_S = {"Seconds": 1, "Minutes": 60, "Hours": 3600, "Days": 86_400, "Weeks": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ttl:
-    """How long after its event time a record can be read."""
+    """A record's time to live, counted from its event time."""
 
     unit: str
     value: int
@@ -27,7 +27,7 @@ class Ttl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineSettings:
-    """The online half of a feature group."""
+    """Settings of a feature group's online store."""
 
     storage_type: str = "Standard"
     ttl: Ttl | None = None
@@ -36,14 +36,14 @@ class OnlineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfflineSettings:
-    """The offline half of a feature group.
+    """Settings of a feature group's offline store.
 
     Attributes:
-        s3_uri: As the user gave it.
-        resolved_s3_uri: Where the rows go; ends in ``/data``.
+        s3_uri: As given by the user.
+        resolved_s3_uri: Folder of the rows; ends in ``/data``.
         table_format: ``Default``, ``Glue`` or ``Iceberg``.
         catalog: Catalog, database and table, or None if no Glue table is wanted.
-        kms_key_id: Kept and described only.
+        kms_key_id: Described, but not used.
     """
 
     s3_uri: str
@@ -59,7 +59,7 @@ class Collection:
 
     Attributes:
         kind: ``List``, ``Set`` or ``Vector``.
-        dimension: How many values a Vector has.
+        dimension: Number of values of a Vector.
     """
 
     kind: str
@@ -67,17 +67,17 @@ class Collection:
 
 
 Value = str | tuple[str, ...]
-"""The value of a feature: a text, or the texts of a collection."""
+"""The value of a feature: a string, or the strings of a collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureGroup:
-    """The schema of a feature group and where its records go.
+    """A feature group: its schema and its stores.
 
     Attributes:
         features: Type per name, in definition order.
-        collections: Of the features that hold several values.
-        throughput: As the user gave it; described only.
+        collections: Collection type per feature that holds several values.
+        throughput: As given by the user; described, but not enforced.
     """
 
     name: str
@@ -104,8 +104,8 @@ class Record:
     """One version of a record.
 
     Attributes:
-        values: Value per feature, in definition order; a feature without value is absent.
-        is_deleted: A tombstone: its values are the identifier and the event time alone.
+        values: Value per feature, in definition order; a feature without a value is absent.
+        is_deleted: Whether it is a tombstone, which has an identifier and an event time only.
     """
 
     record_id: str
@@ -115,7 +115,7 @@ class Record:
     is_deleted: bool = False
 
     def is_readable(self, now_ns: int) -> bool:
-        """Return whether readers see the record: neither deleted nor expired."""
+        """Return whether the record is neither deleted nor expired."""
         return not self.is_deleted and not self.is_expired(now_ns)
 
     def is_expired(self, now_ns: int) -> bool:
@@ -134,10 +134,10 @@ class OnlineStore:
     _records: dict[str, Record] = field(default_factory=dict)
 
     def put(self, record: Record) -> bool:
-        """Keep a record if it is newer than the one held; return whether it was.
+        """Store a record if it is newer than the stored one; return whether it is.
 
-        A record as old or older changes nothing: AWS files it as history. A tombstone
-        counts as a record, so that history can't bring the deleted back.
+        A record of the same or an older event time changes nothing: AWS treats it as history.
+        A tombstone counts as a record, so that history can't restore a deleted record.
         """
         held = self._records.get(record.record_id)
         if held is not None and record.event_time_ns <= held.event_time_ns:
@@ -146,19 +146,19 @@ class OnlineStore:
         return True
 
     def replace(self, record: Record) -> None:
-        """Keep a record whatever is held."""
+        """Store a record regardless of its event time."""
         self._records[record.record_id] = record
 
     def get(self, record_id: str) -> Record | None:
-        """Return what is held: also tombstones and expired records."""
+        """Return a stored record, which may be a tombstone or expired."""
         return self._records.get(record_id)
 
     def remove(self, record_id: str) -> None:
-        """Forget a record and its tombstone."""
+        """Remove a record or its tombstone."""
         self._records.pop(record_id, None)
 
     def remove_expired(self, now_ns: int) -> list[Record]:
-        """Forget the records that have expired, and return them."""
+        """Remove the records that have expired, and return them."""
         expired = [record for record in self if record.is_expired(now_ns)]
         for record in expired:
             self.remove(record.record_id)

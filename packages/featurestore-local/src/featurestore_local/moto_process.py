@@ -31,9 +31,9 @@ class MotoProcess:
     """
 
     def __init__(self) -> None:
-        # The child reads a pipe that this process alone can write to: the read ends when this
-        # process does, SIGKILL included. In a session of its own, a Ctrl-C at the terminal
-        # doesn't reach the child, which is still needed to store the last offline rows.
+        # The child reads a pipe that only this process can write to: the read ends when this
+        # process does, even by SIGKILL. The child has a session of its own, so that a Ctrl-C
+        # at the terminal doesn't end it before it has stored the last offline rows.
         self._idle: deque[HTTPConnection] = deque()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "featurestore_local.moto_server"],
@@ -46,9 +46,7 @@ class MotoProcess:
         port = self._process.stdout.readline().strip()
         if not port:
             self.close()
-            raise LocalStoreError(
-                "moto ended before it could serve; the reason is in its errors above."
-            )
+            raise LocalStoreError("moto ended before it could serve; see its error output above.")
         self.port = int(port)
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
@@ -75,7 +73,7 @@ class MotoProcess:
         return [content]
 
     def close(self) -> None:
-        """End the child process and forget what it stored."""
+        """End the child process, and moto's state with it."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()

@@ -8,7 +8,7 @@ from featurestore_local.listener import LOOPBACK, Listener
 
 
 def main() -> None:
-    """Serve moto, and print the port first."""
+    """Print the port, then serve moto."""
     listener = Listener(host=LOOPBACK, port=0)
     listener.start(DomainDispatcherApplication(create_backend_app))
     sys.stdout.write(f"{listener.port}\n")

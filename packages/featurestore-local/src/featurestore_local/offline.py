@@ -1,4 +1,4 @@
-"""The offline store: rows wait a while, then become Parquet objects in S3."""
+"""The offline store, which buffers rows and writes them to S3 as Parquet objects."""
 
 import logging
 import random
@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from featurestore_local.clock import Clock
-from featurestore_local.iceberg import IcebergTables
+from featurestore_local.errors import TableError
 from featurestore_local.layout import OfflineRow, object_uri, parquet, partitions
 from featurestore_local.model import FeatureGroup, Record
 from featurestore_local.registry import Registry
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+    from featurestore_local.iceberg import IcebergTables
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _TOKEN_LENGTH = 24
@@ -27,16 +29,16 @@ logger = logging.getLogger(__name__)
 
 
 class OfflineStore:
-    """Rows of all feature groups that are not in S3 yet.
+    """The buffer of offline rows that are not in S3 yet.
 
-    A row leaves this buffer only when S3 has acknowledged its object; while S3 refuses,
-    the group's offline store counts as Blocked and its rows are tried again.
+    A row leaves the buffer only when S3 has acknowledged its object; while S3 refuses it,
+    the group's offline store is Blocked and its rows are retried.
 
     Args:
-        registry: Told which groups are blocked.
-        s3: Where objects go.
-        iceberg: Told of the objects of Iceberg tables.
-        clock: Says when rows were put.
+        registry: Records which groups are blocked.
+        s3: Stores the objects.
+        iceberg: Returns the Iceberg tables; called only for groups that have one.
+        clock: Dates the rows and objects.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class OfflineStore:
         registry: Registry,
         *,
         s3: "S3Client",
-        iceberg: IcebergTables,
+        iceberg: "Callable[[], IcebergTables]",
         clock: Clock,
     ) -> None:
         self._registry = registry
@@ -58,14 +60,14 @@ class OfflineStore:
         self._objects = 0
 
     def file(self, group: FeatureGroup, record: Record) -> None:
-        """Take a record; it is in S3 some time after the delay."""
+        """Add a record to the buffer."""
         key = self._key(group)
         with self._lock:
             self._groups[key] = group
             self._rows[key].append(OfflineRow(record=record, invoked_at_s=self._clock.now()))
 
     def flush(self) -> int:
-        """Write all rows that wait; return how many could not be written and still wait."""
+        """Write all buffered rows; return the number of rows that could not be written."""
         with self._flushing:
             with self._lock:
                 batches, self._rows = self._rows, defaultdict(list)
@@ -75,24 +77,30 @@ class OfflineStore:
         group = self._groups[key]
         reason: str | None = None
         kept: list[OfflineRow] = []
+        uris: list[str] = []
         for partition, part in partitions(group, rows):
             try:
-                uri = self._write(group, partition, part)
-                self._commit(group, uri)
+                uris.append(self._write(group, partition, part))
             except (BotoCoreError, ClientError) as error:
                 reason, kept = str(error), kept + part
+        try:
+            self._commit(group, uris)
+        except (BotoCoreError, ClientError, TableError) as error:
+            reason, kept = str(error), rows
         if kept:
-            logger.warning("%d offline rows of %s wait: %s", len(kept), group.name, reason)
+            logger.warning(
+                "%d offline rows of %s could not be written: %s", len(kept), group.name, reason
+            )
             with self._lock:
                 self._rows[key] = kept + self._rows[key]
-        self._tell(group, reason)
+        self._set_blocked_reason(group, reason)
         return len(kept)
 
     def _write(self, group: FeatureGroup, partition: str, rows: list[OfflineRow]) -> str:
         assert group.offline is not None  # noqa: S101  # data.py files rows of such groups only
         written_at_s = self._clock.now()
         self._objects += 1
-        # The same name when the change is made again: a compaction may have named the object.
+        # A replayed change must give the same name: a compaction may refer to the object.
         chance = random.Random(f"{self._objects} {written_at_s!r}")  # noqa: S311  # no secret
         token = "".join(chance.choices(_TOKEN_ALPHABET, k=_TOKEN_LENGTH))
         uri = object_uri(group.offline, partition, rows, token)
@@ -101,27 +109,27 @@ class OfflineStore:
         self._s3.put_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"), Body=body)
         return uri
 
-    def _commit(self, group: FeatureGroup, uri: str) -> None:
+    def _commit(self, group: FeatureGroup, uris: list[str]) -> None:
         offline = group.offline
-        if offline is not None and offline.table_format == "Iceberg" and offline.catalog:
+        if uris and offline and offline.table_format == "Iceberg" and offline.catalog:
             _, database, name = offline.catalog
-            self._iceberg.append(database, name, [uri])
+            self._iceberg().append(database, name, uris)
 
-    def _tell(self, group: FeatureGroup, blocked_reason: str | None) -> None:
+    def _set_blocked_reason(self, group: FeatureGroup, reason: str | None) -> None:
         with self._registry.lock:
             state = self._registry.find(group.name)
             if state is not None and self._key(state.group) == self._key(group):
-                state.blocked_reason = blocked_reason
+                state.blocked_reason = reason
 
     @staticmethod
     def _key(group: FeatureGroup) -> str:
-        # A group may be deleted and made again under its name: its path tells them apart.
+        # A group may be deleted and recreated under the same name; only its path differs then.
         return group.offline.resolved_s3_uri if group.offline else group.name
 
 
 def flush_regularly(
     flush: Callable[[], int], *, stop: threading.Event, clock: Clock, delay_s: float
 ) -> None:
-    """Flush whenever the delay has passed, until ``stop`` is set."""
+    """Flush after every delay, until ``stop`` is set."""
     while not clock.wait(stop, delay_s):
         flush()

@@ -19,7 +19,7 @@ _PATIENCE_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStore:
-    """Access of tests to the local AWS."""
+    """A test's access to the local AWS."""
 
     endpoint_url: str
     session: boto3.Session

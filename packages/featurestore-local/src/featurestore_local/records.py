@@ -1,4 +1,4 @@
-"""From the wire's feature values to a record, and back."""
+"""Conversion between feature values on the wire and records."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -24,16 +24,16 @@ OFFLINE = "OfflineStore"
 def read_record(
     group: FeatureGroup, feature_values: list[dict[str, Any]], ttl: Ttl | None
 ) -> Record:
-    """Return a record to put.
+    """Return the record of a put.
 
     Args:
-        group: Its features and their types rule.
-        feature_values: As PutRecord's member ``Record``.
-        ttl: The record's own time to live; without it, the group's counts.
+        group: The group whose schema the record must match.
+        feature_values: The member ``Record`` of PutRecord.
+        ttl: The record's own time to live; None for the group's.
 
     Raises:
-        AwsError: ValidationError; a value is unknown, doubled, ill-typed or too large, or
-            the identifier or the event time is missing.
+        AwsError: ValidationError; a feature is unknown or repeated, a value is ill-typed or
+            too large, or the identifier or the event time is missing.
     """
     values = read_values(group, feature_values)
     for name in (group.record_identifier, group.event_time):
@@ -43,7 +43,7 @@ def read_record(
 
 
 def make_record(group: FeatureGroup, values: Mapping[str, Value], ttl: Ttl | None) -> Record:
-    """Return the record that complete, checked values make."""
+    """Return the record of complete, checked values."""
     record_id, event_time = values[group.record_identifier], values[group.event_time]
     assert isinstance(record_id, str)  # noqa: S101  # schema.py refuses collections for both
     assert isinstance(event_time, str)  # noqa: S101
@@ -62,7 +62,7 @@ def make_record(group: FeatureGroup, values: Mapping[str, Value], ttl: Ttl | Non
 
 
 def read_values(group: FeatureGroup, feature_values: list[dict[str, Any]]) -> dict[str, Value]:
-    """Return the value per feature; a feature named without one is absent.
+    """Return the value of each feature, without features that have none.
 
     Raises:
         AwsError: ValidationError.
@@ -80,7 +80,7 @@ def read_values(group: FeatureGroup, feature_values: list[dict[str, Any]]) -> di
 
 
 def expired_tombstone(group: FeatureGroup, record: Record) -> Record:
-    """Return what an expired record leaves behind: it was deleted when it expired."""
+    """Return the tombstone of an expired record, dated at its expiry."""
     expired_ns = record.expires_at_ns or record.event_time_ns
     is_text = group.event_time_type is FeatureType.STRING
     time = iso_time(expired_ns) if is_text else str(expired_ns / NS_PER_S)
@@ -88,7 +88,7 @@ def expired_tombstone(group: FeatureGroup, record: Record) -> Record:
 
 
 def tombstone(group: FeatureGroup, record_id: str, event_time: str) -> Record:
-    """Return what a deletion leaves behind.
+    """Return the tombstone of a deleted record.
 
     Raises:
         AwsError: ValidationError; the identifier or the event time is ill-typed.
@@ -110,7 +110,7 @@ def check_names(group: FeatureGroup, names: Collection[str]) -> None:
 
 
 def target_stores(group: FeatureGroup, wanted: Collection[str] | None) -> frozenset[str]:
-    """Return the stores that a write goes to: those wanted, or all that the group has.
+    """Return the stores to write to: those wanted, or all that the group has.
 
     Raises:
         AwsError: ValidationError; the group lacks a store that is wanted.
@@ -128,7 +128,7 @@ def read_ttl(duration: Mapping[str, Any] | None) -> Ttl | None:
 
 
 def to_wire(values: Mapping[str, Value]) -> list[dict[str, Any]]:
-    """Return values as the wire's member ``Record``."""
+    """Return values as the member ``Record`` on the wire."""
     return [
         {"FeatureName": name, "ValueAsString": value}
         if isinstance(value, str)
@@ -142,7 +142,7 @@ def _read_value(group: FeatureGroup, name: str, feature_value: Mapping[str, Any]
     collection = group.collections.get(name)
     if collection is None:
         if texts is not None:
-            raise invalid_record(f"Feature [{name}] is no collection; give ValueAsString.")
+            raise invalid_record(f"Feature [{name}] is not a collection; give ValueAsString.")
         if text is not None:
             check_value(name, group.features[name], text)
         return text
@@ -153,7 +153,7 @@ def _read_value(group: FeatureGroup, name: str, feature_value: Mapping[str, Any]
     for each in texts:
         check_value(name, group.features[name], each)
     if collection.dimension not in {None, len(texts)}:
-        raise invalid_record(f"Feature [{name}] has {collection.dimension} values.")
+        raise invalid_record(f"Feature [{name}] must have {collection.dimension} values.")
     return tuple(dict.fromkeys(texts)) if collection.kind == "Set" else tuple(texts)
 
 

@@ -1,4 +1,4 @@
-"""Which feature groups exist, and in which state of their lives."""
+"""The registry of feature groups and their life cycle."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from featurestore_local.clock import Clock
 from featurestore_local.errors import AwsError, group_not_found
 from featurestore_local.model import FeatureGroup, OnlineStore
 
-# AWS's quota; a fifth is refused, which a bootstrap in parallel must survive.
+# AWS's quota: clients that create groups in parallel must handle the refusal of a fifth.
 MAX_CONCURRENT_CREATIONS = 4
 MAX_GROUPS = 100
 
@@ -24,15 +24,15 @@ class FeatureMetadata:
 
 @dataclass(slots=True, kw_only=True)
 class GroupState:
-    """A feature group over time: changes take a while to settle, as on AWS.
+    """A feature group and its pending changes, which take a while to settle, as on AWS.
 
     Attributes:
         status: As DescribeFeatureGroup names it.
-        update: What the group becomes when it settles, if an update is under way.
+        update: The group after the update in progress, or None.
         update_status: ``InProgress`` or ``Successful``; None before the first update.
-        blocked_reason: Why offline rows can't be written, or None.
-        metadata: Per feature of which something was said.
-        on_demand_at_s: When its throughput was last switched to on-demand, or None.
+        blocked_reason: The reason that offline rows can't be written, or None.
+        metadata: Description and parameters per feature that has any.
+        on_demand_at_s: Time of the last switch of its throughput to on-demand, or None.
     """
 
     group: FeatureGroup
@@ -52,11 +52,11 @@ class GroupState:
 class Registry:
     """The account's feature groups.
 
-    Callers hold ``lock`` while they look at or change what this hands out.
+    Callers hold ``lock`` while they read or change the states that this returns.
 
     Args:
-        clock: Says when a change has settled.
-        settling_s: How long Creating, Deleting and updates take.
+        clock: Determines when a change has settled.
+        settling_s: Duration of creations, updates and deletions.
     """
 
     def __init__(self, *, clock: Clock, settling_s: float) -> None:
@@ -81,7 +81,7 @@ class Registry:
             raise AwsError(
                 "ResourceLimitExceeded",
                 "The account-level service limit 'Maximum number of feature groups per AWS "
-                f"account' is {MAX_GROUPS} FeatureGroups. Delete one that nobody needs.",
+                f"account' is {MAX_GROUPS} FeatureGroups. Delete one that is no longer needed.",
             )
         if sum(state.status == "Creating" for state in self) >= MAX_CONCURRENT_CREATIONS:
             raise AwsError(
@@ -98,17 +98,17 @@ class Registry:
         return state
 
     def update(self, state: GroupState, group: FeatureGroup) -> None:
-        """Let a group become ``group`` when the update has settled."""
+        """Start an update, which replaces the group by ``group`` once it has settled."""
         state.update, state.update_status = group, "InProgress"
         self._unsettle(state)
 
     def delete(self, state: GroupState) -> None:
-        """Let a group vanish when the deletion has settled."""
+        """Start a deletion, which removes the group once it has settled."""
         state.status = "Deleting"
         self._unsettle(state)
 
     def find(self, name_or_arn: str) -> GroupState | None:
-        """Return a group in whatever status, or None."""
+        """Return a group in any status, or None."""
         name = name_or_arn.rpartition("/")[2]
         state = self._states.get(name)
         if state is not None and self._clock.now() >= state.settles_at_s:
@@ -116,7 +116,7 @@ class Registry:
         return self._states.get(name)
 
     def get(self, name_or_arn: str) -> GroupState:
-        """Return a group in whatever status.
+        """Return a group in any status.
 
         Raises:
             AwsError: ResourceNotFound.
@@ -127,10 +127,10 @@ class Registry:
         return state
 
     def serving(self, name_or_arn: str, code: str) -> GroupState:
-        """Return a group that takes and gives records.
+        """Return a group whose records can be written and read.
 
         Raises:
-            AwsError: With ``code``; there is no such group, or not yet, or no more.
+            AwsError: With ``code``; there is no such group, or its status isn't Created.
         """
         state = self.find(name_or_arn)
         if state is None or state.status != "Created":

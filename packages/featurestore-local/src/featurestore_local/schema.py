@@ -1,4 +1,4 @@
-"""From the control plane's requests to a feature group, and from one to its description."""
+"""Conversion of the control plane's requests to feature groups, and of groups to answers."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -19,10 +19,10 @@ _MAX_FEATURES = 2500
 def read_group(
     params: Mapping[str, Any], *, account: str, region: str, created_at_s: float
 ) -> FeatureGroup:
-    """Return the feature group that CreateFeatureGroup asks for.
+    """Return the feature group that a CreateFeatureGroup request defines.
 
     Raises:
-        AwsError: ValidationException; the parts don't fit one another.
+        AwsError: ValidationException; the settings contradict one another.
     """
     name = params["FeatureGroupName"]
     definitions = params["FeatureDefinitions"]
@@ -51,7 +51,7 @@ def read_group(
 def read_features(
     present: Mapping[str, FeatureType], definitions: Iterable[Mapping[str, Any]]
 ) -> dict[str, FeatureType]:
-    """Return the features there are, followed by those defined.
+    """Return the present features, followed by those defined.
 
     Raises:
         AwsError: ValidationException; a name is taken or reserved, or there are too many.
@@ -70,29 +70,31 @@ def read_features(
 
 
 def read_collections(definitions: Iterable[Mapping[str, Any]]) -> dict[str, Collection]:
-    """Return the collections among the features that are defined.
+    """Return the collections among the defined features.
 
     Raises:
-        AwsError: ValidationException; a vector without dimension, or not of numbers.
+        AwsError: ValidationException; a vector has no dimension or isn't Fractional.
     """
     collections = {}
     for definition in definitions:
         name, kind = definition["FeatureName"], definition.get("CollectionType")
         vector = definition.get("CollectionConfig", {}).get("VectorConfig", {})
         if (kind == "Vector") != bool(vector):
-            raise invalid_settings(f"Feature [{name}]: a Vector, and nothing else, has a config.")
+            raise invalid_settings(
+                f"Feature [{name}]: a Vector needs a VectorConfig, which no other can have."
+            )
         if kind == "Vector" and definition["FeatureType"] != FeatureType.FRACTIONAL:
-            raise invalid_settings(f"Feature [{name}]: a Vector is Fractional.")
+            raise invalid_settings(f"Feature [{name}]: a Vector must be Fractional.")
         if kind is not None:
             collections[name] = Collection(kind=kind, dimension=vector.get("Dimension"))
     return collections
 
 
 def updated_group(group: FeatureGroup, params: Mapping[str, Any]) -> FeatureGroup:
-    """Return what UpdateFeatureGroup makes of a group.
+    """Return a group as changed by an UpdateFeatureGroup request.
 
     Raises:
-        AwsError: ValidationException; not exactly one thing is changed, or it can't be.
+        AwsError: ValidationException; the number of changes isn't one, or the change isn't allowed.
     """
     changes = {"FeatureAdditions", "OnlineStoreConfig", "ThroughputConfig"} & params.keys()
     if len(changes) != 1:
@@ -141,7 +143,7 @@ def describe(state: GroupState) -> dict[str, Any]:
 
 
 def describe_offline_status(state: GroupState) -> dict[str, str] | None:
-    """Return whether offline rows can be written, or None for a group without offline store."""
+    """Return the status of the offline store, or None for a group without one."""
     if state.group.offline is None:
         return None
     if state.blocked_reason is not None:
@@ -205,7 +207,7 @@ def _check_group(group: FeatureGroup) -> None:
         if group.event_time_type is not FeatureType.STRING:
             raise invalid_settings("An Iceberg table needs an event time of type String.")
         if offline.catalog is None:
-            raise invalid_settings("An Iceberg table needs its Glue table.")
+            raise invalid_settings("An Iceberg table needs a Glue table.")
     if online is not None and online.storage_type == "InMemory" and offline is not None:
         raise invalid_settings("An InMemory online store can't have an offline store.")
     _check_collections(group)

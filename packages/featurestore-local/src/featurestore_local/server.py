@@ -1,10 +1,10 @@
 """The local AWS: one port for S3, Glue, IAM, ... and SageMaker Feature Store.
 
 Set ``AWS_ENDPOINT_URL`` to its URL, and plain boto3 works. All state is in memory, moto's
-in a child process. With a journal, a new start restores what was stored, and what was put
-but not yet offline; names and times that moto generates (multipart uploads,
-``LastModified``) differ then, and Athena's queries are forgotten, with their effects on a
-table's files.
+in a child process. With a journal, a restart restores everything stored, including records
+that are not offline yet. Names and times that moto generates (multipart uploads,
+``LastModified``) differ then, and Athena's queries are lost, with their effects on a table's
+files.
 """
 
 import logging
@@ -35,17 +35,17 @@ _CREDENTIAL = "local"  # any value: signatures aren't checked here
 
 
 class LocalAws:
-    """A local AWS that runs in this process between ``start`` and ``stop``, or as a context.
+    """A local AWS in this process, between ``start`` and ``stop`` or as a context manager.
 
     Args:
         host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
-        region: The one region served.
-        offline_delay_s: How long offline rows wait before they are in S3; AWS takes up to
-            15 minutes.
-        settling_s: How long feature groups are Creating, Deleting or updated.
-        clock: What time it is; its ``wait`` must take that long.
-        journal: File of all changes, repeated at a start; None forgets them.
+        port: Port to listen on; 0 chooses a free one.
+        region: The only region served.
+        offline_delay_s: Delay of offline rows before they are written to S3; up to 15 minutes
+            on AWS.
+        settling_s: Duration of creations, updates and deletions of feature groups.
+        clock: The source of time; its ``wait`` must really wait.
+        journal: File of all changes, replayed at a start; None keeps none.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class LocalAws:
 
     @property
     def endpoint_url(self) -> str:
-        """Return the URL for ``AWS_ENDPOINT_URL``; with port 0, it is known once started."""
+        """Return the URL for ``AWS_ENDPOINT_URL``; with port 0, valid only once started."""
         return f"http://{self._host}:{self._port}"
 
     def start(self) -> None:
-        """Start to answer, with what the journal holds.
+        """Start the server, with the state that the journal holds.
 
         Raises:
-            FatalError: The port is taken, or the journal can't be read or written.
+            LocalStoreError: The port is in use, or the journal can't be read or written.
         """
         with ExitStack() as opened:
             changes = Changes(self._clock, self._open_journal(opened))
@@ -106,11 +106,11 @@ class LocalAws:
                 clock=self._clock,
                 stop=stop,
             )
-            repeated = changes.repeat(
+            replayed = changes.repeat(
                 lambda strings, body: _answer(application, wsgi_environ(strings, body))
             )
-            if repeated:
-                logger.info("repeated %d changes of the journal", repeated)
+            if replayed:
+                logger.info("replayed %d changes of the journal", replayed)
             listener.start(application)
             flusher = threading.Thread(
                 target=flush_regularly,
@@ -124,7 +124,7 @@ class LocalAws:
             self._resources = opened.pop_all()
 
     def stop(self) -> None:
-        """Stop answering, then write the offline rows that wait."""
+        """Stop the server, then write the remaining offline rows."""
         self._resources.close()
 
     def __enter__(self) -> Self:
@@ -145,8 +145,8 @@ class LocalAws:
         return opened.enter_context(closing(Journal(self._journal)))
 
     def _clients(self, opened: ExitStack, moto_port: int) -> dict[str, Any]:
-        # Our own calls (Glue tables, offline objects) go straight to moto: faults are for
-        # clients' calls, and these are part of the change that makes them.
+        # The server's own calls (Glue tables, offline objects) go straight to moto: faults apply
+        # to clients' calls only, and each of these is part of the change that makes it.
         return {
             name: opened.enter_context(closing(self._client(name, moto_port)))
             for name in ("athena", "glue", "s3")
@@ -154,7 +154,7 @@ class LocalAws:
 
     def _client(self, service: str, port: int) -> Any:
         config = Config(
-            proxies={},  # never ask a proxy for our own address
+            proxies={},  # a proxy can't reach the loopback address
             retries={"mode": "standard", "total_max_attempts": 2},
         )
         return _session().client(
@@ -173,5 +173,5 @@ def _answer(application: Application, environ: dict[str, Any]) -> None:
 
 @lru_cache(maxsize=1)
 def _session() -> boto3.Session:
-    # It keeps the services' models, which take longer to read than a server to start.
+    # One session for all: it caches the services' models, which are slow to load.
     return boto3.Session()

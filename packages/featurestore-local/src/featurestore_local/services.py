@@ -1,15 +1,17 @@
-"""The services that this package provides itself, wired to one another.
+"""Composition of the services that this package implements.
 
 Without the extra ``offline``, feature groups have an online store only and Athena refuses
-every call: pyarrow and duckdb take most of the room and time of an installation.
+every call: pyarrow, pyiceberg and duckdb account for most of an installation's size and time.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from botocore.session import get_session
 
@@ -20,15 +22,17 @@ from featurestore_local.control import ControlPlane, is_about_other_resource
 from featurestore_local.controls import FLUSH
 from featurestore_local.data import DataPlane
 from featurestore_local.errors import AwsError, invalid_settings
-from featurestore_local.iceberg import IcebergTables
 from featurestore_local.listener import wsgi_environ
 from featurestore_local.model import FeatureGroup
 from featurestore_local.offline import OfflineStore
 from featurestore_local.registry import Registry
 from featurestore_local.wire import AthenaJson, RestJson, TargetJson
 
+if TYPE_CHECKING:
+    from featurestore_local.iceberg import IcebergTables
+
 ACCOUNT = "123456789012"
-"""The account that moto gives every client."""
+"""The account that moto assigns to every client."""
 
 _ATHENA_OPERATIONS = {
     "StartQueryExecution": "start_query_execution",
@@ -39,14 +43,14 @@ _ATHENA_OPERATIONS = {
     "GetQueryResults": "get_query_results",
 }
 _OFFLINE_IS_MISSING = (
-    "{} needs pyarrow and duckdb, which are not installed; "
+    "{} needs pyarrow, pyiceberg and duckdb, which are not installed; "
     'install them with: pip install "featurestore-local[offline]"'
 )
 
 
 def has_offline_extra() -> bool:
     """Return whether the packages of the extra ``offline`` are installed."""
-    return all(find_spec(name) is not None for name in ("duckdb", "pyarrow"))
+    return all(find_spec(name) is not None for name in ("duckdb", "pyarrow", "pyiceberg"))
 
 
 def build_services(
@@ -59,10 +63,10 @@ def build_services(
     region: str,
     with_offline: bool,
 ) -> tuple[tuple[Service, ...], Callable[[], int]]:
-    """Return the services, and the function that writes the waiting offline rows.
+    """Return the services, and the function that writes the buffered offline rows.
 
     Args:
-        opened: Closes what is opened here.
+        opened: Closes the resources that are opened here.
         changes: Orders the writing of offline rows among the other changes.
         clients: boto3 clients of moto's ``athena``, ``glue`` and ``s3``.
         clock: Time of every change.
@@ -72,12 +76,14 @@ def build_services(
     """
     glue = clients["glue"]
     registry = Registry(clock=clock, settling_s=settling_s)
-    iceberg = IcebergTables(glue, clients["s3"], clock)
+    iceberg = _iceberg(clients, clock)
     offline = OfflineStore(registry, s3=clients["s3"], iceberg=iceberg, clock=clock)
     data = DataPlane(registry, file_offline=offline.file, clock=clock)
 
     def put(group: FeatureGroup) -> None:
-        with iceberg.lock:
+        if group.offline is not None and group.offline.table_format == "Iceberg":
+            iceberg().put(group)
+        else:
             put_table(glue, group)
 
     def flush() -> int:
@@ -140,15 +146,35 @@ def _athena_service(handlers: Mapping[str, Handler]) -> Service:
 
 
 def _athena_handlers(
-    opened: ExitStack, clients: Mapping[str, Any], iceberg: IcebergTables, clock: ChangeClock
+    opened: ExitStack,
+    clients: Mapping[str, Any],
+    iceberg: "Callable[[], IcebergTables]",
+    clock: ChangeClock,
 ) -> dict[str, Handler]:
-    # Imported only where it is used: it imports pyarrow and duckdb.
+    # pyarrow and duckdb, which it imports, are optional dependencies.
     from featurestore_local.athena import Athena
 
     copies = opened.enter_context(TemporaryDirectory(prefix="local-athena-"))
     athena = Athena(**clients, iceberg=iceberg, directory=Path(copies), clock=clock)
     opened.callback(athena.close)
     return {name: getattr(athena, method) for name, method in _ATHENA_OPERATIONS.items()}
+
+
+def _iceberg(clients: Mapping[str, Any], clock: ChangeClock) -> "Callable[[], IcebergTables]":
+    lock = Lock()
+
+    @cache
+    def made() -> "IcebergTables":
+        # pyiceberg takes seconds to import, and is an optional dependency.
+        from featurestore_local.iceberg import IcebergTables
+
+        return IcebergTables(clients["glue"], clients["s3"], clock)
+
+    def tables() -> "IcebergTables":
+        with lock:  # the cache alone doesn't prevent a second call
+            return made()
+
+    return tables
 
 
 def _online_only(create: Handler) -> Handler:

@@ -1,7 +1,7 @@
-"""Requests are checked against the constraints that botocore's own models state.
+"""Validation of requests against the constraints in botocore's own models.
 
-botocore clients send pattern, maximum and enum breaches out on the wire; AWS then
-refuses them. So does this validator, for any operation, in the form AWS uses.
+botocore doesn't check patterns, maxima and enums; AWS refuses requests that break them.
+So does this validator, for any operation, in AWS's form.
 """
 
 import re
@@ -37,7 +37,7 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 def check(params: dict[str, Any], shape: StructureShape, code: str) -> None:
     """Refuse a request that breaks a constraint of its model.
 
-    Members that the model doesn't know are let pass, as AWS does.
+    Members that the model doesn't define are ignored, as on AWS.
 
     Args:
         params: The request, as parsed from the wire.

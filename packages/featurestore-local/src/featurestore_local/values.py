@@ -1,7 +1,7 @@
 """The text values that Feature Store accepts, and their meaning.
 
-Every value travels as a string. AWS documents the rules below, not the words of
-its refusals: those are our own.
+Every value travels as a string. AWS documents the rules below, but not the messages of its
+refusals: those are this package's own.
 """
 
 import math
@@ -14,7 +14,7 @@ from featurestore_local.errors import AwsError, invalid_record
 
 NS_PER_S = 1_000_000_000
 _MIN_INTEGRAL, _MAX_INTEGRAL = -(2**63), 2**63 - 1
-# Years 0001 to 9999: milliseconds where seconds are due land beyond, and are refused.
+# Years 0001 to 9999: milliseconds in place of seconds lie beyond and are refused.
 _MIN_TIME_S, MAX_TIME_S = -62_135_596_800, 253_402_300_799
 
 _INTEGRAL = re.compile(r"-?[0-9]{1,19}")
@@ -31,27 +31,27 @@ class FeatureType(StrEnum):
 
 
 def check_value(name: str, feature_type: FeatureType, text: str) -> None:
-    """Refuse a text that is no value of its feature's type.
+    """Refuse a text that is not a value of its feature's type.
 
     Raises:
         AwsError: ValidationError; the text isn't a signed 64-bit integer or a finite double.
     """
     if feature_type is FeatureType.INTEGRAL and not _is_integral(text):
-        raise _mismatch(name, text, "an Integral: a whole number of 64 bits with sign")
+        raise _mismatch(name, text, "an Integral: a signed 64-bit integer")
     if feature_type is FeatureType.FRACTIONAL and not _is_fractional(text):
         raise _mismatch(name, text, "a Fractional: a finite double")
 
 
 def event_time_ns(name: str, feature_type: FeatureType, text: str) -> int:
-    """Return the instant that an event time means, in nanoseconds since the epoch.
+    """Return an event time in nanoseconds since the epoch.
 
     Args:
-        name: The event time feature, for the refusal.
-        feature_type: Fractional means epoch seconds, String ISO-8601 in UTC.
+        name: Name of the event time feature, for the refusal.
+        feature_type: Fractional for epoch seconds, String for ISO-8601 in UTC.
         text: For example ``1700000000.5`` or ``2023-11-14T22:13:20Z``.
 
     Raises:
-        AwsError: ValidationError; the text is no event time of that type.
+        AwsError: ValidationError; the text is not an event time of that type.
     """
     if feature_type is FeatureType.FRACTIONAL:
         return _fractional_time_ns(name, text)
@@ -78,7 +78,7 @@ def utc(time_ns: int) -> datetime:
 def _fractional_time_ns(name: str, text: str) -> int:
     if not _is_fractional(text) or not _MIN_TIME_S <= float(text) <= MAX_TIME_S:
         raise _mismatch(name, text, "an event time in epoch seconds (not milliseconds)")
-    # AWS keeps a double; through Decimal two different doubles stay different.
+    # AWS stores a double; Decimal keeps two different doubles different.
     return int(Decimal(float(text)) * NS_PER_S)
 
 

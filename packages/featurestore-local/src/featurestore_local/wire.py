@@ -1,4 +1,4 @@
-"""From an HTTP request to an operation and its parameters, and back.
+"""Conversion of HTTP requests to operations and their parameters, and of results to answers.
 
 Routing, parsing and error status follow botocore's service models, so a further
 operation needs no code here.
@@ -17,7 +17,7 @@ from botocore.model import ListShape, OperationModel, ServiceModel, StructureSha
 
 from featurestore_local.errors import AwsError
 
-# Not in every model: what AWS's front door may answer to any operation.
+# Errors that AWS may return for any operation, although not every model lists them.
 _COMMON_STATUS = {
     "AccessForbidden": 403,
     "InternalError": 500,
@@ -29,7 +29,7 @@ _COMMON_STATUS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The part of an HTTP request that says which operation is meant.
+    """The parts of an HTTP request that determine the operation and its parameters.
 
     Attributes:
         path: Still percent-encoded: a feature group's ARN holds an encoded slash.
@@ -61,7 +61,7 @@ class Answer:
 
 
 class Wire(ABC):
-    """How one AWS service speaks HTTP.
+    """The HTTP protocol of one AWS service.
 
     Attributes:
         validation_code: Error code for a request that breaks its model.
@@ -75,10 +75,10 @@ class Wire(ABC):
 
     @abstractmethod
     def read(self, request: Request) -> Call | None:
-        """Return the call that a request means, or None if it is for another service.
+        """Return the call of a request, or None if it is for another service.
 
         Raises:
-            AwsError: SerializationException; the body is no JSON object.
+            AwsError: SerializationException; the body is not a JSON object.
         """
 
     def input_shape(self, operation: str) -> StructureShape:
@@ -174,7 +174,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def refuse_other(service: str, error: AwsError) -> Answer:
-    """Return an error as HTTP for a service that isn't modelled here: in XML for S3."""
+    """Return an error as HTTP for a service that moto handles: in XML for S3."""
     status = _COMMON_STATUS.get(error.code, 400)
     if service != "s3":
         body = msgspec.json.encode({"__type": error.code, "message": error.message})

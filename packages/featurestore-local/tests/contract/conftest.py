@@ -1,4 +1,4 @@
-"""The account that the contract is held against: the local AWS, or a real one on demand.
+"""The account under test: the local AWS, or a real one on demand.
 
 ``CONTRACT_REAL_AWS=1`` runs the same tests on the account and in the region of boto3's own
 chain, with an hour's patience; ``CONTRACT_BUCKET`` and ``CONTRACT_ROLE_ARN`` name a bucket
@@ -20,7 +20,9 @@ REAL = os.environ.get("CONTRACT_REAL_AWS") == "1"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "rule(*ids): the rules of tests/contract/rules.py it shows")
+    config.addinivalue_line(
+        "markers", "rule(*ids): the rules of featurestore_support/rules.py that it tests"
+    )
     config.addinivalue_line("markers", "local_only: orders faults, or needs what AWS hides")
 
 

@@ -35,7 +35,7 @@ def test_a_query_leaves_its_rows_as_csv(account: Account) -> None:
 
 
 @pytest.mark.rule("A1")
-def test_values_and_types_are_told_in_athenas_way(account: Account) -> None:
+def test_values_and_types_have_athenas_form(account: Account) -> None:
     ended = account.query(
         "SELECT 1 AS i, CAST(2 AS bigint) AS b, CAST(1700049600 AS double) AS d, true AS t, "
         "DATE '2023-11-15' AS day, TIMESTAMP '2023-11-15 12:00:00' AS ts, from_unixtime(0) AS z, "

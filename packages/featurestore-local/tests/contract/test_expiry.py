@@ -36,7 +36,7 @@ def test_a_record_that_has_outlived_its_ttl_is_not_returned(
 
 
 @pytest.mark.rule("S14", "S15")
-def test_expires_at_is_event_time_plus_ttl_and_is_told_on_request_only(
+def test_expires_at_is_event_time_plus_ttl_and_is_returned_on_request_only(
     account: Account, online_only: str, record_id: str
 ) -> None:
     account.put(online_only, record_id, FAR_S, TtlDuration={"Unit": "Minutes", "Value": 2})

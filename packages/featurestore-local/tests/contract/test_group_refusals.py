@@ -147,7 +147,7 @@ def test_throughput_is_for_some_stores(account: Account, changes: dict[str, Any]
     ],
     ids=["description", "tags", "role"],
 )
-def test_what_is_said_of_a_group_has_limits(account: Account, changes: dict[str, Any]) -> None:
+def test_descriptions_tags_and_roles_have_limits(account: Account, changes: dict[str, Any]) -> None:
     assert refused(account, **changes) == ("ValidationException", 400)
 
 

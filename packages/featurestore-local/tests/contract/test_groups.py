@@ -66,7 +66,7 @@ def test_an_unknown_group_is_not_found(account: Account) -> None:
 @pytest.mark.rule("E3")
 def test_a_fifth_creation_at_a_time_is_refused(account: Account) -> None:
     account.client("sagemaker")
-    # All at once: of those in a row, the first may be ready before the fifth is asked for.
+    # In parallel: of sequential ones, the first may be ready before the fifth is requested.
     with ThreadPoolExecutor(8) as threads:
         begun = [threads.submit(account.start_group, OfflineStoreConfig=None) for _ in range(8)]
     errors = [str(error) for each in begun if (error := each.exception()) is not None]
@@ -125,7 +125,7 @@ def test_a_feature_takes_a_description_and_parameters(account: Account) -> None:
 
 
 @pytest.mark.rule("G18")
-def test_what_can_not_be_said_of_a_feature_is_refused(account: Account, both: str) -> None:
+def test_other_metadata_of_a_feature_is_refused(account: Account, both: str) -> None:
     update = account.client("sagemaker").update_feature_metadata
     feature = {"FeatureGroupName": both, "FeatureName": "fee"}
     for changes in (

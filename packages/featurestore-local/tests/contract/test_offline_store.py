@@ -64,6 +64,23 @@ def test_objects_of_an_iceberg_table_lie_by_the_day_beside_their_metadata(
     assert listed["KeyCount"] >= 1
 
 
+@pytest.mark.rule("O11")
+def test_iceberg_readers_read_the_rows_before_and_after_a_compaction(
+    account: Account, record_id: str
+) -> None:
+    group = account.iceberg_group()
+    for second in range(2):
+        account.put(group, record_id, f"2023-11-15T12:00:0{second}Z", count=second)
+        account.offline_rows(group, record_id, second + 1)
+    assert account.eventually(lambda: len(account.scanned(group)) == 2)
+    before = account.scanned(group)
+    assert [row["count"] for row in before] == [0, 1]
+    assert list(before[0]) == COLUMNS
+    statement = f"OPTIMIZE {account.table(group)} REWRITE DATA USING BIN_PACK"
+    assert account.query(statement)["Status"]["State"] == "SUCCEEDED"
+    assert account.scanned(group) == before
+
+
 @pytest.mark.rule("O5", "O6", "O3")
 def test_a_glue_table_describes_the_offline_store(account: Account, both: str) -> None:
     offline = account.settled(both)["OfflineStoreConfig"]

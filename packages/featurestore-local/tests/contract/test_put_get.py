@@ -130,7 +130,7 @@ def test_a_store_that_the_group_lacks_is_refused(
         ),
     ],
 )
-def test_an_unknown_group_is_told_in_two_ways(
+def test_an_unknown_group_has_two_errors(
     account: Account, operation: str, params: dict[str, Any], expected: tuple[str, int]
 ) -> None:
     call = getattr(account.client(runtime), operation)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
+from pyiceberg.catalog.glue import GlueCatalog
 
 from featurestore_local.clock import SystemClock
 
@@ -142,6 +143,25 @@ class Account:
         rows = self.eventually(look)
         assert len(rows) == count
         return sorted(rows, key=lambda row: (row["api_invocation_time"], row["write_time"]))
+
+    def scanned(self, group: str) -> list[dict[str, Any]]:
+        """Return the rows of an Iceberg group as pyiceberg reads them, in order of event time."""
+        found = self.client("sagemaker").describe_feature_group(FeatureGroupName=group)
+        catalog = found["OfflineStoreConfig"]["DataCatalogConfig"]
+        credentials = self.session.get_credentials()
+        assert credentials is not None
+        properties = {
+            "glue.endpoint": self.endpoint_url,
+            "s3.endpoint": self.endpoint_url,
+            "client.region": self.session.region_name,
+            "client.access-key-id": credentials.access_key,
+            "client.secret-access-key": credentials.secret_key,
+            "client.session-token": credentials.token,
+        }
+        reader = GlueCatalog("any", **{k: v for k, v in properties.items() if v is not None})
+        table = reader.load_table((catalog["Database"], catalog["TableName"]))
+        rows: list[dict[str, Any]] = table.scan().to_arrow().to_pylist()
+        return sorted(rows, key=lambda row: str(row["event_time"]))
 
     def query(self, sql: str, **params: Any) -> dict[str, Any]:
         """Run a query and return its description once it has ended."""

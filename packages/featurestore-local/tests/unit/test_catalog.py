@@ -59,9 +59,9 @@ def test_a_table_that_exists_is_brought_up_to_date_and_keeps_what_was_set_on_it(
     with Stubber(glue) as stub:
         stub.add_client_error("create_database", "AlreadyExistsException")
         stub.add_client_error("create_table", "AlreadyExistsException")
-        held = {"Name": "table", "Parameters": {"metadata_location": "s3://b/m", "table_type": "x"}}
+        held = {"Name": "table", "Parameters": {"mine": "x"}}
         stub.add_response("get_table", {"Table": held})
-        parameters = {"EXTERNAL": "TRUE", "metadata_location": "s3://b/m", "table_type": "ICEBERG"}
+        parameters = {"EXTERNAL": "TRUE", "mine": "x", "classification": "parquet"}
         table = {
             "Name": "table",
             "TableType": "EXTERNAL_TABLE",
@@ -69,7 +69,7 @@ def test_a_table_that_exists_is_brought_up_to_date_and_keeps_what_was_set_on_it(
             "StorageDescriptor": ANY,
         }
         stub.add_response("update_table", {}, {"DatabaseName": "db", "TableInput": table})
-        put_table(glue, make_group(offline=offline(table_format="Iceberg")))
+        put_table(glue, make_group(offline=offline()))
         stub.assert_no_pending_responses()
 
 

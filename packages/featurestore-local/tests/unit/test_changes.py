@@ -58,7 +58,7 @@ def test_what_a_kill_cut_short_is_removed_wherever_it_was_cut(path: Path) -> Non
 
 def test_another_file_is_refused_with_what_to_do(path: Path, journal: Journal) -> None:
     path.write_bytes(struct.pack(">I", 5) + b"hello")
-    with pytest.raises(LocalStoreError, match="remove it to begin with nothing stored"):
+    with pytest.raises(LocalStoreError, match="remove it to start with nothing stored"):
         [*journal.read()]
 
 

@@ -39,7 +39,7 @@ def test_an_order_that_can_not_be_read_says_why(controls: Controls, body: bytes)
     assert answer["message"].startswith("Send a JSON list of faults: ")
 
 
-def test_a_flush_tells_how_many_rows_are_left(controls: Controls) -> None:
+def test_a_flush_returns_how_many_rows_are_left(controls: Controls) -> None:
     assert ask(controls, "POST", "/_local/flush") == (200, {"rows_left": 7})
 
 

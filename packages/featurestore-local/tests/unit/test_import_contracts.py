@@ -42,3 +42,8 @@ def test_a_planted_breach_is_caught(tree: Path, contract: str) -> None:
     with (tree / "src/featurestore_local/model.py").open("a") as file:
         file.write(f"\n{BREACHES[contract]}\n")
     assert f"{contract} BROKEN" in lint(tree).stdout
+
+
+def test_pyiceberg_is_imported_for_iceberg_tables_alone() -> None:
+    program = "import sys, featurestore_local.athena; sys.exit('pyiceberg' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

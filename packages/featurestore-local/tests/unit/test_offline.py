@@ -5,9 +5,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from featurestore_local.clock import ManualClock
+from featurestore_local.errors import TableError
 from featurestore_local.model import OfflineSettings, Record
 from featurestore_local.offline import OfflineStore, flush_regularly
 from featurestore_local.registry import Registry
+
+ICEBERG = OfflineSettings(
+    s3_uri="s3://b",
+    resolved_s3_uri="s3://b/data",
+    table_format="Iceberg",
+    catalog=("AwsDataCatalog", "db", "table"),
+)
 
 
 class FakeS3:
@@ -25,8 +33,11 @@ class FakeS3:
 class FakeTables:
     def __init__(self) -> None:
         self.added: list[tuple[str, str, list[str]]] = []
+        self.error: TableError | None = None
 
     def append(self, database: str, name: str, uris: list[str]) -> None:
+        if self.error is not None:
+            raise self.error
         self.added.append((database, name, uris))
 
 
@@ -46,7 +57,7 @@ def tables() -> Any:
 
 @pytest.fixture
 def offline(registry: Registry, s3: Any, tables: Any, clock: ManualClock) -> OfflineStore:
-    return OfflineStore(registry, s3=s3, iceberg=tables, clock=clock)
+    return OfflineStore(registry, s3=s3, iceberg=lambda: tables, clock=clock)
 
 
 def test_rows_become_one_object_per_partition(
@@ -91,15 +102,22 @@ def test_refused_rows_wait_and_block_the_store_until_they_are_written(
 def test_an_iceberg_table_hears_of_its_objects(
     offline: OfflineStore, s3: FakeS3, tables: FakeTables, make_group: Any
 ) -> None:
-    settings = OfflineSettings(
-        s3_uri="s3://b",
-        resolved_s3_uri="s3://b/data",
-        table_format="Iceberg",
-        catalog=("AwsDataCatalog", "db", "table"),
-    )
-    offline.file(make_group(offline=settings), record(0))
+    for day in range(2):
+        offline.file(make_group(offline=ICEBERG), record(day * 86_400))
     assert offline.flush() == 0
-    assert tables.added == [("db", "table", [f"s3://b/{s3.keys[0]}"])]
+    assert tables.added == [("db", "table", [f"s3://b/{key}" for key in s3.keys])]
+    assert len(s3.keys) == 2
+
+
+def test_rows_that_an_iceberg_table_refuses_wait(
+    offline: OfflineStore, tables: FakeTables, make_group: Any
+) -> None:
+    offline.file(make_group(offline=ICEBERG), record(0))
+    tables.error = TableError("Table does not exist: db.table")
+    assert offline.flush() == 1
+    tables.error = None
+    assert offline.flush() == 0
+    assert len(tables.added) == 1
 
 
 def test_a_flush_follows_each_delay_until_the_stop(clock: ManualClock) -> None:

@@ -62,7 +62,7 @@ def test_an_expiry_beyond_the_calendar_is_its_end(group: FeatureGroup) -> None:
         (wire(id="a", time="1") + wire(id="b"), "more than once"),
         (wire(id="", time="1"), "1 to 2048 bytes"),
         (wire(id="é" * 1025, time="1"), "1 to 2048 bytes"),
-        ([{"FeatureName": "count", "ValueAsStringList": ["1"]}], "no collection"),
+        ([{"FeatureName": "count", "ValueAsStringList": ["1"]}], "not a collection"),
     ],
 )
 def test_a_record_that_does_not_fit_is_refused(
@@ -133,7 +133,7 @@ def test_collections_are_read_and_written_as_lists(collecting: FeatureGroup) -> 
     ("value", "complaint"),
     [
         ({"ValueAsString": "1"}, "give ValueAsStringList"),
-        ({"ValueAsStringList": ["1"]}, "has 2 values"),
+        ({"ValueAsStringList": ["1"]}, "must have 2 values"),
         ({"ValueAsStringList": ["1", "x"]}, "Fractional"),
     ],
 )

@@ -101,7 +101,7 @@ def test_a_blocked_offline_store_says_why() -> None:
                 "RoleArn": ROLE,
                 "EventTimeFeatureName": "when",
             },
-            "needs its Glue table",
+            "needs a Glue table",
         ),
         (
             {
@@ -191,8 +191,8 @@ def test_collections_are_described_as_they_were_defined() -> None:
     ("definition", "complaint"),
     [
         ({"CollectionType": "List"}, "InMemory"),
-        ({"CollectionType": "Vector"}, "has a config"),
-        ({"CollectionConfig": {"VectorConfig": {"Dimension": 3}}}, "has a config"),
+        ({"CollectionType": "Vector"}, "needs a VectorConfig, which"),
+        ({"CollectionConfig": {"VectorConfig": {"Dimension": 3}}}, "needs a VectorConfig, which"),
         (
             {
                 "CollectionType": "Vector",

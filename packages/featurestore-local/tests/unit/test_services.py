@@ -61,5 +61,5 @@ def test_an_offline_store_without_its_extra_is_refused_with_the_command_to_insta
 
 
 def test_a_query_without_its_extra_is_refused(light: Any) -> None:
-    with pytest.raises(ClientError, match=r"Athena needs pyarrow and duckdb"):
+    with pytest.raises(ClientError, match=r"Athena needs pyarrow, pyiceberg and duckdb"):
         light("athena").start_query_execution(QueryString="SELECT 1")

@@ -12,7 +12,7 @@ The modules, from the bottom: ``lock`` lists the jars of Kafka, ``jars`` downloa
 ``process`` and ``java`` start programs, ``security`` and ``properties`` are Kafka's settings,
 ``node`` is one Kafka process, ``startup`` makes the next one start faster, ``broker`` is a node
 with its place in a cluster, and ``embedded`` puts them together. ``relock`` is the command that
-moves to another version of Kafka.
+locks the jars of another version of Kafka.
 """
 
 from kafka_local.broker import Broker

@@ -23,7 +23,7 @@ _LIFE = timedelta(days=1)
 
 
 class Authority:
-    """A certificate authority for one day, whose own certificate is ``file``."""
+    """A certificate authority that is valid for one day; ``file`` is its own certificate."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory = directory
@@ -36,7 +36,7 @@ class Authority:
         self.file.write_bytes(certificate.public_bytes(Encoding.PEM))
 
     def broker(self) -> Path:
-        """Return a PEM file with key and certificate of a broker on the loopback interface."""
+        """Return a PEM file with the key and certificate of a broker on the loopback interface."""
         key = ec.generate_private_key(ec.SECP256R1())
         file = self._directory / "broker.pem"
         file.write_bytes(_pem(key, NoEncryption()) + self._sign("broker", key))

@@ -1,4 +1,4 @@
-"""Apache Kafka itself, one broker or more, started and ended by this process."""
+"""Apache Kafka, with one broker or more, started and stopped by this process."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -25,18 +25,18 @@ class EmbeddedKafka:
 
     The first start on a machine downloads Kafka (43 MB) and prepares faster starts, about 20 s
     in all; a later one takes one to two. The brokers take records of any date and of up to
-    20 MiB (a topic's own limit wins), and end with this process even if that is killed.
+    20 MiB (a topic's own limit takes precedence), and end with this process even if that is killed.
 
     Topics and records stay in ``data_dir``. After `stop` or `kill`, `start` brings the brokers
     back on the same ports with everything they had acknowledged. With three brokers a topic has
-    three replicas unless it asks for fewer, and any one broker may be lost.
+    three replicas unless it is created with fewer, and any one broker may be lost.
 
     Args:
         data_dir: The directory of a single broker, or of the brokers' directories
             (``broker-1`` and so on); made if missing.
-        brokers: How many brokers there are; each is a controller too.
-        port: The first broker's port, which the others' follow; 0 chooses free ports.
-        properties: Kafka settings that win over the embedded broker's.
+        brokers: Number of brokers; each is a controller too.
+        port: The first broker's port, followed by the others'; 0 chooses free ports.
+        properties: Kafka settings that override the embedded broker's.
         security: Encryption and logins of the clients' listener; None for plain text.
         cache_dir: The directory that keeps the jars; None for the user's cache.
         clock: Measures the time that a start may take.

@@ -11,8 +11,8 @@ _THROWN = re.compile(
 def cause_of(log: str) -> str:
     """Return the sentence of ``log`` that best explains why the program ended.
 
-    That is the last exception or error, which in a chain is the root of it; else the last
-    line that is no stack frame; else a remark that the log is empty.
+    This is the last exception or error, which in a chain is the root cause; otherwise the last
+    line that is not a stack frame; otherwise a remark that the log is empty.
     """
     lines = [line for line in map(str.strip, log.splitlines()) if line]
     lines = [line for line in lines if not line.startswith("at ")]

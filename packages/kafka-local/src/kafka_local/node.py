@@ -1,7 +1,7 @@
 """One Kafka process in a directory: settings, format, start, wait, end.
 
 The directory holds everything of the node: ``server.properties``, ``broker.log`` and the
-records below ``logs``. The node runs inside it and names it nowhere, so it may be moved.
+records below ``logs``. The node runs inside it and stores its path nowhere, so it may be moved.
 """
 
 import base64
@@ -101,12 +101,12 @@ class Node:
             ) from error
 
     def wait_until_serving(self, port: int, node_id: int = 1) -> None:
-        """Wait until the launched node serves clients and its cluster counts it in.
+        """Wait until the launched node serves clients and its cluster includes it.
 
         Raises:
             LocalKafkaError: The process ended, or does not serve in time.
         """
-        # Refused connections are expected here: no log of them, no growing pauses.
+        # Refused connections are expected here, so they are not logged and pauses don't grow.
         admin = AdminClient(
             {
                 "bootstrap.servers": f"{HOST}:{port}",
@@ -125,7 +125,7 @@ class Node:
         raise self._failure(f"Kafka did not serve within {_START_TIMEOUT_S:.0f} s")
 
     def terminate(self) -> None:
-        """Ask the process to end, without waiting for it."""
+        """Request the end of the process, without waiting for it."""
         if self._process is not None:
             self._process.terminate()
 
@@ -149,8 +149,8 @@ class Node:
         return self._data_dir / "logs" / "meta.properties"
 
     def _claim_directory(self) -> None:
-        # Kafka locks its directory only after it has written to the metadata of the broker
-        # that already runs there, which then hangs.
+        # Kafka locks its directory only after it has overwritten metadata of a broker that
+        # already runs there, and that broker then hangs.
         claim = (self._data_dir / "in-use").open("w")
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -194,7 +194,7 @@ def new_cluster_id() -> str:
 
 
 def _serves(admin: AdminClient, node_id: int) -> bool:
-    """Return whether the broker answers and the cluster counts it in; then topics can be made."""
+    """Return whether the cluster includes the broker, so that topics can be created."""
     try:
         return node_id in admin.list_topics(timeout=0.5).brokers
     except KafkaException:

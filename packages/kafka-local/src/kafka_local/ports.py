@@ -7,8 +7,8 @@ from kafka_local.errors import LocalKafkaError
 
 HOST = "127.0.0.1"
 
-# Below what Linux (32768) and macOS (49152) lend to outgoing connections: a client that calls
-# a broker which is down can't be lent the broker's own port and so keep it from coming back.
+# Below the ephemeral ports of Linux (from 32768) and macOS (from 49152): otherwise a client that
+# connects to a stopped broker could be assigned the broker's own port and block its restart.
 _CANDIDATES = range(20_000, 32_000)
 _ATTEMPTS = 100
 
@@ -16,7 +16,7 @@ _ATTEMPTS = 100
 def is_free(port: int) -> bool:
     """Return whether a server could listen on ``port`` now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As Java does: connections that are fading out do not count.
+        # As in Java: connections in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -29,7 +29,7 @@ def free_port() -> int:
     """Return a port that is free now, chosen at random so that two callers seldom meet.
 
     Raises:
-        LocalKafkaError: None was found.
+        LocalKafkaError: No free port was found.
     """
     return free_ports(1)[0]
 

@@ -1,4 +1,4 @@
-"""A child process that cannot outlive its parent, not even one that is killed."""
+"""A child process that cannot outlive its parent, even if that is killed."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 # The guard reads a pipe whose other end only the parent holds: the read returns when the
-# parent is gone, SIGKILL included. Linux's PR_SET_PDEATHSIG would do without a guard, but it
+# parent is gone, even by SIGKILL. Linux's PR_SET_PDEATHSIG would do without a guard, but it
 # fires when the *thread* that started the child ends, and macOS has nothing like it.
 _GUARD = 'read -r _; kill -s KILL -- "-$1"'
 
@@ -16,7 +16,7 @@ _GUARD = 'read -r _; kill -s KILL -- "-$1"'
 class GuardedProcess:
     """A program that runs in its own session, with its output appended to a file.
 
-    In its own session it is not reached by a Ctrl-C at the terminal; the parent is, and stops
+    A Ctrl-C at the terminal does not reach that session, only the parent, which can then stop
     its children in an order of its choice.
 
     Args:
@@ -49,7 +49,7 @@ class GuardedProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, which is its process group's too."""
+        """The process id, which is also that of its process group."""
         return self._process.pid
 
     def exit_code(self) -> int | None:
@@ -66,11 +66,11 @@ class GuardedProcess:
         return code
 
     def terminate(self) -> None:
-        """Ask the program to end with SIGTERM, without waiting for it."""
+        """Send SIGTERM to the program, without waiting for its end."""
         self._process.terminate()
 
     def stop(self, grace_s: float) -> None:
-        """Ask the program to end and wait for that; kill it when ``grace_s`` have passed."""
+        """Send SIGTERM and wait for the end; kill the program when ``grace_s`` have passed."""
         self.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(grace_s)

@@ -21,24 +21,24 @@ _FIXED = {
     # Brokers reach one another, and themselves, as clients do unless clients must log in.
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": "logs",
-    # Few internal partitions start faster.
+    # With few internal partitions, the broker starts faster.
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
     "group.initial.rebalance.delay.ms": "0",
-    # After a kill the controller takes the broker back only when its old session has run out;
-    # the default is 9 s.
+    # After a kill the controller accepts the broker again only when its old session has
+    # expired; the default is 9 s.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
-    # A broker that asks the controller for leave before it ends waits in vain when the whole
-    # cluster ends; without asking, its partitions get new leaders when its session runs out.
+    # A controlled shutdown needs the controller, and waits in vain when the whole cluster
+    # ends; without it, partitions get new leaders when the broker's session expires.
     "controlled.shutdown.enable": "false",
     # A misspelt topic is an error, as in production.
     "auto.create.topics.enable": "false",
     # Room for the largest record; a topic may allow less.
     "message.max.bytes": str(MAX_MESSAGE_BYTES),
     "replica.fetch.max.bytes": str(MAX_MESSAGE_BYTES),
-    # Recordings of any date: no record is too old to keep or too new to take, and a producer
-    # is not forgotten because its records are old.
+    # Records of any date: none is too old to keep or too new to accept, and the state of a
+    # producer does not expire because its records are old.
     "log.retention.ms": "-1",
     "log.message.timestamp.after.max.ms": str(_LONG_MAX),
     "producer.id.expiration.check.interval.ms": str(_INT_MAX),
@@ -82,7 +82,7 @@ def broker_properties(
         address: The node's own address.
         cluster: The addresses of all nodes of the cluster; empty for a node by itself.
         security: The security of the clients' listener; None for plain text.
-        overrides: Settings that win over this module's.
+        overrides: Settings that override this module's.
     """
     nodes = cluster or (address,)
     listeners = f"PLAINTEXT://{HOST}:{address.internal_port}"

@@ -27,8 +27,8 @@ def resolve(context: MavenContext) -> tuple[LockedJar, ...]:
     roots, transitive = context.resolver.resolve([kafka])
     artifacts = [dependency.artifact for dependency in (*roots, *transitive)]
     log4j = next(artifact for artifact in artifacts if artifact.artifactId == "log4j-core")
-    # The binding is added by hand and not resolved with Kafka: the resolver takes each of its
-    # inputs for a bill of materials, and Log4j's would replace Kafka's own client by an older one.
+    # The binding is added by hand and not resolved with Kafka: the resolver treats each input as a
+    # bill of materials, and Log4j's would replace Kafka's own client by an older one.
     binding = f"{log4j.groupId}:log4j-slf4j-impl:{log4j.version}"
     artifacts.append(context.create_dependency(binding).artifact)
     with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
@@ -43,7 +43,7 @@ def _locked(artifact: Artifact) -> LockedJar:
 
 
 def main() -> None:
-    """Rewrite the lock from what Maven Central has now."""
+    """Rewrite the lock from the current content of Maven Central."""
     with tempfile.TemporaryDirectory() as directory:
         LOCK_FILE.write_text(format_lock(resolve(maven(Path(directory)))), encoding="utf-8")
 

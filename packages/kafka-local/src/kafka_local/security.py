@@ -17,8 +17,8 @@ class ListenerSecurity:
 
     Attributes:
         key_and_certificate: PEM file: the broker's private key (PKCS #8) and its certificate.
-        client_authorities: PEM file: clients must present a certificate that one of these
-            signed; None for no such demand.
+        client_authorities: PEM file: clients must present a certificate signed by one of these;
+            None requires no certificate.
         users: Passwords by name, for SCRAM-SHA-512; stored by the first start in a directory.
         takes_tokens: Whether OAUTHBEARER is offered, for JSON web tokens without a signature
             that have not expired.

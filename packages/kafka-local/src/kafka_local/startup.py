@@ -22,16 +22,16 @@ from kafka_local.properties import Address, broker_properties
 
 _WRITE_TIMEOUT_S = 120.0
 
-# Java 25 warns of code it skips in its own cache (JDK-8364929); an unusable cache is an error.
+# Java 25 warns of code that its own cache skips (JDK-8364929); an unusable cache is an error.
 _QUIET = "-Xlog:aot*=error"
 
 log = logging.getLogger(__name__)
 
 
 def with_startup_cache(java: Java, cache_dir: Path, clock: Clock) -> Java:
-    """Return ``java`` with its startup cache, which is made if ``cache_dir`` has none.
+    """Return ``java`` with its startup cache, which is created if ``cache_dir`` has none.
 
-    If none can be made, ``java`` is returned unchanged, which only starts slower.
+    If that fails, ``java`` is returned unchanged, and starts more slowly.
     """
     cache = cache_dir / f"startup-{_fingerprint(java)}.aot"
     if not cache.exists():

@@ -77,6 +77,8 @@ class Committer:
     def busy_s(self) -> float:
         """Return for how long the transaction in progress has been going on; 0 if there is none.
 
+        The fencing of former transactions, at the start, counts as one.
+
         Calls into librdkafka can outlast their timeout, some for ever (its issues 5456 and
         5511), so another thread has to look at the clock.
         """
@@ -96,13 +98,14 @@ class Committer:
     def stop(self) -> None:
         """Commit what was put before and end the thread, which a crash ends without that."""
         self._inbox.put(None)
-        if not self._crash.happened:
-            self._thread.join()
+        self._crash.join(self._thread, 0.0)
 
     def _run(self) -> None:
         with self._crash.on_error("the committer failed"):
+            self._began = self._clock.monotonic()
             self._producer = self._make_producer()
             self._retry(self._producer.init_transactions)
+            self._began = None
             self._ready.set_result(None)
             while self._work():
                 pass

@@ -11,6 +11,7 @@ MIB = 1024 * 1024
 
 RESERVED = frozenset(
     {
+        "auto.offset.reset",
         "enable.auto.commit",
         "enable.auto.offset.store",
         "enable.idempotence",
@@ -113,8 +114,12 @@ class Config:
             "session.timeout.ms": round(self.session_timeout_s * 1000),
             # Members notice a rebalance at their next heartbeat; until then, work stands still.
             "heartbeat.interval.ms": round(self.session_timeout_s * 1000 / 20),
+            # Partitions that are added to a topic are noticed after that long; 5 min by default.
+            "topic.metadata.refresh.interval.ms": 10_000,
             "queued.max.messages.kbytes": max(1024, self.max_buffered_bytes // 1024),
             **self.reader(),
+            # An offset that is gone is an error, which the fetcher reports before it goes on.
+            "auto.offset.reset": "error",
         }
 
     def producer(self, transactional_id: str) -> dict[str, Any]:

@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from faust_microbatch.errors import MicrobatchError
+
+LOOK_S = 0.1
+"""Seconds between two looks whether the worker has crashed meanwhile."""
+
 log = logging.getLogger(__name__)
 
 
@@ -45,9 +50,19 @@ class Crash:
             self._happened.set()
             log.critical("%s; the worker ends", reason, exc_info=error)
             for handler in logging.getLogger().handlers:
-                handler.flush()
+                with suppress(OSError, ValueError):  # a log that is gone must not keep it alive
+                    handler.flush()
             self._end(crashed)
         raise crashed
+
+    def join(self, thread: threading.Thread, patience_s: float) -> None:
+        """Wait until ``thread`` has ended; after a crash, for ``patience_s`` at most.
+
+        It may hang inside librdkafka, and the crash may be how that was noticed.
+        """
+        while thread.is_alive() and not self.happened:
+            thread.join(LOOK_S)
+        thread.join(patience_s)
 
     @contextmanager
     def on_error(self, reason: str) -> Iterator[None]:
@@ -57,5 +72,7 @@ class Crash:
                 yield
             except CrashedError:
                 raise
+            except MicrobatchError as error:  # one sentence for the user, who needs no trace
+                self(f"{reason}: {error}")
             except BaseException as error:  # noqa: BLE001
                 self(reason, error)

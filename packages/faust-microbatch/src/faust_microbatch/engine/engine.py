@@ -8,7 +8,8 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from faust_microbatch.engine.budget import Budget
 from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.committer import Committer
 from faust_microbatch.engine.config import Config
-from faust_microbatch.engine.crash import Crash, CrashedError
+from faust_microbatch.engine.crash import LOOK_S, Crash, CrashedError
 from faust_microbatch.engine.effects import ProcessEffects
 from faust_microbatch.engine.fetcher import Fetcher
 from faust_microbatch.engine.flow import Flow
@@ -78,6 +79,7 @@ class Engine:
         self._takeover: asyncio.Task[None] | None = None
         self._give_up = threading.Event()
         self._halted_at: float | None = None
+        self._busy_s: Callable[[], float] = lambda: 0.0
         self._is_started = False
 
     async def start(self, topics: Sequence[str]) -> None:
@@ -109,7 +111,9 @@ class Engine:
             clock=self._clock,
         )
         self._halted_at = self._clock.monotonic()
-        await asyncio.wrap_future(self._committer.start())
+        self._busy_s = self._committer.busy_s
+        if not await self._is_done(self._committer.start()):
+            return
         self._fetcher.start()
         self._is_started = True
 
@@ -144,7 +148,7 @@ class Engine:
     def check(self) -> None:
         """End the worker when a transaction hangs: the broker has given it up by then."""
         limit_s = self._config.transaction_timeout_s + TRANSACTION_GRACE_S
-        if self._is_started and self._committer.busy_s() > limit_s:
+        if self._busy_s() > limit_s:
             self._crash(f"a transaction hangs for more than {limit_s:.0f} s")
 
     # Called for the two threads.
@@ -187,7 +191,14 @@ class Engine:
             await self._flow.halt(self._config.quiesce_timeout_s)
         except TimeoutError as error:
             self._crash(f"agents did not finish {self._flow.unfinished()}", error)
-        await asyncio.wrap_future(self._committer.drain())
+        await self._is_done(self._committer.drain())
+
+    async def _is_done(self, work: Future[None]) -> bool:
+        """Wait for the committer; return False if the worker crashes first, as it may hang."""
+        waiting = asyncio.wrap_future(work)
+        while not (waiting.done() or self._crash.happened):
+            await asyncio.wait([waiting], timeout=LOOK_S)
+        return waiting.done()
 
     async def _take_over(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
         """Make the tables of the assigned partitions whole, and read on."""

@@ -7,7 +7,8 @@ The life of a partition: assigned -> its committed offset is known -> its tables
 whole (`Fetcher.start_reading`) -> read, until it is revoked. Partitions are handed to the
 client only when they are to be read, each with the offset to start from; there is no
 seek. Commits of the former owner that are still pending are waited for: the offsets
-requested are the stable ones.
+requested are the stable ones. An offset that the topic no longer holds, at the start or
+later, is an error of a read; the partition is then read on from the first offset there is.
 """
 
 import logging
@@ -30,8 +31,9 @@ from faust_microbatch.engine.budget import Budget
 from faust_microbatch.engine.crash import Crash
 from faust_microbatch.engine.records import Batch, Partition
 from faust_microbatch.engine.sensor import Sensor
+from faust_microbatch.engine.skip import skip
 
-COMMITTED_TIMEOUT_S = 1.0
+OFFSETS_TIMEOUT_S = 1.0
 ROOM_PATIENCE_S = 1.0
 """Seconds that the fetcher waits for room in the budget before it pauses its partitions.
 
@@ -40,7 +42,7 @@ slow; in between, the agents are only a little behind."""
 ROOM_LOOK_S = 0.01
 LAG_INTERVAL_S = 1.0
 CRASH_PATIENCE_S = 5.0
-"""Seconds that a crashed worker may take to leave the group."""
+"""Seconds that a crashed worker may take to leave the group; the session ends without it."""
 
 _OUT_OF_THE_GROUP = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001
 """Codes of a read's errors; a fatal error does not set ``fatal()`` there."""
@@ -105,6 +107,8 @@ class Fetcher:
         self._unknown: list[TopicPartition] = []
         self._positions: dict[Partition, int | None] = {}
         self._reading: set[Partition] = set()
+        self._gone: set[Partition] = set()
+        self._skipped: dict[Partition, tuple[int, int]] = {}
         self._is_paused = False
         self._lag_at = 0.0
 
@@ -115,8 +119,7 @@ class Fetcher:
     def stop(self) -> None:
         """Leave the group and end the thread; call from another one."""
         self._stopping.set()
-        # After a crash the thread may hang in librdkafka; the session ends without it.
-        self._thread.join(CRASH_PATIENCE_S if self._crash.happened else None)
+        self._crash.join(self._thread, CRASH_PATIENCE_S)
 
     def start_reading(self, generation: int, partitions: Iterable[Partition]) -> None:
         """Read ``partitions`` from their committed offsets, unless a rebalance came between."""
@@ -144,6 +147,8 @@ class Fetcher:
             self._commands.get()()
         if self._unknown:
             self._request_committed()
+        if self._gone:
+            self._read_on()
         self._make_room()
         messages = self._consumer.consume(self._max_records, self._linger_s)
         if messages:
@@ -153,17 +158,20 @@ class Fetcher:
     def _deliver(self, messages: Sequence[Message]) -> None:
         by_partition: dict[Partition, list[Message]] = {}
         for message in messages:
+            source: Partition = (message.topic(), message.partition())  # type: ignore[assignment]
             error = message.error()
-            if error is not None:
-                self._on_error(error)
-            else:
-                source: Partition = (message.topic(), message.partition())  # type: ignore[assignment]
+            if error is None:
                 by_partition.setdefault(source, []).append(message)
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its public name
+                self._gone.add(source)
+            else:
+                self._on_error(error)
         batches = []
         for source, own in by_partition.items():
             if source not in self._reading:  # given back while they were being read
                 continue
-            batch = Batch(*source, own, start=self._positions[source])
+            _, skipped = self._skipped.pop(source, (0, 0))
+            batch = Batch(*source, own, start=self._positions[source], skipped=skipped)
             self._positions[source] = batch.next_offset
             self._budget.take(batch.memory_bytes)
             self._sensor.on_read(source[0], len(batch), batch.size_bytes)
@@ -199,7 +207,7 @@ class Fetcher:
 
     def _request_committed(self) -> None:
         try:
-            answers = self._consumer.committed(self._unknown, COMMITTED_TIMEOUT_S)
+            answers = self._consumer.committed(self._unknown, OFFSETS_TIMEOUT_S)
         except KafkaException as error:
             # Among others: a transaction of the former owner is not resolved yet.
             log.info("committed offsets are not known yet: %s", error)
@@ -218,6 +226,34 @@ class Fetcher:
         if generation != self._generation:
             return
         self._reading.update(partitions)
+        self._assign()
+
+    def _read_on(self) -> None:
+        """Read partitions whose next offset is gone from the first one there is."""
+        for source in sorted(self._gone & self._reading):
+            try:
+                low, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(*source), OFFSETS_TIMEOUT_S
+                )
+            except KafkaException as error:
+                log.warning("the offsets of %s-%d are not known yet: %s", *source, error)
+                return
+            self._report(source, low, high)
+            self._gone.discard(source)
+        self._gone.clear()
+        self._assign()
+
+    def _report(self, source: Partition, low: int, high: int) -> None:
+        position = self._positions[source]
+        if position is None:  # the group has no offset yet, so it can't have lost one
+            return
+        first, before = self._skipped.get(source, (position, 0))
+        gone = skip(*source, first, low=low, high=high)
+        self._skipped[source] = (low, before + gone.records)
+        log.error("up to %d records are lost before they were read: %s", gone.records, gone)
+        self._sensor.on_skip(gone)
+
+    def _assign(self) -> None:
         self._consumer.assign(self._assigned(self._reading))
         self._is_paused = False
 
@@ -228,6 +264,8 @@ class Fetcher:
         self._unknown = []
         self._positions = {}
         self._reading = set()
+        self._gone = set()
+        self._skipped = {}
         self._is_paused = False
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -237,7 +275,7 @@ class Fetcher:
         return [
             TopicPartition(*source, OFFSET_BEGINNING if position is None else position)
             for source in sorted(partitions)
-            for position in (self._positions[source],)
+            for position, _ in (self._skipped.get(source, (self._positions[source], 0)),)
         ]
 
     def _report_lag(self) -> None:

@@ -85,6 +85,9 @@ class Batch:
         next_offset: Offset after the last record.
         size_bytes: Bytes of keys and values.
         memory_bytes: Memory the records take, roughly.
+        skipped: Records between ``start`` and the first one that are lost: they were gone from
+            the topic before they were read, see `Skip`. 0 but after an outage that outlasted
+            the topic's retention.
         outbox: The effects of the batch so far.
     """
 
@@ -96,16 +99,24 @@ class Batch:
         "outbox",
         "partition",
         "size_bytes",
+        "skipped",
         "start",
         "topic",
     )
 
     def __init__(
-        self, topic: str, partition: int, messages: Sequence[Message], *, start: int | None
+        self,
+        topic: str,
+        partition: int,
+        messages: Sequence[Message],
+        *,
+        start: int | None,
+        skipped: int = 0,
     ) -> None:
         self.topic = topic
         self.partition = partition
         self.start = start
+        self.skipped = skipped
         self.next_offset = (messages[-1].offset() or 0) + 1
         keys: Any = filter(None, map(Message.key, messages))
         self.size_bytes = sum(map(len, messages)) + sum(map(len, keys))

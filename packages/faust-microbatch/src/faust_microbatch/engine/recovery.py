@@ -3,6 +3,9 @@
 Read committed, up to the high watermark: a transaction that is still open when recovery
 starts hides the records behind it, so the end is the last record written, not the last one
 that may be read yet. The caller has fenced the former owner: it can't commit any more.
+
+A changelog is compacted, which keeps the offset of its beginning at 0. One that begins later has
+lost records that no compaction removed, and a table made from the rest would be wrong.
 """
 
 import logging
@@ -25,6 +28,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from faust_microbatch.engine.clients import Clients
 from faust_microbatch.engine.records import Partition
 from faust_microbatch.engine.stores import Store
+from faust_microbatch.errors import MicrobatchError
 
 READ_RECORDS = 10_000
 READ_TIMEOUT_S = 0.05
@@ -65,6 +69,7 @@ def restore(
 
     Raises:
         KafkaException: The changelogs can't be read.
+        MicrobatchError: The first records of a changelog were deleted.
     """
     by_topic: dict[str, dict[int, Store[Any]]] = {}
     for each in restorations:
@@ -85,7 +90,8 @@ def _restore_topic(
     admin: AdminClient,
     give_up: threading.Event,
 ) -> int:
-    ends = _high_watermarks(topic, list(stores), admin, give_up)
+    ends = _offsets(OffsetSpec.latest(), topic, list(stores), admin, give_up)
+    _require_whole(topic, _offsets(OffsetSpec.earliest(), topic, list(stores), admin, give_up))
     consumer = clients.reader()
     try:
         consumer.list_topics(topic, METADATA_TIMEOUT_S)  # or the first read waits half a second
@@ -123,23 +129,38 @@ def _read(
     return total
 
 
-def _high_watermarks(
-    topic: str, numbers: Sequence[int], admin: AdminClient, give_up: threading.Event
+def _require_whole(topic: str, beginnings: Mapping[int, int]) -> None:
+    for number, offset in sorted(beginnings.items()):
+        if offset > 0:
+            raise MicrobatchError(
+                f"partition {number} of the changelog {topic} begins at offset {offset}: its first "
+                "records were deleted, and a table made from the rest would be wrong; restore the "
+                "topic from a copy, or delete the application's changelogs, outputs and committed "
+                "offsets and let it read its sources from their beginning, and see that the "
+                "topic's cleanup.policy is compact alone"
+            )
+
+
+def _offsets(
+    spec: OffsetSpec,
+    topic: str,
+    numbers: Sequence[int],
+    admin: AdminClient,
+    give_up: threading.Event,
 ) -> dict[int, int]:
-    """Return the end of each partition, open transactions included; retry until all are known."""
-    ends: dict[int, int] = {}
-    while len(ends) < len(numbers) and not give_up.is_set():
-        missing = [TopicPartition(topic, number) for number in numbers if number not in ends]
+    """Return an offset of each partition, open transactions included; retry until all are known."""
+    found: dict[int, int] = {}
+    while len(found) < len(numbers) and not give_up.is_set():
+        missing = [TopicPartition(topic, number) for number in numbers if number not in found]
         answers = admin.list_offsets(
-            {part: OffsetSpec.latest() for part in missing},
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            dict.fromkeys(missing, spec), isolation_level=IsolationLevel.READ_UNCOMMITTED
         )
         for part, answer in answers.items():
             try:
-                ends[part.partition] = answer.result().offset
+                found[part.partition] = answer.result().offset
             except KafkaException as error:
                 if error.args[0].code() not in _PASSING:
                     raise
-                log.info("the end of %s is not known yet: %s", part, error)
+                log.info("an offset of %s is not known yet: %s", part, error)
                 give_up.wait(RETRY_S)
-    return ends
+    return found

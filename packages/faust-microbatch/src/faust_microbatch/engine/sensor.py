@@ -1,5 +1,7 @@
 """Measurements of a running worker."""
 
+from faust_microbatch.engine.skip import Skip
+
 
 class Sensor:
     """Hooks for metrics; every one does nothing here.
@@ -24,6 +26,9 @@ class Sensor:
 
     def on_recovery(self, records: int, duration_s: float) -> None:
         """Measure a recovery from that many changelog records."""
+
+    def on_skip(self, skip: Skip) -> None:
+        """Count records that were gone from their topic before they were read."""
 
     def on_lag(self, topic: str, partition: int, records: int) -> None:
         """Measure the distance to the end, once a second; a commit marker counts as a record."""

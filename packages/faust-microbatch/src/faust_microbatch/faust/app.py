@@ -1,11 +1,13 @@
 """The Faust app on this transport."""
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import faust
 from faust.types import AgentT
+from mode.utils.loops import get_event_loop
 
 from faust_microbatch.clock import Clock, SystemClock
 from faust_microbatch.engine.config import Config
@@ -38,6 +40,11 @@ class App(faust.App):
         self.effects = effects
         self.crash_worker = Crash(self._end)
         self._running_loop: asyncio.AbstractEventLoop | None = None
+        with warnings.catch_warnings():
+            # Faust looks for a loop before one runs. Mode makes it, once for each thread;
+            # Python 3.12 and 3.13 warn on the way.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            get_event_loop()
         super().__init__(name, **options)
 
     def Table(  # type: ignore[override]  # noqa: N802 - Faust's name

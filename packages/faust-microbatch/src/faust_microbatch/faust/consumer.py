@@ -83,7 +83,18 @@ class Consumer(Service, UnusedConsumer):
         return found
 
     async def on_assigned(self, partitions: set[Partition]) -> None:
-        """Prepare the conductor to hand batches of ``partitions`` to the agents."""
+        """Prepare the conductor to hand batches of ``partitions`` to the agents.
+
+        Raises:
+            MicrobatchError: A topic has more partitions than at the start, and there are tables.
+        """
+        for topic, number in sorted(partitions):
+            if self.app.tables and number >= self._partitions[topic]:
+                raise MicrobatchError(
+                    f"topic {topic} has more than the {self._partitions[topic]} partitions of this"
+                    " worker's start, and keys have moved away from their tables; give every"
+                    " table's changelog as many partitions as its topics and start again"
+                )
         await self.app.topics.on_partitions_assigned(_tps(partitions))
         self.app.flow_control.resume()
 

@@ -11,6 +11,7 @@ from faust.tables.manager import TableManager as FaustTableManager
 from faust_microbatch.engine.records import Batch
 from faust_microbatch.engine.recovery import Restoration
 from faust_microbatch.engine.stores import DictStore, Store
+from faust_microbatch.errors import MicrobatchError
 
 V = TypeVar("V")
 
@@ -79,7 +80,17 @@ class Partitions(memory.Store[bytes, Any]):
     @property
     def data(self) -> Store[Any]:  # type: ignore[override]
         """The store of the current batch's partition."""
-        return self.by_number[current_batch().partition]
+        return self.of(current_batch())
+
+    def of(self, batch: Batch) -> Store[Any]:
+        """Return the store of the batch's partition."""
+        try:
+            return self.by_number[batch.partition]
+        except KeyError:
+            raise MicrobatchError(
+                f"table {self.table_name} has no partition {batch.partition}, but {batch.topic}"
+                " has; give the table and its changelog as many and start again"
+            ) from None
 
 
 class Table(faust.Table[bytes, Any]):
@@ -102,8 +113,12 @@ class Table(faust.Table[bytes, Any]):
         self._partition_store = partition_store
 
     def of(self, batch: Batch) -> Part[Any]:
-        """Return the part of the table that belongs to ``batch``."""
-        return Part(self.data.by_number[batch.partition], self.changelog_topic_name, batch)
+        """Return the part of the table that belongs to ``batch``.
+
+        Raises:
+            MicrobatchError: The table has fewer partitions than the batch's topic.
+        """
+        return Part(self.data.of(batch), self.changelog_topic_name, batch)
 
     def renew(self, numbers: Iterable[int]) -> list[Restoration]:
         """Make the stores of these partitions anew, and return what fills them."""

@@ -1,4 +1,4 @@
-"""Trino's SQL on DuckDB: what a statement is, which tables it reads, which functions differ."""
+"""Trino's SQL on DuckDB: checks of statements, their tables, and functions that differ."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -46,16 +46,16 @@ _ERROR_CODES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableName:
-    """A table as a query names it, in lower case; what it leaves out is its context's."""
+    """The full name of a table, in lower case."""
 
     database: str
     table: str
 
 
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
-    """Return an engine that speaks Trino's SQL and reads files of one directory alone.
+    """Return an engine that accepts Trino's SQL and reads files of one directory only.
 
-    Its dates are UTC's; ``/`` between integers is a whole number, as in Trino.
+    Its time zone is UTC; ``/`` between integers gives an integer, as in Trino.
     """
     connection = duckdb.connect(
         config={"autoinstall_known_extensions": False, "integer_division": True, "threads": 2}
@@ -71,7 +71,7 @@ def connect(directory: str) -> duckdb.DuckDBPyConnection:
 
 
 def check_query(sql: str) -> None:
-    """Refuse what isn't one query, before anything is started.
+    """Refuse anything but a single query.
 
     Raises:
         AwsError: InvalidRequestException.
@@ -86,22 +86,22 @@ def check_query(sql: str) -> None:
         if statements[0].type != duckdb.StatementType.SELECT:
             raise invalid_request(
                 "This local Athena runs queries, OPTIMIZE, VACUUM and ALTER TABLE ... SET "
-                "TBLPROPERTIES; do the rest through Glue."
+                "TBLPROPERTIES; use Glue for anything else."
             )
 
 
 def tables_of(
     connection: duckdb.DuckDBPyConnection, sql: str, *, database: str
 ) -> frozenset[TableName]:
-    """Return the tables that a query reads, those of its own WITH clauses left out.
+    """Return the tables that a query reads, without those of its own WITH clauses.
 
     Args:
         connection: Parses the query.
         sql: One query.
-        database: Where tables are that are named without a database.
+        database: Database of the tables that are named without one.
 
     Raises:
-        QueryError: It names a catalog that isn't Glue's.
+        QueryError: The query names a catalog other than Glue's.
     """
     nodes = list(_nodes(_tree(connection, sql)))
     own = {
@@ -127,12 +127,12 @@ def tables_of(
 def column_names(
     connection: duckdb.DuckDBPyConnection, sql: str, named: Sequence[str]
 ) -> list[str]:
-    """Return a result's column names as Trino gives them: ``_col1`` for a nameless expression.
+    """Return a result's column names as in Trino: ``_col1`` for an expression without a name.
 
     Args:
         connection: Parses the query.
         sql: One query.
-        named: The names that the engine gave.
+        named: The names that the engine returned.
     """
     node = _tree(connection, sql)["statements"][0]["node"]
     while "select_list" not in node:  # UNION and the like: the first part names the columns
@@ -150,17 +150,17 @@ def column_names(
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL takes any name."""
+    """Return a name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """Return a text as SQL takes any text."""
+    """Return a text as a SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def explained(error: duckdb.Error) -> QueryError:
-    """Return Athena's kind of reason for an error of the engine."""
+    """Return an error of the engine as an error of Athena."""
     text = str(error)
     if isinstance(error, duckdb.BinderException) and "not found" in text.partition("\n")[0]:
         return QueryError("COLUMN_NOT_FOUND", text)

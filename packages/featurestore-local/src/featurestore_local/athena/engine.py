@@ -1,4 +1,4 @@
-"""Runs one query: its tables become views, DuckDB does the rest."""
+"""Execution of one query in DuckDB, over views of its tables."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,8 +29,8 @@ class Result:
     """The result of a query.
 
     Attributes:
-        body: The rows as CSV, as they go to S3.
-        scanned_bytes: Size of the objects of its tables.
+        body: The rows as CSV, as stored in S3.
+        scanned_bytes: Size of the objects of the tables that were read.
     """
 
     columns: tuple[Column, ...]
@@ -39,12 +39,12 @@ class Result:
 
 
 class Query:
-    """A query on its way; ``stop`` may be called from another thread.
+    """A query that runs once; ``stop`` may be called from another thread.
 
     Args:
-        tables: What it can read.
-        directory: Where the copies of objects lie.
-        database: Where tables are that are named without a database.
+        tables: The tables that it can read.
+        directory: Directory of the copies of objects.
+        database: Database of the tables that are named without one.
     """
 
     def __init__(self, tables: Tables, *, directory: str, database: str) -> None:
@@ -61,14 +61,14 @@ class Query:
             self._connection.interrupt()
 
     def run(self, sql: str, parameters: Sequence[str]) -> Result:
-        """Return the result.
+        """Run the query and return its result.
 
         Args:
             sql: One query.
-            parameters: A literal of SQL for each question mark.
+            parameters: A SQL literal for each question mark.
 
         Raises:
-            QueryError: It can't be run; says why in Athena's way.
+            QueryError: The query failed; the message is in Athena's form.
         """
         try:
             with self._connection:
@@ -93,7 +93,7 @@ class Query:
             raise QueryError("STACK_OVERFLOW", "The views refer to one another in a circle")
         scanned_bytes = 0
         for name in tables_of(self._connection, sql, database=database):
-            if name in self._made:  # perhaps only just, by a view that reads it too
+            if name in self._made:  # possibly by a view that reads it too
                 continue
             table = self._tables.describe(name)
             self._connection.execute(

@@ -1,4 +1,4 @@
-"""Errors of queries that fail, and of queries that aren't started."""
+"""Errors of queries that fail, and of requests that are refused."""
 
 from featurestore_local.errors import AwsError
 
@@ -8,7 +8,7 @@ class QueryError(Exception):
 
     Args:
         code: Trino's name of the error, ``TABLE_NOT_FOUND`` for example.
-        message: One sentence for a person.
+        message: One sentence for the user.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -16,5 +16,5 @@ class QueryError(Exception):
 
 
 def invalid_request(message: str) -> AwsError:
-    """Return Athena's refusal of a request that is wrong in itself."""
+    """Return Athena's refusal of an invalid request."""
     return AwsError("InvalidRequestException", message)

@@ -1,4 +1,4 @@
-"""Queries over their lives: queued, running, ended."""
+"""The life cycle of queries: queued, running, ended."""
 
 import threading
 import uuid
@@ -21,7 +21,7 @@ class Order:
 
     Attributes:
         output: URI of the folder for the result.
-        parameters: A literal of SQL for each question mark of the query.
+        parameters: A SQL literal for each question mark of the query.
     """
 
     sql: str
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(slots=True, kw_only=True)
 class Execution:
-    """One query from its submission on."""
+    """A query since its submission."""
 
     order: Order
     submitted_at_s: float
@@ -99,8 +99,8 @@ class Executions:
     """All queries of the account, a few of which run at the same time.
 
     Args:
-        run: Does what an order says, after having left the means to stop it in the execution.
-        clock: Says when queries start and end.
+        run: Runs the order of an execution, after setting its ``stop``.
+        clock: Dates the starts and ends of queries.
     """
 
     def __init__(self, run: Callable[[Execution], Outcome], clock: Clock) -> None:
@@ -186,7 +186,7 @@ class Executions:
 
 
 def read_order(params: Mapping[str, Any], *, kind: str, output: str) -> Order:
-    """Return what StartQueryExecution asks for."""
+    """Return the order of a StartQueryExecution request."""
     context = params.get("QueryExecutionContext", {})
     return Order(
         sql=params["QueryString"],

@@ -4,7 +4,7 @@ import io
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,14 +14,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from featurestore_local.athena.dialect import CATALOG, TableName
 from featurestore_local.athena.errors import QueryError
 from featurestore_local.athena.objects import Objects
-from featurestore_local.athena.tables import Tables
-from featurestore_local.iceberg import IcebergTables, as_input, is_iceberg
+from featurestore_local.athena.tables import Tables, is_iceberg
+from featurestore_local.errors import TableError
 
 if TYPE_CHECKING:
-    from types_boto3_glue import GlueClient
+    from pyiceberg.manifest import DataFile
+
+    from featurestore_local.iceberg import IcebergTables
 
 MAX_PARTITIONS_PER_RUN = 100
-"""Above so many, OPTIMIZE does a part and asks to be run again, as Athena does."""
+"""Most partitions of one OPTIMIZE; with more, it must be run again, as on Athena."""
 
 _PART = r'(?:"[^"]+"|\w+)'
 _NAME = rf"(?P<name>{_PART}(?:\.{_PART}){{0,2}})"
@@ -43,21 +45,20 @@ def is_maintenance(sql: str) -> bool:
 
 
 class Maintenance:
-    """Runs the statements that change how an Iceberg table lies, never its rows."""
+    """Runs the statements that change an Iceberg table's files or properties, never its rows."""
 
     def __init__(
-        self, glue: "GlueClient", objects: Objects, iceberg: IcebergTables, tables: Tables
+        self, objects: Objects, iceberg: "Callable[[], IcebergTables]", tables: Tables
     ) -> None:
-        self._glue = glue
         self._objects = objects
         self._iceberg = iceberg
         self._tables = tables
 
     def run(self, sql: str, *, database: str) -> None:
-        """Do one statement.
+        """Run one statement.
 
         Raises:
-            QueryError: It can't be done, or not in one go.
+            QueryError: The statement failed, or must be run again.
         """
         statement = sql.strip().rstrip(";").strip()
         try:
@@ -70,57 +71,63 @@ class Maintenance:
             else:
                 raise QueryError(
                     "NOT_SUPPORTED",
-                    "Done here are OPTIMIZE t REWRITE DATA USING BIN_PACK (of all partitions), "
+                    "Supported are OPTIMIZE t REWRITE DATA USING BIN_PACK (of all partitions), "
                     "VACUUM t and ALTER TABLE t SET TBLPROPERTIES ('k' = 'v')",
                 )
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, TableError) as error:
             raise QueryError("GENERIC_INTERNAL_ERROR", str(error)) from error
 
     def _optimize(self, name: TableName) -> None:
-        table = self._iceberg_table(name)
-        partitions: dict[str, list[str]] = defaultdict(list)
-        for uri in self._iceberg.data_files(table):
-            partitions[uri.split("/")[-2]].append(uri)
-        scattered = {part: uris for part, uris in sorted(partitions.items()) if len(uris) > 1}
-        location = table["StorageDescriptor"]["Location"].rstrip("/")
-        for part, uris in list(scattered.items())[:MAX_PARTITIONS_PER_RUN]:
-            stamp = max(uri.rpartition("/")[2].partition("_")[0] for uri in uris)
-            token = uuid.uuid4().hex
-            packed = f"{location}/{token[:8]}/{part}/{stamp}_{token[8:24]}.parquet"
-            self._objects.write(packed, self._packed(uris))
-            self._iceberg.replace(name.database, name.table, added=[packed], removed=uris)
-        if len(scattered) > MAX_PARTITIONS_PER_RUN:
+        location = self._iceberg_table(name)["StorageDescriptor"]["Location"].rstrip("/")
+        is_done = True
+
+        def pack(files: "Sequence[DataFile]") -> "dict[str, list[DataFile]]":
+            nonlocal is_done
+            partitions: dict[str, list[DataFile]] = defaultdict(list)
+            for file in files:
+                # A file's folder has the name of its partition.
+                partitions[file.file_path.split("/")[-2]].append(file)
+            scattered = [each for each in sorted(partitions.items()) if len(each[1]) > 1]
+            is_done = len(scattered) <= MAX_PARTITIONS_PER_RUN
+            return {
+                self._packed(f"{location}/data", part, [file.file_path for file in found]): found
+                for part, found in scattered[:MAX_PARTITIONS_PER_RUN]
+            }
+
+        self._iceberg().rewrite(name.database, name.table, pack)
+        if not is_done:
             raise QueryError(
                 "ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED", "Run OPTIMIZE again for the other partitions"
             )
 
-    def _packed(self, uris: Sequence[str]) -> bytes:
-        # Newest first: the columns that were added later come last, as in the table.
+    def _packed(self, folder: str, partition: str, uris: Sequence[str]) -> str:
+        # Newest first, so that columns that were added later come last, as in the table.
         parts = [pq.read_table(io.BytesIO(self._objects.read(uri))) for uri in uris]
         parts.sort(key=lambda part: part.num_columns, reverse=True)
+        rows = pa.concat_tables(parts, promote_options="permissive")
         file = io.BytesIO()
-        pq.write_table(pa.concat_tables(parts, promote_options="default"), file, compression="none")
-        return file.getvalue()
+        pq.write_table(rows, file, compression="none")
+        stamp = max(uri.rpartition("/")[2].partition("_")[0] for uri in uris)
+        token = uuid.uuid4().hex
+        uri = f"{folder}/{token[:8]}/{partition}/{stamp}_{token[8:24]}.parquet"
+        self._objects.write(uri, file.getvalue())
+        return uri
 
     def _vacuum(self, name: TableName) -> None:
         properties = self._iceberg_table(name)["Parameters"]
-        unread = self._iceberg.expire(
+        self._iceberg().expire(
             name.database,
             name.table,
             max_age_s=float(properties.get("vacuum_max_snapshot_age_seconds", _MAX_AGE_S)),
             keep=int(properties.get("vacuum_min_snapshots_to_keep", _MIN_SNAPSHOTS)),
         )
-        for uri in sorted(unread):
-            self._objects.delete(uri)
 
     def _set(self, name: TableName, pairs: str) -> None:
         properties = dict(_PAIR.findall(pairs))
         if not properties:
             raise QueryError("SYNTAX_ERROR", f"No 'property' = 'value' in ({pairs})")
-        with self._iceberg.lock:
-            table = self._tables.describe(name)
-            table["Parameters"] = table.get("Parameters", {}) | properties
-            self._glue.update_table(DatabaseName=name.database, TableInput=as_input(table))
+        self._iceberg_table(name)
+        self._iceberg().set_properties(name.database, name.table, properties)
 
     def _iceberg_table(self, name: TableName) -> dict[str, Any]:
         table = self._tables.describe(name)

@@ -1,4 +1,4 @@
-"""Objects of S3 as local files, which is all that DuckDB can read without extensions."""
+"""S3 objects as local files, the only source that DuckDB reads without extensions."""
 
 import hashlib
 import uuid
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Object:
-    """An object in one of its versions; the entity tag tells them apart."""
+    """One version of an object, identified by its entity tag."""
 
     uri: str
     etag: str
@@ -27,8 +27,8 @@ class Objects:
     """S3 for the query engine; each version of an object is fetched once.
 
     Args:
-        s3: Where objects are.
-        directory: Where their copies go; the caller removes it.
+        s3: Stores the objects.
+        directory: Holds their copies; the caller removes it.
     """
 
     def __init__(self, s3: "S3Client", directory: Path) -> None:
@@ -36,7 +36,7 @@ class Objects:
         self.directory = directory
 
     def under(self, uri: str) -> Iterator[S3Object]:
-        """Yield the objects below a URI that Athena reads: none that ``_`` or ``.`` hides."""
+        """Yield the objects below a URI, without those that Athena hides for a ``_`` or ``.``."""
         bucket, prefix = _split(uri.rstrip("/") + "/")
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         try:
@@ -68,7 +68,7 @@ class Objects:
         return S3Object(uri=uri, etag=found["ETag"], size_bytes=found["ContentLength"])
 
     def read(self, uri: str) -> bytes:
-        """Return what an object holds.
+        """Return the content of an object.
 
         Raises:
             QueryError: It isn't there.
@@ -80,7 +80,7 @@ class Objects:
             raise _gone(uri) from error
 
     def copy(self, found: S3Object) -> Path:
-        """Return a file with what the object holds.
+        """Return a local copy of an object.
 
         Raises:
             QueryError: It has been deleted since it was found.
@@ -88,7 +88,7 @@ class Objects:
         name = hashlib.sha256(f"{found.uri} {found.etag}".encode()).hexdigest()
         path = self.directory / f"{name}.parquet"
         if not path.exists():
-            # Queries run side by side: a file appears whole or not at all.
+            # Queries run concurrently, so a file must appear whole or not at all.
             unfinished = self.directory / f"{uuid.uuid4()}.part"
             unfinished.write_bytes(self.read(found.uri))
             unfinished.replace(path)
@@ -98,11 +98,6 @@ class Objects:
         """Store an object."""
         bucket, key = _split(uri)
         self._s3.put_object(Bucket=bucket, Key=key, Body=body)
-
-    def delete(self, uri: str) -> None:
-        """Delete an object."""
-        bucket, key = _split(uri)
-        self._s3.delete_object(Bucket=bucket, Key=key)
 
 
 def _split(uri: str) -> tuple[str, str]:

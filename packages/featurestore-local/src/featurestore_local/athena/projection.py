@@ -1,7 +1,7 @@
-"""Partition projection: which partitions a table has, by its properties alone.
+"""Partition projection: the partitions of a table, derived from its properties alone.
 
-Athena would compute every location that the properties allow and look there. We list what
-there is and keep what the properties allow: the same objects, in fewer requests.
+Athena computes every location that the properties allow and lists each. Here, all objects are
+listed and those that the properties allow are kept: the same objects, in fewer requests.
 """
 
 import re
@@ -25,10 +25,10 @@ class Projection:
         location: The table's own location.
         keys: Its partition columns, in order.
         properties: The table's ``projection.*`` and ``storage.location.template``.
-        now_s: What ``NOW`` means, epoch seconds.
+        now_s: The value of ``NOW``, in epoch seconds.
 
     Raises:
-        QueryError: The properties don't say how a column is projected.
+        QueryError: The properties don't define the projection of a column.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Projection:
             return self._allows_integer(key, value)
         if kind == "date":
             return self._allows_date(key, value)
-        raise self._refusal(f"a projection of type {kind} is not done here")
+        raise self._refusal(f"a projection of type {kind} is not supported here")
 
     def _allows_integer(self, key: str, value: str) -> bool:
         first, last = (int(bound) for bound in self._property(key, "range").split(","))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 _TYPES = {
-    "HUGEINT": "bigint",  # what DuckDB counts and sums in
+    "HUGEINT": "bigint",  # the type of DuckDB's counts and sums
     "UBIGINT": "bigint",
     "BLOB": "varbinary",
     "FLOAT": "float",
@@ -33,7 +33,7 @@ _PRECISIONS = {
     "varchar": 2_147_483_647,
     "varbinary": 1_073_741_824,
 }
-# Doubles are written as Java does, plainly between these and with an exponent elsewhere.
+# Doubles are written as in Java: plain between these bounds, with an exponent elsewhere.
 _PLAIN_FROM, _PLAIN_TO = 1e-3, 1e7
 
 
@@ -61,7 +61,7 @@ class Column:
 
 
 def column(name: str, engine_type: object) -> Column:
-    """Return a column as Athena names it and its type."""
+    """Return a column with Athena's name of its type."""
     kind = str(engine_type)
     if kind.endswith("]"):
         kind = "array"
@@ -108,7 +108,7 @@ def csv_of(columns: Sequence[Column], rows: Iterable[Sequence[str | None]]) -> b
 
 
 def rows_of(body: bytes) -> list[list[str | None]]:
-    """Return the rows of such an object, its header first."""
+    """Return the rows of a result object, header first."""
     names = len(next(csv.reader(io.StringIO(body.decode()))))
     table = pa_csv.read_csv(
         io.BytesIO(body),

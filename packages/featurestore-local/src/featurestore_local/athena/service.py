@@ -1,6 +1,6 @@
-"""The operations of ``athena`` that run queries; moto does the others."""
+"""The operations of ``athena`` that run queries; moto handles the others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from featurestore_local.athena.objects import Objects
 from featurestore_local.athena.results import rows_of
 from featurestore_local.athena.tables import Tables
 from featurestore_local.clock import Clock
-from featurestore_local.iceberg import IcebergTables
 
 if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient
     from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
+
+    from featurestore_local.iceberg import IcebergTables
 
 _PAGE = 1000
 _LIST_PAGE = 50
@@ -32,12 +33,12 @@ class Athena:
     Every operation takes validated parameters and returns the members of its answer.
 
     Args:
-        athena: Asked for workgroups, which are moto's.
+        athena: Client of moto's workgroups.
         glue: The catalog.
-        s3: Where data lies and results go.
-        iceberg: Knows which objects an Iceberg table has.
-        directory: For copies of objects; the caller removes it.
-        clock: Says when queries start and end.
+        s3: Stores data and results.
+        iceberg: Returns the Iceberg tables.
+        directory: Holds copies of objects; the caller removes it.
+        clock: Dates the starts and ends of queries.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Athena:
         athena: "AthenaClient",
         glue: "GlueClient",
         s3: "S3Client",
-        iceberg: IcebergTables,
+        iceberg: "Callable[[], IcebergTables]",
         directory: Path,
         clock: Clock,
     ) -> None:
@@ -54,7 +55,7 @@ class Athena:
         self._s3 = s3
         self._objects = Objects(s3, directory)
         self._tables = Tables(glue, self._objects, iceberg, clock)
-        self._maintenance = Maintenance(glue, self._objects, iceberg, self._tables)
+        self._maintenance = Maintenance(self._objects, iceberg, self._tables)
         self._executions = Executions(self._run, clock)
 
     def close(self) -> None:
@@ -62,7 +63,7 @@ class Athena:
         self._executions.close()
 
     def start_query_execution(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Queue a query; what can't be parsed, or has nowhere to go, is refused at once."""
+        """Queue a query; refuse one that can't be parsed or whose result can't be stored."""
         context = params.get("QueryExecutionContext", {})
         if context.get("Catalog", "AwsDataCatalog").lower() != "awsdatacatalog":
             raise invalid_request(f"Catalog {context['Catalog']} was not found")
@@ -152,11 +153,11 @@ class Athena:
         group = params.get("WorkGroup", "primary")
         asked = params.get("ResultConfiguration", {}).get("OutputLocation")
         found = self._athena.get_work_group(WorkGroup=group).get("WorkGroup")
-        if found is None:  # moto's way to say so
+        if found is None:  # moto's answer for an unknown workgroup
             raise invalid_request(f"WorkGroup {group} is not found.")
         settings = found.get("Configuration", {})
         own = settings.get("ResultConfiguration", {}).get("OutputLocation")
-        # A workgroup enforces its configuration unless it says otherwise.
+        # A workgroup enforces its configuration by default.
         enforced = settings.get("EnforceWorkGroupConfiguration", True) and own
         output = str(own if enforced else asked or own or "")
         if not output:
@@ -177,7 +178,7 @@ class Athena:
 def _offset(params: Mapping[str, Any]) -> int:
     token = params.get("NextToken", "0")
     if not token.isdecimal():
-        raise invalid_request("NextToken is not one that this service gave.")
+        raise invalid_request("NextToken was not issued by this service.")
     return int(token)
 
 

@@ -1,10 +1,10 @@
-"""From a table in Glue's catalog to a view in the engine, over the objects there are now."""
+"""Conversion of tables in Glue's catalog to views in the engine, over their current objects."""
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from featurestore_local.athena.errors import QueryError
 from featurestore_local.athena.objects import Objects, S3Object
 from featurestore_local.athena.projection import Projection, is_projected
 from featurestore_local.clock import Clock
-from featurestore_local.iceberg import IcebergTables, is_iceberg
+from featurestore_local.errors import TableError
 
 if TYPE_CHECKING:
     from types_boto3_glue import GlueClient
+
+    from featurestore_local.iceberg import IcebergTables
 
 _TYPES = {
     "string": "VARCHAR",
@@ -34,7 +36,7 @@ _TYPES = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
 }
-# Types of a file's column for each type of the table: Athena reads none of another family.
+# Athena reads a file's column only if its type is of the same family as the table's.
 _FAMILIES = (
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"},
     {"FLOAT", "DOUBLE"},
@@ -55,7 +57,7 @@ class Located:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The query behind a table that is a view, and the database its names are of."""
+    """The query of a view, and the database of tables that it names without one."""
 
     sql: str
     database: str
@@ -66,13 +68,17 @@ class Tables:
 
     Args:
         glue: The catalog.
-        objects: Where the data is.
-        iceberg: Knows which objects an Iceberg table has.
-        clock: Says what ``NOW`` means in a projection.
+        objects: Reads the data.
+        iceberg: Returns the Iceberg tables.
+        clock: Gives ``NOW`` in a projection.
     """
 
     def __init__(
-        self, glue: "GlueClient", objects: Objects, iceberg: IcebergTables, clock: Clock
+        self,
+        glue: "GlueClient",
+        objects: Objects,
+        iceberg: "Callable[[], IcebergTables]",
+        clock: Clock,
     ) -> None:
         self._glue = glue
         self._objects = objects
@@ -80,7 +86,7 @@ class Tables:
         self._clock = clock
 
     def describe(self, name: TableName) -> dict[str, Any]:
-        """Return a table as Glue has it.
+        """Return Glue's description of a table.
 
         Raises:
             QueryError: There is no such table.
@@ -94,10 +100,10 @@ class Tables:
         return dict(found["Table"])
 
     def view(self, table: Mapping[str, Any]) -> View | None:
-        """Return the query behind a table, or None if it is no view.
+        """Return the query of a view, or None for another table.
 
         Raises:
-            QueryError: It is a view, but none of Athena's.
+            QueryError: The view was not created by Athena.
         """
         if table.get("TableType") != "VIRTUAL_VIEW":
             return None
@@ -107,16 +113,16 @@ class Tables:
             return View(sql=found["originalSql"], database=found["schema"])
         except (KeyError, ValueError, binascii.Error) as error:
             raise QueryError(
-                "INVALID_VIEW", f"View '{table['Name']}' is none that Athena made"
+                "INVALID_VIEW", f"View '{table['Name']}' was not created by Athena"
             ) from error
 
     def create(
         self, connection: duckdb.DuckDBPyConnection, name: TableName, table: Mapping[str, Any]
     ) -> int:
-        """Make a table readable under its name; return the bytes of its objects.
+        """Create a view of a table under its name; return the size of its objects in bytes.
 
         Raises:
-            QueryError: Its objects can't be read as the table says.
+            QueryError: Its objects don't match the definition of the table.
         """
         keys = table.get("PartitionKeys", [])
         located = list(self._locate(table))
@@ -133,12 +139,15 @@ class Tables:
 
     def _locate(self, table: Mapping[str, Any]) -> Iterable[Located]:
         if is_iceberg(table):
-            uris = self._iceberg.data_files(table)
-            return [Located(found=self._objects.head(uri)) for uri in uris]
+            try:
+                files = self._iceberg().data_files(table["DatabaseName"], table["Name"])
+            except TableError as error:
+                raise QueryError("ICEBERG_INVALID_METADATA", str(error)) from error
+            return [Located(found=self._objects.head(file.file_path)) for file in files]
         if "Parquet" not in table["StorageDescriptor"].get("SerdeInfo", {}).get(
             "SerializationLibrary", ""
         ):
-            raise QueryError("NOT_SUPPORTED", f"Table '{table['Name']}' is not of Parquet")
+            raise QueryError("NOT_SUPPORTED", f"Table '{table['Name']}' is not stored as Parquet")
         located = self._partitioned(table)
         if table["StorageDescriptor"].get("InputFormat") == _SYMLINKS:
             return [
@@ -194,6 +203,11 @@ class Tables:
         return source, present | dict.fromkeys(keys, "PARTITION")
 
 
+def is_iceberg(table: Mapping[str, Any]) -> bool:
+    """Return whether Glue describes an Iceberg table."""
+    return str(table.get("Parameters", {}).get("table_type", "")).upper() == "ICEBERG"
+
+
 def _item(column: Mapping[str, Any], present: Mapping[str, str], table: Mapping[str, Any]) -> str:
     name, wanted = column["Name"], _engine_type(column["Type"])
     there = present.get(name.lower())
@@ -227,5 +241,5 @@ def _engine_type(glue_type: str) -> str:
     if re.fullmatch(r"decimal\(\d+,\s*\d+\)", kind):
         return kind.upper()
     if kind not in _TYPES:
-        raise QueryError("NOT_SUPPORTED", f"Columns of type {glue_type} are not read here")
+        raise QueryError("NOT_SUPPORTED", f"Columns of type {glue_type} are not supported here")
     return _TYPES[kind]

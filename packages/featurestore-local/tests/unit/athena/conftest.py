@@ -41,6 +41,10 @@ class Lake:
         self.s3.put_object(Bucket="lake", Key=key, Body=body.getvalue())
         return f"s3://lake/{key}"
 
+    def delete(self, uri: str) -> None:
+        """Delete the object at a URI."""
+        self.s3.delete_object(Bucket="lake", Key=uri.removeprefix("s3://lake/"))
+
     def table(self, name: str = "t", **changes: Any) -> None:
         """Make a table of a column ``n`` over the folder of its name."""
         columns = changes.pop("columns", {"n": "bigint"})
@@ -85,5 +89,5 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
             clock=clock,
             objects=objects,
             iceberg=iceberg,
-            tables=Tables(glue, objects, iceberg, clock),
+            tables=Tables(glue, objects, lambda: iceberg, clock),
         )

@@ -113,7 +113,7 @@ def test_a_view_is_its_query_in_its_own_database(lake: Any) -> None:
 
 def test_a_table_of_another_format_is_refused(lake: Any) -> None:
     lake.table(storage={"SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde"}})
-    with pytest.raises(QueryError, match="not of Parquet"):
+    with pytest.raises(QueryError, match="not stored as Parquet"):
         run(lake, "SELECT * FROM t")
 
 

@@ -12,7 +12,7 @@ ORDER = Order(sql="SELECT 1", kind="DML", database="db", output="s3://b/x/")
 
 
 class Runner:
-    """Runs what it is told, once it may."""
+    """Runs an order once it is released."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()

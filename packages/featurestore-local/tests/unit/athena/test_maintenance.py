@@ -3,26 +3,41 @@ from typing import Any
 import pytest
 
 from featurestore_local.athena import maintenance
-from featurestore_local.athena.dialect import TableName
 from featurestore_local.athena.engine import Query
 from featurestore_local.athena.errors import QueryError
 from featurestore_local.athena.maintenance import Maintenance, is_maintenance
 from featurestore_local.athena.results import rows_of
+from featurestore_local.clock import SystemClock
+from featurestore_local.model import OfflineSettings
+from featurestore_local.values import FeatureType
 
 OPTIMIZE = "OPTIMIZE t REWRITE DATA USING BIN_PACK"
 
 
 @pytest.fixture
-def ice(lake: Any) -> Any:
+def ice(lake: Any, make_group: Any) -> Any:
     """The lake with an Iceberg table of two days, three objects each."""
-    lake.table(
-        columns={"n": "bigint", "later": "string"},
-        Parameters={"table_type": "ICEBERG"},
-        storage={"Location": "s3://lake/t/data"},
+    group = make_group(
+        record_identifier="n",
+        event_time="day",
+        features={
+            "n": FeatureType.INTEGRAL,
+            "day": FeatureType.STRING,
+            "later": FeatureType.STRING,
+        },
+        offline=OfflineSettings(
+            s3_uri="s3://lake",
+            resolved_s3_uri="s3://lake/t/data",
+            table_format="Iceberg",
+            catalog=("AwsDataCatalog", "db", "t"),
+        ),
     )
+    lake.clock.advance(SystemClock().now() - lake.clock.now())
+    lake.iceberg.put(group)
     for number in range(6):
-        key = f"t/data/abc/day_trunc=2023-11-{10 + number % 2}/2023111{number}T000000Z_x.parquet"
-        row = {"n": number} if number < 3 else {"n": number, "later": "x"}
+        day = f"2023-11-{10 + number % 2}"
+        key = f"t/data/abc/day_trunc={day}/2023111{number}T000000Z_x.parquet"
+        row = {"n": number, "day": f"{day}T00:00:00Z"} | ({"later": "x"} if number >= 3 else {})
         lake.iceberg.append("db", "t", [lake.put(key, [row])])
     lake.put("t/data/abc/orphan/x.parquet", [{"n": 99}])
     return lake
@@ -30,7 +45,7 @@ def ice(lake: Any) -> Any:
 
 @pytest.fixture
 def run(ice: Any) -> Any:
-    tended = Maintenance(ice.glue, ice.objects, ice.iceberg, ice.tables)
+    tended = Maintenance(ice.objects, lambda: ice.iceberg, ice.tables)
     return lambda sql: tended.run(sql, database="db")
 
 
@@ -48,12 +63,8 @@ def test_optimize_leaves_one_object_a_day_to_read_and_changes_no_row(ice: Any, r
     before = rows(ice)
     assert [row[0] for row in before] == ["0", "1", "2", "3", "4", "5"]
     run(OPTIMIZE)
-    table = ice.tables.describe(TableName(database="db", table="t"))
-    live = ice.iceberg.data_files(table)
-    assert sorted(uri.split("/")[-2] for uri in live) == [
-        "day_trunc=2023-11-10",
-        "day_trunc=2023-11-11",
-    ]
+    live = ice.iceberg.data_files("db", "t")
+    assert sorted(file.partition[0] for file in live) == ["2023-11-10", "2023-11-11"]
     assert rows(ice) == before
     assert len(keys(ice)) == 9  # the old snapshots can still be read
 
@@ -75,7 +86,7 @@ def test_vacuum_deletes_what_no_snapshot_that_is_kept_reads(ice: Any, run: Any) 
     before = rows(ice)
     run("VACUUM t")
     assert len(keys(ice)) == 9  # all too young
-    ice.clock.advance(5 * 86_400 + 1)
+    ice.clock.advance(5 * 86_400 + 3600)  # snapshots bear the time of the machine
     run("vacuum awsdatacatalog.db.t")
     assert len(keys(ice)) == 3  # one a day, and what never was a part of the table
     assert rows(ice) == before
@@ -84,7 +95,7 @@ def test_vacuum_deletes_what_no_snapshot_that_is_kept_reads(ice: Any, run: Any) 
 def test_properties_say_how_old_is_old(ice: Any, run: Any) -> None:
     run(OPTIMIZE)
     run("ALTER TABLE t SET TBLPROPERTIES ('vacuum_max_snapshot_age_seconds' = '60', 'a' = 'b')")
-    ice.clock.advance(61)
+    ice.clock.advance(3600)
     run("VACUUM t")
     assert len(keys(ice)) == 3
     run("ALTER TABLE t SET TBLPROPERTIES ('c' = 'd')")

@@ -38,7 +38,7 @@ def test_each_version_of_an_object_is_copied_once(lake: Any) -> None:
 def test_an_object_that_has_gone_fails_the_query(lake: Any) -> None:
     put(lake, "t/a")
     [found] = lake.objects.under("s3://lake/t")
-    lake.objects.delete(found.uri)
+    lake.delete(found.uri)
     with pytest.raises(QueryError, match="HIVE_CANNOT_OPEN_SPLIT"):
         lake.objects.copy(found)
     with pytest.raises(QueryError, match="HIVE_CANNOT_OPEN_SPLIT"):

@@ -73,7 +73,7 @@ def test_a_template_says_where_partitions_lie() -> None:
         ({}, "projection.day.type is missing"),
         (DAY | {"storage.location.template": "s3://b/t"}, "has no"),
         ({"projection.day.type": "date"}, "projection.day.range is missing"),
-        ({"projection.day.type": "injected"}, "injected is not done here"),
+        ({"projection.day.type": "injected"}, "injected is not supported here"),
     ],
 )
 def test_what_is_missing_is_said(properties: dict[str, str], complaint: str) -> None:

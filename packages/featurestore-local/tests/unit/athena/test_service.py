@@ -7,7 +7,16 @@ import pytest
 from featurestore_local.athena import Athena
 from featurestore_local.clock import SystemClock
 from featurestore_local.errors import AwsError
+from featurestore_local.model import OfflineSettings
+from featurestore_local.values import FeatureType
 
+STRING = FeatureType.STRING
+ICEBERG = OfflineSettings(
+    s3_uri="s3://lake",
+    resolved_s3_uri="s3://lake/t/data",
+    table_format="Iceberg",
+    catalog=("AwsDataCatalog", "db", "t"),
+)
 RESULTS = {"ResultConfiguration": {"OutputLocation": "s3://lake/results/"}}
 
 
@@ -17,7 +26,7 @@ def athena(lake: Any) -> Iterator[Athena]:
         athena=lake.athena,
         glue=lake.glue,
         s3=lake.s3,
-        iceberg=lake.iceberg,
+        iceberg=lambda: lake.iceberg,
         directory=lake.directory,
         clock=lake.clock,
     )
@@ -47,7 +56,7 @@ def test_rows_are_had_page_by_page_and_from_the_bucket(athena: Athena, lake: Any
     assert "NextToken" not in rest
     body = lake.objects.read(ended["ResultConfiguration"]["OutputLocation"])
     assert body == b'"n"\n"1"\n"2"\n"3"\n'
-    lake.objects.delete(ended["ResultConfiguration"]["OutputLocation"])
+    lake.delete(ended["ResultConfiguration"]["OutputLocation"])
     with pytest.raises(AwsError, match="Could not find results"):
         athena.get_query_results(query_id)
 
@@ -59,8 +68,8 @@ def test_a_query_that_failed_has_no_results(athena: Athena) -> None:
         athena.get_query_results({"QueryExecutionId": ended["QueryExecutionId"]})
 
 
-def test_statements_of_maintenance_have_no_rows(athena: Athena, lake: Any) -> None:
-    lake.table(Parameters={"table_type": "ICEBERG"}, storage={"Location": "s3://lake/t/data"})
+def test_statements_of_maintenance_have_no_rows(athena: Athena, lake: Any, make_group: Any) -> None:
+    lake.iceberg.put(make_group(offline=ICEBERG, features={"id": STRING, "time": STRING}))
     ended = run(athena, "VACUUM db.t")
     assert (ended["Status"]["State"], ended["StatementType"]) == ("SUCCEEDED", "DDL")
     results = athena.get_query_results({"QueryExecutionId": ended["QueryExecutionId"]})
@@ -75,7 +84,7 @@ def test_statements_of_maintenance_have_no_rows(athena: Athena, lake: Any) -> No
         ({"ResultConfiguration": {"OutputLocation": "s3://nowhere/x"}}, "output bucket nowhere"),
         ({"WorkGroup": "nobodys"}, "nobodys is not found"),
         ({"QueryExecutionContext": {"Catalog": "hive"}}, "Catalog hive was not found"),
-        ({"QueryString": "CREATE TABLE t (n int)"}, "do the rest through Glue"),
+        ({"QueryString": "CREATE TABLE t (n int)"}, "use Glue for anything else"),
     ],
 )
 def test_a_query_without_sense_or_place_is_refused(
