@@ -1,9 +1,10 @@
-"""The meaning of an answer: its new elements, its unreadable ones, and gaps before it."""
+"""The meaning of an answer: its new elements, its unreadable ones, and gaps before it [pure]."""
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from txfeatures.domain import wire
 from txfeatures.domain.errors import InvalidMessageError
@@ -12,6 +13,9 @@ from txfeatures.domain.topics import FEED, MAX_RECORD_BYTES, RAW, dead_letter_to
 
 MAX_VALUE_BYTES = MAX_RECORD_BYTES - 64 * 1024
 """Largest value that fits into a record, with room for key, headers and framing."""
+
+BEGINNING_BYTES = 4096
+"""Kept of an answer that becomes one dead letter: enough to recognise a page or a format."""
 
 
 class Recent:
@@ -45,11 +49,44 @@ class Element:
             version later.
         value: Its bytes as the source gave them; None if no record can hold them.
         error: The error that reading it raised, None for a transaction.
+        time_s: Of a transaction its ``time``, epoch seconds.
     """
 
     identity: bytes
     value: bytes | None
     error: InvalidMessageError | None = None
+    time_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A body as it is kept where its elements are not.
+
+    Attributes:
+        size_bytes: Its length.
+        sha256: The SHA-256 of its bytes.
+        beginning: Its first bytes.
+    """
+
+    size_bytes: int
+    sha256: bytes
+    beginning: bytes
+
+    @classmethod
+    def of(cls, body: bytes | bytearray) -> Self:
+        """Return the summary of ``body``."""
+        return cls(
+            size_bytes=len(body),
+            sha256=hashlib.sha256(body).digest(),
+            beginning=bytes(body[:BEGINNING_BYTES]),
+        )
+
+    def refused(self, reason: str, detail: str) -> Element:
+        """Return the dead letter that stands for the whole body."""
+        error = InvalidMessageError(
+            reason, f"{detail}; the answer had {self.size_bytes} bytes, SHA-256 {self.sha256.hex()}"
+        )
+        return Element(identity=self.sha256, value=self.beginning, error=error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +142,7 @@ def read(value: bytes) -> Element:
         transaction = wire.decode_transaction(value)
     except InvalidMessageError as error:
         return Element(identity=hashlib.sha256(value).digest(), value=value, error=error)
-    return Element(identity=transaction.hash.encode(), value=value)
+    return Element(identity=transaction.hash.encode(), value=value, time_s=transaction.time)
 
 
 def select(transactions: Iterable[bytes], known: Container[bytes]) -> Selection:
@@ -117,6 +154,22 @@ def select(transactions: Iterable[bytes], known: Container[bytes]) -> Selection:
             new.append(element)
         identities.add(element.identity)
     return Selection(new=new, identities=frozenset(identities))
+
+
+def bounded(
+    selection: Selection, whole: Whole, known: Container[bytes], *, max_rejected: int
+) -> Selection:
+    """Return ``selection`` with one dead letter for the ``whole`` answer in place of too many.
+
+    It is left out if it is ``known``: published before.
+    """
+    transactions = [element for element in selection.new if element.error is None]
+    rejected = len(selection.new) - len(transactions)
+    if rejected <= max_rejected:
+        return selection
+    letter = whole.refused("too_many_rejected", f"{rejected} new elements can't be read")
+    letters = [] if letter.identity in known else [letter]
+    return replace(selection, new=[*transactions, *letters])
 
 
 def is_gap(previous: frozenset[bytes] | None, current: frozenset[bytes] | None) -> bool:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
+from txfeatures.domain.topics import ALIKE
 from txfeatures.kafka.client import KafkaSink
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, Step, run
@@ -45,7 +46,9 @@ def main() -> int:
 
 def _open(settings: Settings, runtime: Runtime, stack: ExitStack) -> Program:
     spool = stack.enter_context(Spool(settings.spool_dir / f"{settings.name}.sqlite"))
-    sink = stack.enter_context(closing(KafkaSink(settings.kafka, client_id=settings.name)))
+    sink = stack.enter_context(
+        closing(KafkaSink(settings.kafka, client_id=settings.name, alike=ALIKE))
+    )
     source = stack.enter_context(HttpSource.from_settings(settings, clock=runtime.clock))
     steps = build(
         settings,

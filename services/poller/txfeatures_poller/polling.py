@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from txfeatures.domain.model import Heartbeat, OutgoingRecord
-from txfeatures.domain.topics import RAW
+from txfeatures.domain.topics import RAW, dead_letter_command
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime
 from txfeatures_poller import logic
 from txfeatures_poller.delivery import Delivery
+from txfeatures_poller.feed_clock import FeedClock
 from txfeatures_poller.pace import Limits, Pace
 from txfeatures_poller.settings import Settings
 from txfeatures_poller.source import Answer, PollFailedError
@@ -60,6 +61,7 @@ class Polling:
         self._runtime = runtime
         self._random = random
         self._published = logic.Recent(settings.remembered_transactions)
+        self._clock = FeedClock(max_jump_ms=int(settings.max_clock_jump_s * 1000))
         self._previous: frozenset[bytes] | None = None
         self._pace = Pace.initial(
             Limits(
@@ -124,32 +126,73 @@ class Polling:
         try:
             with self._runtime.tracing.span("fetch"):
                 answer = self._source.fetch()
+            selection = self._select(answer)
         except PollFailedError as error:
             self._finish(error.outcome, clock.monotonic() - started_s, detail=str(error))
             self._pace = self._pace.failed()
-            if error.feed_time_ms is not None:
-                self._publish([], self._heartbeat(error.feed_time_ms, error.outcome))
+            self._fail(error)
             return error.retry_after_s
         self._finish(_OK, clock.monotonic() - started_s)
-        metrics.count("response_bytes_total", answer.body_bytes)
+        metrics.count("response_bytes_total", answer.whole.size_bytes)
         metrics.count("transactions_seen_total", len(answer.transactions))
-        self._take(answer)
+        self._take(answer, selection)
         return None
 
-    def _take(self, answer: Answer) -> None:
+    def _select(self, answer: Answer) -> logic.Selection:
+        """Return the elements of an answer, unless its feed time is refused."""
         selection = logic.select(answer.transactions, self._published)
-        is_full = len(answer.transactions) >= self._settings.full_answer
-        identities = selection.identities if is_full else None
-        gap = logic.is_gap(self._previous, identities)
-        origin = logic.Origin(
+        clock = self._clock.answered(
+            answer.feed_time_ms,
+            now_s=self._runtime.clock.monotonic(),
+            other_clock_ms=answer.other_clock_ms,
+            new_times_s=[element.time_s for element in selection.new if element.error is None],
+        )
+        if clock is None:
+            self._clock = self._clock.refused()
+            raise PollFailedError(
+                "clock_jump",
+                f"the answer's feed time {answer.feed_time_ms / 1000:.0f} is far off, and neither "
+                "its new transactions nor the other clock confirm it: correct the clock that is "
+                "wrong, or raise TXF_POLLER_MAX_CLOCK_JUMP_S",
+                feed_time_ms=None,
+            )
+        self._clock = clock
+        return logic.bounded(
+            selection, answer.whole, self._published, max_rejected=self._settings.max_rejected
+        )
+
+    def _fail(self, error: PollFailedError) -> None:
+        """Publish the outcome of a failed poll, as far as the feed's time is known."""
+        clock = self._runtime.clock
+        self._clock = self._clock.failed(error.feed_time_ms, now_s=clock.monotonic())
+        feed_time_ms = self._clock.at_failure(error.feed_time_ms)
+        if feed_time_ms is None:
+            return
+        new = (
+            [error.letter] if error.letter and error.letter.identity not in self._published else []
+        )
+        origin = self._origin(feed_time_ms, int(clock.now() * 1000))
+        heartbeat = self._heartbeat(feed_time_ms, error.outcome)
+        self._publish([logic.record(element, origin) for element in new], heartbeat)
+        self._published.update(element.identity for element in new)
+
+    def _origin(self, feed_time_ms: int, fetched_at_ms: int) -> logic.Origin:
+        return logic.Origin(
             source=self._source.name,
             poller=self._settings.name,
             poll_id=self._poll_id,
-            feed_time_ms=answer.feed_time_ms,
-            fetched_at_ms=answer.fetched_at_ms,
+            feed_time_ms=feed_time_ms,
+            fetched_at_ms=fetched_at_ms,
         )
+
+    def _take(self, answer: Answer, selection: logic.Selection) -> None:
+        feed_time_ms = self._clock.at(answer.feed_time_ms)
+        is_full = len(answer.transactions) >= self._settings.full_answer
+        identities = selection.identities if is_full else None
+        gap = logic.is_gap(self._previous, identities)
+        origin = self._origin(feed_time_ms, answer.fetched_at_ms)
         heartbeat = self._heartbeat(
-            answer.feed_time_ms,
+            feed_time_ms,
             _OK,
             seen=len(answer.transactions),
             new=sum(element.error is None for element in selection.new),
@@ -210,5 +253,10 @@ class Polling:
         errors = [element.error for element in new if element.error is not None]
         reasons = Counter(error.reason for error in errors)
         if not reasons.keys() <= self._rejected:
-            log.warning("transactions_rejected", error=str(errors[0]), **reasons)
+            log.warning(
+                "transactions_rejected",
+                error=str(errors[0]),
+                inspect=dead_letter_command(RAW),
+                **reasons,
+            )
         self._rejected = frozenset(reasons)

@@ -9,12 +9,15 @@ import typer
 
 from txfeatures.archive.recording import Arrival, RecordingWriter
 from txfeatures.domain.errors import FatalError
+from txfeatures.domain.wire import decode_or_none
 from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.runtime import stop_on_signals
 from txfeatures.process.settings import load
 from txfeatures_poller import logic
 from txfeatures_poller.settings import Settings
 from txfeatures_poller.source import HttpSource, PollFailedError
+
+_any_json = msgspec.json.Decoder(msgspec.Raw)
 
 
 def record(
@@ -23,6 +26,9 @@ def record(
     seconds: Annotated[
         float | None, typer.Option(min=1, help="How long to record; until Ctrl-C if not given.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON object.")
+    ] = False,
 ) -> None:
     """Write the live endpoint's transactions into a recording, each once."""
     if not out.absolute().parent.is_dir():
@@ -33,7 +39,10 @@ def record(
     source = HttpSource.from_settings(settings, clock=clock)
     with source, RecordingWriter(out) as writer:
         written = follow(settings, source, writer, clock=clock, stop=stop, seconds=seconds)
-    typer.echo(f"{written} transactions recorded in {out}")
+    if as_json:
+        typer.echo(msgspec.json.encode({"file": str(out), "transactions": written}))
+    else:
+        typer.echo(f"{written} transactions recorded in {out}")
 
 
 def follow(
@@ -58,14 +67,16 @@ def follow(
             typer.echo(f"poll failed ({error.outcome}): {error}", err=True)
             wait_s = max(settings.backoff_first_s, error.retry_after_s or 0.0)
         else:
-            new = [e for e in logic.select(answer.transactions, known).new if e.value is not None]
+            new = logic.select(answer.transactions, known).new
+            # A recording holds JSON, faulty or not; an element may be none.
+            values = [e.value for e in new if decode_or_none(_any_json, e.value or b"") is not None]
             arrived_at = answer.feed_time_ms / 1000
             # Oldest first: the endpoint lists the newest first.
             writer.write(
-                Arrival.of(arrived_at=arrived_at, tx=msgspec.Raw(e.value or b""))
-                for e in reversed(new)
+                Arrival.of(arrived_at=arrived_at, tx=msgspec.Raw(value or b""))
+                for value in reversed(values)
             )
             known.update(e.identity for e in new)
-            written += len(new)
+            written += len(values)
         clock.wait(stop, wait_s - (clock.monotonic() - started))
     return written

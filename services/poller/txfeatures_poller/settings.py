@@ -35,6 +35,13 @@ class Settings(TracedServiceSettings):
         description="The feed's time of a poll: poll, the time of day (live sources), or "
         "response_date, the answer's Date header (replay and simulation).",
     )
+    max_clock_jump_s: float = Field(
+        default=300.0,
+        gt=0,
+        le=10 * 365 * 86_400,
+        description="An answer may put the feed clock this many seconds ahead of the time that has "
+        "passed; further only with a new transaction dated within as many seconds of it.",
+    )
     interval_s: float = Field(
         default=1.0,
         ge=0,
@@ -57,13 +64,30 @@ class Settings(TracedServiceSettings):
         default=60.0, ge=0, le=600, description="Longest wait after any number of failed polls."
     )
     timeout_s: float = Field(
-        default=10.0, gt=0, le=300, description="How long the source may take for a whole answer."
+        default=10.0,
+        gt=0,
+        le=300,
+        description="Seconds that a poll may take, from the look-up of the host's name to the "
+        "answer's last byte.",
     )
     max_body_bytes: int = Field(
         default=64 * MEBIBYTE,
         ge=MEBIBYTE,
         le=512 * MEBIBYTE,
         description="Largest answer that is read, in bytes after decompression.",
+    )
+    max_elements: int = Field(
+        default=10_000,
+        ge=100,
+        le=100_000,
+        description="Most elements of an answer; one with more is refused, and is one dead letter.",
+    )
+    max_rejected: int = Field(
+        default=200,
+        ge=0,
+        le=100_000,
+        description="Most dead letters of an answer; beyond it they are replaced by one for the "
+        "answer, with its size, SHA-256 and beginning.",
     )
     full_answer: int = Field(
         default=100,

@@ -1,5 +1,6 @@
 """The source over HTTP: the newest transactions, or the reason for no answer."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +8,16 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Literal, Self
-from urllib.request import getproxies
 
 import httpx
 import msgspec
 
-from txfeatures import __version__
-from txfeatures.domain.errors import SettingsError, TransientError
+from txfeatures.domain.errors import TransientError
 from txfeatures.process.clock import Clock
+from txfeatures_poller.client import open_client
+from txfeatures_poller.elements import Split, TooManyError, split
+from txfeatures_poller.encoding import BodyReader, EncodingError, TooLargeError
+from txfeatures_poller.logic import Element, Whole, read
 from txfeatures_poller.settings import Settings
 
 FeedClockSource = Literal["poll", "response_date"]
@@ -22,14 +25,17 @@ FeedClockSource = Literal["poll", "response_date"]
 LONGEST_RETRY_AFTER_S = 600.0
 """A source that wants a longer pause is polled again after ten minutes all the same."""
 
+MAX_PIECES = 50_000
+"""Of a body as it arrives: 64 MiB make 48,000 network packets; each costs 20 us, however small."""
+
 _HTML = re.compile(rb"\s*<")
 
 
-class _Body(msgspec.Struct):
-    txs: list[msgspec.Raw]
+class _Object(msgspec.Struct):
+    """Any JSON object; its members are checked and not kept."""
 
 
-_body = msgspec.json.Decoder(_Body)
+_object = msgspec.json.Decoder(_Object)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +44,18 @@ class Answer:
 
     Attributes:
         transactions: The elements of ``txs``, each the bytes the source sent, unread.
-        feed_time_ms: The feed's clock, epoch milliseconds.
+        feed_time_ms: The feed's time, epoch milliseconds, unchecked.
         fetched_at_ms: Time of day at which the whole answer was there, epoch milliseconds.
-        body_bytes: Length of the body, decompressed.
+        whole: The body, decompressed.
+        other_clock_ms: The clock that is not the feed's at the answer, of the machine's and the
+            source's, epoch milliseconds; None if the source gave no ``Date``.
     """
 
     transactions: Sequence[bytes]
     feed_time_ms: int
     fetched_at_ms: int
-    body_bytes: int
+    whole: Whole
+    other_clock_ms: int | None = None
 
 
 class PollFailedError(TransientError):
@@ -55,44 +64,64 @@ class PollFailedError(TransientError):
     Attributes:
         outcome: Short, fixed, snake_case: goes into a metric label and the heartbeat.
             ``http_429``, ``http_5xx``, ``http_<status>``, ``html``, ``not_json``,
-            ``wrong_shape``, ``too_large``, ``bad_encoding``, ``no_date``, ``timeout`` or
-            ``connection``.
-        feed_time_ms: The feed's clock at the poll, None as long as it is unknown.
+            ``wrong_shape``, ``too_large``, ``too_many``, ``bad_encoding``, ``no_date``,
+            ``clock_jump``, ``timeout`` or ``connection``.
+        feed_time_ms: The feed's time of the poll; None if only an answer has it.
         retry_after_s: The pause that the source wants, ten minutes at most; None for none.
+        letter: The dead letter that the answer becomes, None if it becomes none.
     """
 
     def __init__(
-        self, outcome: str, detail: str, *, feed_time_ms: int | None, retry_after_s: float | None
+        self,
+        outcome: str,
+        detail: str,
+        *,
+        feed_time_ms: int | None,
+        retry_after_s: float | None = None,
+        letter: Element | None = None,
     ) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
         self.outcome = outcome
         self.feed_time_ms = feed_time_ms
+        self.letter = letter
 
 
 class _RefusedError(Exception):
     """The refusal of an answer, before the feed's time is added."""
 
-    def __init__(self, outcome: str, detail: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        outcome: str,
+        detail: str,
+        *,
+        retry_after_s: float | None = None,
+        letter: Element | None = None,
+    ) -> None:
         super().__init__(detail)
         self.outcome = outcome
         self.retry_after_s = retry_after_s
+        self.letter = letter
 
 
 class HttpSource:
     """Requests the newest transactions of an endpoint; a context manager.
 
+    A poll runs in an event loop of its own, since a coroutine can be cancelled wherever it
+    waits: for the host's name, a connection, TLS, a header, a byte of the body.
+
     Args:
         url: The endpoint.
         api_code: Added to the query, if given.
-        timeout_s: For connecting, for each read, and for the whole body.
+        timeout_s: For the whole poll.
         max_body_bytes: Largest body that is read, decompressed.
+        max_elements: Most elements of an answer.
         feed_clock: ``poll``: the feed's time is the time of day at which the answer is
             there or the poll has failed. ``response_date``: it is the ``Date`` of the
-            last good answer, whole seconds.
+            answer, whole seconds.
         clock: Gives the time of day.
 
     Raises:
-        SettingsError: The HTTP client refuses a proxy variable of the environment.
+        SettingsError: The HTTP client refuses a variable of the environment.
     """
 
     def __init__(
@@ -103,6 +132,7 @@ class HttpSource:
         max_body_bytes: int,
         feed_clock: FeedClockSource,
         clock: Clock,
+        max_elements: int = 10_000,
         api_code: str | None = None,
     ) -> None:
         self._url = httpx.URL(url)
@@ -110,10 +140,10 @@ class HttpSource:
             self._url = self._url.copy_merge_params({"api_code": api_code})
         self._timeout_s = timeout_s
         self._max_body_bytes = max_body_bytes
+        self._max_elements = max_elements
         self._feed_clock = feed_clock
         self._clock = clock
-        self._date_ms: int | None = None
-        self._client = _open_client(timeout_s)
+        self._client = open_client(timeout_s)
 
     @classmethod
     def from_settings(cls, settings: Settings, *, clock: Clock) -> Self:
@@ -123,12 +153,14 @@ class HttpSource:
             api_code=settings.api_code.get_secret_value() if settings.api_code else None,
             timeout_s=settings.timeout_s,
             max_body_bytes=settings.max_body_bytes,
+            max_elements=settings.max_elements,
             feed_clock=settings.feed_clock,
             clock=clock,
         )
 
     def __enter__(self) -> Self:
-        """Return itself; connections are opened as they are needed."""
+        """Open the event loop; connections are opened as they are needed."""
+        self._loop = asyncio.new_event_loop()
         return self
 
     def __exit__(
@@ -137,8 +169,9 @@ class HttpSource:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections; a look-up of a name that never ends is not waited for."""
+        self._loop.run_until_complete(self._client.aclose())
+        self._loop.close()
 
     @property
     def name(self) -> str:
@@ -152,99 +185,90 @@ class HttpSource:
             PollFailedError: There is no usable answer.
         """
         try:
-            return self._fetch()
+            return self._answer(*self._loop.run_until_complete(self._request()))
         except _RefusedError as error:
-            raise self._failed(error.outcome, str(error), error.retry_after_s) from error
-        except httpx.TimeoutException as error:
-            raise self._failed("timeout", f"no answer within {self._timeout_s:g} s") from error
-        except httpx.DecodingError as error:
-            raise self._failed("bad_encoding", f"the body can't be unzipped: {error}") from error
-        except httpx.TransportError as error:
-            raise self._failed("connection", f"the connection failed: {error}") from error
+            raise PollFailedError(
+                error.outcome,
+                str(error),
+                feed_time_ms=self._now_ms() if self._feed_clock == "poll" else None,
+                retry_after_s=error.retry_after_s,
+                letter=error.letter,
+            ) from error
 
-    def _fetch(self) -> Answer:
-        with self._client.stream("GET", self._url) as response:
-            if response.status_code != httpx.codes.OK:
-                raise _refused_status(response, now_s=self._clock.now())
-            body = self._read(response)
-        transactions = _transactions(body, response.headers.get("Content-Type", ""))
-        fetched_at_ms = self._now_ms()
+    async def _request(self) -> tuple[bytearray, httpx.Headers]:
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._client.stream("GET", self._url) as response,
+            ):
+                if response.status_code != httpx.codes.OK:
+                    raise _refused_status(response, now_s=self._clock.now())
+                return await self._read(response), response.headers
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise _RefusedError("timeout", f"no answer within {self._timeout_s:g} s") from error
+        except EncodingError as error:
+            raise _RefusedError("bad_encoding", str(error)) from error
+        except TooLargeError as error:
+            raise _RefusedError("too_large", str(error)) from error
+        except httpx.TransportError as error:
+            raise _RefusedError("connection", f"the connection failed: {error}") from error
+
+    async def _read(self, response: httpx.Response) -> bytearray:
+        encoding = response.headers.get("Content-Encoding", "")
+        reader = BodyReader(encoding, max_bytes=self._max_body_bytes)
+        pieces = 0
+        async for piece in response.aiter_raw():
+            pieces += 1
+            if pieces > MAX_PIECES:
+                raise TooLargeError(f"the body comes in more than {MAX_PIECES} pieces")
+            reader.feed(piece)
+        return reader.finish()
+
+    def _answer(self, body: bytearray, headers: httpx.Headers) -> Answer:
+        transactions = _transactions(
+            body, headers.get("Content-Type", ""), max_elements=self._max_elements
+        )
+        now_ms, date_s = self._now_ms(), _http_date_s(headers.get("Date", ""))
+        date_ms = None if date_s is None else date_s * 1000
+        feed_time_ms, other_clock_ms = now_ms, date_ms
         if self._feed_clock == "response_date":
-            date_s = _http_date_s(response.headers.get("Date", ""))
-            if date_s is None:
+            if date_ms is None:
                 raise _RefusedError("no_date", "the answer has no Date, which is the feed's clock")
-            self._date_ms = date_s * 1000
+            feed_time_ms, other_clock_ms = date_ms, now_ms
         return Answer(
             transactions=transactions,
-            feed_time_ms=self._date_ms if self._date_ms is not None else fetched_at_ms,
-            fetched_at_ms=fetched_at_ms,
-            body_bytes=len(body),
-        )
-
-    def _read(self, response: httpx.Response) -> bytes:
-        # httpx bounds each read; an answer that trickles must not hold up the polls for ever.
-        deadline_s = self._clock.monotonic() + self._timeout_s
-        body = bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > self._max_body_bytes:
-                raise _RefusedError("too_large", f"the body exceeds {self._max_body_bytes} bytes")
-            if self._clock.monotonic() > deadline_s:
-                raise _RefusedError("timeout", f"no whole answer within {self._timeout_s:g} s")
-        return bytes(body)
-
-    def _failed(
-        self, outcome: str, detail: str, retry_after_s: float | None = None
-    ) -> PollFailedError:
-        feed_time_ms = self._now_ms() if self._feed_clock == "poll" else self._date_ms
-        return PollFailedError(
-            outcome, detail, feed_time_ms=feed_time_ms, retry_after_s=retry_after_s
+            feed_time_ms=feed_time_ms,
+            fetched_at_ms=now_ms,
+            whole=Whole.of(body),
+            other_clock_ms=other_clock_ms,
         )
 
     def _now_ms(self) -> int:
         return int(self._clock.now() * 1000)
 
 
-def _open_client(timeout_s: float) -> httpx.Client:
+def _transactions(body: bytearray, content_type: str, *, max_elements: int) -> list[bytes]:
     try:
-        return httpx.Client(
-            timeout=timeout_s,
-            headers={
-                "User-Agent": f"txfeatures/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
-        )
-    # A client opens nothing and reads only the proxy variables; it has no error of its own for
-    # them: InvalidURL for a host or port, ValueError for a scheme, ImportError for SOCKS.
-    except (httpx.InvalidURL, ValueError, ImportError) as error:
-        name = _refused_proxy_variable()
-        raise SettingsError(
-            f"{name} is not a value that the HTTP client accepts ({error}); correct or unset it"
-        ) from error
-
-
-def _refused_proxy_variable() -> str:
-    for scheme in ("http", "https", "all"):
-        url = getproxies().get(scheme)
-        if url is None:
-            continue
-        try:
-            httpx.HTTPTransport(proxy=url if "://" in url else f"http://{url}").close()
-        except (httpx.InvalidURL, ValueError, ImportError):
-            return f"{scheme.upper()}_PROXY"
-    return "NO_PROXY"
-
-
-def _transactions(body: bytes, content_type: str) -> list[bytes]:
+        found = split(body, max_elements=max_elements)
+    except TooManyError as error:
+        letter = Whole.of(body).refused("too_many", str(error))
+        raise _RefusedError("too_many", str(error), letter=letter) from error
+    if found.elements is not None and (found.is_whole or _has_transaction(found)):
+        return found.elements
+    if _HTML.match(body):
+        raise _RefusedError("html", f"the answer is a page ({content_type})")
     try:
-        return [bytes(element) for element in _body.decode(body).txs]
+        _object.decode(body)
     except msgspec.ValidationError as error:
-        raise _RefusedError("wrong_shape", f"the answer is JSON without txs: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if _HTML.match(body):
-            raise _RefusedError("html", f"the answer is a page ({content_type})") from error
+        raise _RefusedError("wrong_shape", f"the answer is no JSON object: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise _RefusedError("not_json", f"the answer is not JSON: {error}") from error
+    raise _RefusedError("wrong_shape", "the answer is JSON without a list txs")
+
+
+def _has_transaction(found: Split) -> bool:
+    """Return whether a body that is not whole is of use; one that was cut short may not be."""
+    return any(read(element).error is None for element in found.elements or ())
 
 
 def _refused_status(response: httpx.Response, *, now_s: float) -> _RefusedError:
