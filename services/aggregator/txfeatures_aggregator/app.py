@@ -12,7 +12,7 @@ from faust_microbatch import Batch
 
 from txfeatures.domain import wire
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, Declaration
 from txfeatures.domain.model import (
     Heartbeat,
     KafkaRecord,
@@ -40,12 +40,18 @@ log = get_logger(__name__)
 
 
 def create_app(
-    settings: Settings, *, partitions: int, metrics: Metrics, tracing: Tracing = OFF
+    settings: Settings,
+    *,
+    declaration: Declaration,
+    partitions: int,
+    metrics: Metrics,
+    tracing: Tracing = OFF,
 ) -> faust.App:
     """Return the app.
 
     Args:
         settings: Settings of the aggregator.
+        declaration: The declared features.
         partitions: Number of partitions of ``deduped``.
         metrics: Where to count.
         tracing: Where batches are traced.
@@ -69,6 +75,7 @@ def create_app(
                     partition=batch.partition,
                     partitions=partitions,
                     rules=settings,
+                    declaration=declaration,
                 )
                 batch.send(PARTIALS, trace.mark(updates(outcome)))
                 batch.send(LATE, uncounted(outcome), partition=batch.partition)
@@ -86,8 +93,14 @@ def create_app(
                 frontiers = StructTable(table, Frontier, "frontier/")
                 minutes = StructTable(table, Minute, "minute/")
                 frontier = frontiers.get(ONLY) or Frontier()
-                outcome = merge(frontier, minutes, messages(batch.records), rules=settings)
-                batch.send(AGGREGATED, trace.mark(rows(outcome)))
+                outcome = merge(
+                    frontier,
+                    minutes,
+                    messages(batch.records),
+                    rules=settings,
+                    declaration=declaration,
+                )
+                batch.send(AGGREGATED, trace.mark(rows(outcome, declaration)))
                 streaming.apply(minutes, outcome.changed, outcome.forgotten)
                 if outcome.frontier != frontier:
                     frontiers[ONLY] = outcome.frontier
@@ -123,14 +136,16 @@ def uncounted(outcome: FoldOutcome) -> list[OutgoingRecord]:
     ]
 
 
-def rows(outcome: MergeOutcome) -> list[OutgoingRecord]:
-    """Return the rows of the second stage, for ``aggregated``."""
+def rows(outcome: MergeOutcome, declaration: Declaration) -> list[OutgoingRecord]:
+    """Return the rows of the second stage, for ``aggregated``, with their declaration."""
+    made_by = ((wire.DECLARATION_HEADER, declaration.fingerprint.encode()),)
     return [
         OutgoingRecord(
             topic=AGGREGATED,
             key=str(merged.row[RECORD_IDENTIFIER]).encode(),
             value=wire.encode_row(merged.row),
             timestamp_ms=round(float(merged.row[EVENT_TIME]) * 1000),
+            headers=made_by,
         )
         for merged in outcome.rows
     ]

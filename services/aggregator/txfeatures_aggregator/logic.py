@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from txfeatures.domain import features
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.model import MINUTE_S, KafkaRecord, Partial, PartitionUpdate, Transaction
+from txfeatures.domain.features import EMPTY, Declaration
+from txfeatures.domain.model import (
+    MINUTE_S,
+    YEAR_10000_S,
+    KafkaRecord,
+    Partial,
+    PartitionUpdate,
+    Transaction,
+)
 from txfeatures.domain.rules import AggregatorRules
 from txfeatures.domain.wire import decode_transaction, is_tick
 
@@ -68,6 +75,7 @@ def fold(
     partition: int,
     partitions: int,
     rules: AggregatorRules,
+    declaration: Declaration,
 ) -> FoldOutcome:
     """Fold a batch of one partition.
 
@@ -78,8 +86,9 @@ def fold(
         partition: Its number.
         partitions: Number of partitions of ``deduped``.
         rules: The rules of time.
+        declaration: The declared features.
     """
-    batch = _Batch(progress, partials, partition, partitions, rules)
+    batch = _Batch(progress, partials, partition, partitions, rules, declaration)
     for record in records:
         batch.take(record)
     return batch.outcome()
@@ -105,6 +114,7 @@ class _Batch:
     partition: int
     partitions: int
     rules: AggregatorRules
+    declaration: Declaration
     counted: dict[int, _Counted] = field(default_factory=lambda: defaultdict(_Counted))
     changed: dict[int, Partial] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
@@ -162,7 +172,8 @@ class _Batch:
         rules = self.rules
         transaction = decode_transaction(record.value)
         minute_s = transaction.time // MINUTE_S * MINUTE_S
-        if transaction.time > progress.feed_time_ms // 1000 + rules.max_skew_s:
+        latest_s = min(progress.feed_time_ms // 1000 + rules.max_skew_s, YEAR_10000_S - 1)
+        if transaction.time > latest_s:
             self.uncounted.append((record, "future"))
             return progress
         is_late = rules.is_closed(minute_s, progress.watermark_s)
@@ -188,11 +199,11 @@ class _Batch:
 
     def _partial(self, minute_s: int) -> Partial:
         """Return the partial of a minute, with all its counted transactions folded in."""
-        partial = self.changed.get(minute_s) or self.partials.get(minute_s, features.EMPTY)
+        partial = self.changed.get(minute_s) or self.partials.get(minute_s, EMPTY)
         counted = self.counted.pop(minute_s, None)
         if counted is None:
             return partial
-        partial = features.fold(partial, counted.transactions, late=counted.late)
+        partial = self.declaration.fold(partial, counted.transactions, late=counted.late)
         self.changed[minute_s] = partial
         return partial
 

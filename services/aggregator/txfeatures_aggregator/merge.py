@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from txfeatures.domain import features
-from txfeatures.domain.features import FeatureOverflowError
+from txfeatures.domain.features import Declaration, FeatureOverflowError
 from txfeatures.domain.model import MINUTE_S, Heartbeat, Partial, PartitionUpdate, Row
 from txfeatures.domain.rules import AggregatorRules
 
@@ -109,6 +108,7 @@ def merge(
     messages: Sequence[PartitionUpdate | Heartbeat],
     *,
     rules: AggregatorRules,
+    declaration: Declaration,
 ) -> MergeOutcome:
     """Merge a batch.
 
@@ -117,8 +117,9 @@ def merge(
         minutes: Minute (epoch seconds of its start) -> as merged so far.
         messages: The next of ``partials`` and ``feed``, in any interleaving.
         rules: The rules of time.
+        declaration: The declared features.
     """
-    batch = _Batch(frontier, minutes, rules)
+    batch = _Batch(frontier, minutes, rules, declaration)
     for message in messages:
         if isinstance(message, Heartbeat):
             batch.hear(message)
@@ -140,6 +141,7 @@ class _Batch:
     frontier: Frontier
     minutes: Mapping[int, Minute]
     rules: AggregatorRules
+    declaration: Declaration
     changed: dict[int, Minute] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
     rows: list[MergedRow] = field(default_factory=list)
@@ -227,8 +229,8 @@ class _Batch:
             is_dirty=False,
         )
         try:
-            row = features.row(
-                features.merge(minute.partials.values()),
+            row = self.declaration.row(
+                self.declaration.merge(minute.partials.values()),
                 minute_s=minute_s,
                 event_time_ms=sent.event_time_ms,
                 revision=sent.revision,

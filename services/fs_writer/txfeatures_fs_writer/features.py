@@ -1,9 +1,10 @@
 """The wiring of the step that puts rows into the Feature Store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 
+from txfeatures.domain.features import Feature
 from txfeatures.domain.topics import AGGREGATED
 from txfeatures.feature_store.writer import FeatureGroupWriter
 from txfeatures.kafka.client import KafkaSink
@@ -22,11 +23,13 @@ def build_features(
     open_source: OpenSource,
     dead_letters: DeadLetterSink,
     store: FeatureStore,
+    features: Sequence[Feature],
     pool: Executor,
     freshness: Freshness,
     runtime: Runtime,
 ) -> Step:
-    """Wire the step; ``pool`` makes the calls."""
+    """Wire the step; ``features`` are declared, ``pool`` makes the calls."""
+    _expect(features, runtime)
     return FeaturesStep(
         open_source=open_source,
         dead_letters=dead_letters,
@@ -35,6 +38,7 @@ def build_features(
         concurrency=settings.concurrency,
         max_records=settings.max_records,
         dead_letter_limit=settings.dead_letter_limit,
+        features=features,
         table_format=settings.aws.table_format,
         freshness=freshness,
         runtime=runtime,
@@ -42,7 +46,9 @@ def build_features(
 
 
 @contextmanager
-def open_features(settings: Settings, *, freshness: Freshness, runtime: Runtime) -> Iterator[Step]:
+def open_features(
+    settings: Settings, *, features: Sequence[Feature], freshness: Freshness, runtime: Runtime
+) -> Iterator[Step]:
     """Open the step with its clients of Kafka and the Feature Store.
 
     Raises:
@@ -58,6 +64,7 @@ def open_features(settings: Settings, *, freshness: Freshness, runtime: Runtime)
                 aws.feature_store(settings.aws, connections=settings.concurrency),
                 settings.aws.feature_group,
             ),
+            features=features,
             pool=stack.enter_context(ThreadPoolExecutor(settings.concurrency, "put")),
             open_source=opener(
                 settings.kafka, AGGREGATED, group=GROUP, stack=stack, runtime=runtime
@@ -65,3 +72,10 @@ def open_features(settings: Settings, *, freshness: Freshness, runtime: Runtime)
             freshness=freshness,
             runtime=runtime,
         )
+
+
+def _expect(features: Sequence[Feature], runtime: Runtime) -> None:
+    """Start the counters of unreadable rows at 0, so that an alert sees their first count."""
+    for feature in features:
+        for how in ("missing", "bad"):
+            runtime.metrics.count("dlq_records_total", 0, reason=f"{how}_{feature.name}")

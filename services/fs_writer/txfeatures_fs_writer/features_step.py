@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from txfeatures.domain.dead_letter_limit import DeadLetterLimit
 from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import Feature
 from txfeatures.domain.model import OutgoingRecord, Record
-from txfeatures.domain.topics import AGGREGATED, dead_letter_topic
+from txfeatures.domain.topics import AGGREGATED, dead_letter_command, dead_letter_topic
 from txfeatures.domain.wire import dead_letter
 from txfeatures.feature_store.codec import TableFormat
 from txfeatures.feature_store.writer import Outcome
@@ -90,6 +91,7 @@ class FeaturesStep:
         concurrency: int,
         max_records: int,
         dead_letter_limit: int,
+        features: Sequence[Feature],
         table_format: TableFormat,
         freshness: Freshness,
         runtime: Runtime,
@@ -100,6 +102,7 @@ class FeaturesStep:
         self._pool = pool
         self._call_limit = CallLimit(concurrency)
         self._max_records = max_records
+        self._features = features
         self._table_format: TableFormat = table_format
         self._dead_letter_limit = dead_letter_limit
         self._freshness = freshness
@@ -133,7 +136,7 @@ class FeaturesStep:
         feed_time_ms = max(record.timestamp_ms for record in records)
         self._runtime.metrics.set("feed_time_seconds", feed_time_ms / 1000, topic=AGGREGATED)
         self._freshness.saw(feed_time_ms)
-        todo = plan(records, self._table_format)
+        todo = plan(records, self._features, self._table_format)
         return Lent(
             records=records,
             superseded=todo.superseded,
@@ -234,6 +237,7 @@ class FeaturesStep:
                 partition=refusal.record.partition,
                 offset=refusal.record.offset,
                 error=str(refusal.error),
+                inspect=dead_letter_command(AGGREGATED),
             )
 
     def _settle(self, lent: Lent) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, Feature
 from txfeatures.domain.model import Record, Row
 from txfeatures.domain.wire import decode_row, is_tick
 from txfeatures.feature_store.codec import WRITE_BATCH, TableFormat, Target, to_values
@@ -81,14 +81,16 @@ class Plan:
     superseded: int
 
 
-def plan(records: Sequence[Record], table_format: TableFormat = "glue") -> Plan:
+def plan(
+    records: Sequence[Record], features: Sequence[Feature], table_format: TableFormat = "glue"
+) -> Plan:
     """Plan the puts of a batch; final rows and corrections are never left out."""
     rows: dict[int, Row] = {}
     unreadable: dict[int, Refusal] = {}
     newest: dict[str, int] = {}
     for position, record in enumerate(records):
         try:
-            row = decode_row(record.value)
+            row = decode_row(record.value, features)
         except InvalidMessageError as error:
             unreadable[position] = Refusal(record=record, error=error)
             continue
@@ -168,10 +170,9 @@ class ArchiveObject:
     rows: list[Record] = field(default_factory=list)
     size_bytes: int = 0
 
-    @property
-    def name(self) -> ObjectName:
-        """Return its name in the archive; needs at least one row."""
-        shelf = Shelf.at(self.bucket_start_s, self.partition)
+    def name(self, topic: str) -> ObjectName:
+        """Return its name in the archive of the topic with that id; needs at least one row."""
+        shelf = Shelf.at(self.bucket_start_s, self.partition, topic=topic)
         return ObjectName(shelf=shelf, first=self.rows[0].offset)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
 from functools import partial
 
+from txfeatures.process.declared import load_features
 from txfeatures.process.runtime import Runtime, Step, run
 from txfeatures.process.shell import Program, serve
 from txfeatures.process.supervision import SupervisedStep
@@ -41,7 +42,8 @@ def _chosen(settings: Settings) -> Mapping[str, Open]:
     if settings.steps in {"features", "both"}:
         from txfeatures_fs_writer.features import open_features
 
-        steps["features"] = open_features
+        features = load_features(settings.features).features
+        steps["features"] = partial(open_features, features=features)
     if settings.steps in {"archive", "both"}:
         from txfeatures_fs_writer.archive import open_archive
 

@@ -4,13 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from txfeatures.archive.layout import ObjectName
+from txfeatures.archive.skips import Skip
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.feature_store.errors import StoreUnavailableError as StoreUnavailableError
 from txfeatures.feature_store.writer import Outcome
+from txfeatures.kafka.skips import SkippedRecords
 from txfeatures.kafka.source import Partition
 from txfeatures_fs_writer.logic import Put
 
 OnPartitions = Callable[[set[Partition]], None]
+OnSkipped = Callable[[SkippedRecords], None]
 
 
 class Source(Protocol):
@@ -26,9 +29,15 @@ class Source(Protocol):
 
 
 class OpenSource(Protocol):
-    """Joins a group, whose ``poll`` reports partitions gained and lost."""
+    """Joins a group, whose ``poll`` reports partitions gained and lost, and records skipped."""
 
-    def __call__(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> Source:
+    def __call__(
+        self,
+        *,
+        on_assigned: OnPartitions,
+        on_revoked: OnPartitions,
+        on_skipped: OnSkipped | None = None,
+    ) -> Source:
         """Return the source."""
         ...
 
@@ -58,8 +67,33 @@ class FeatureStore(Protocol):
         ...
 
 
+TopicId = Callable[[], str]
+"""Returns the present id of the topic that is archived; raises TransientError or FatalError."""
+
+
 class Archive(Protocol):
     """A store of archive objects."""
+
+    def has_without_topic(self, name: ObjectName, first: Record) -> bool:
+        """Return whether an earlier release stored this object, under a name without a topic.
+
+        Args:
+            name: Name of the object.
+            first: Its first row, by which it is recognized.
+
+        Raises:
+            StoreUnavailableError: It can't be known now.
+        """
+        ...
+
+    def note(self, skip: Skip) -> None:
+        """Return once the note of a skip is durable.
+
+        Raises:
+            StoreUnavailableError: It may be taken later.
+            FatalError: The bucket does not exist.
+        """
+        ...
 
     def put(self, name: ObjectName, body: bytes, *, rows: int) -> None:
         """Return once the object is durable and live; one of that name is overwritten.

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.process.settings import AwsSettings, TracedServiceSettings
+from txfeatures.process.settings import AwsSettings, FeaturesSettings, TracedServiceSettings
 
 MIB = 1024 * 1024
 HOUR_S = 3600
@@ -58,6 +58,9 @@ class Settings(TracedServiceSettings):
         le=512 * MIB,
         description="JSON bytes after which an archive object is full; times the partitions, "
         "this is what the archive holds in memory at most.",
+    )
+    features: FeaturesSettings = Field(
+        default_factory=FeaturesSettings, description="See TXF_FEATURES_*."
     )
     aws: AwsSettings = Field(default_factory=AwsSettings, description="See TXF_AWS_*.")
 
