@@ -8,6 +8,7 @@ from txfeatures.domain.errors import InvalidMessageError, TransientError
 from txfeatures.domain.model import Record
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, Step, backoff_s
+from txfeatures_api.unavailable import UnavailableError
 
 POLL_S = 1.0
 
@@ -23,9 +24,16 @@ class Tail(Protocol):
 
 
 class FeedClock:
-    """The newest feed time received; read by requests, moved by one thread, never back."""
+    """The newest feed time received; read by requests, moved by one thread, never back.
+
+    Attributes:
+        polls: Heartbeats received.
+        failed_polls: Those whose poll had no answer.
+        gaps: Those that report a gap.
+    """
 
     def __init__(self) -> None:
+        self.polls = self.failed_polls = self.gaps = 0
         self._now_ms: int | None = None
 
     @property
@@ -40,7 +48,7 @@ class FeedClock:
             TransientError: No heartbeat has been received yet.
         """
         if self._now_ms is None:
-            raise TransientError(
+            raise UnavailableError(
                 f"The feed's clock is not known yet: the topic {topics.FEED} has no heartbeat; "
                 "start a poller, or wait for Kafka."
             )
@@ -50,11 +58,14 @@ class FeedClock:
         """Move the clock by records of ``feed``; unreadable ones are logged and ignored."""
         for record in records:
             try:
-                received_ms = wire.decode_heartbeat(record.value).feed_time_ms
+                heartbeat = wire.decode_heartbeat(record.value)
             except InvalidMessageError as error:
                 log.warning("heartbeat_unreadable", offset=record.offset, error=str(error))
             else:
-                self._now_ms = max(received_ms, self._now_ms or received_ms)
+                self.polls += 1
+                self.failed_polls += not heartbeat.is_alive
+                self.gaps += heartbeat.gap
+                self._now_ms = max(heartbeat.feed_time_ms, self._now_ms or 0)
 
 
 def follow(feed_clock: FeedClock, *, tail: Tail, runtime: Runtime) -> Step:

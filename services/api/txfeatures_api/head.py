@@ -4,6 +4,9 @@ from http import HTTPMethod
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+IS_HEAD = "txfeatures.is_head"
+"""Key of the scope: the client wants no body, so an endless one need not begin."""
+
 
 class HeadAsGet:
     """ASGI middleware that answers HEAD as GET without a body."""
@@ -22,4 +25,6 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": HTTPMethod.GET.value}, receive, send_head)
+        await self._app(
+            {**scope, "method": HTTPMethod.GET.value, IS_HEAD: True}, receive, send_head
+        )

@@ -4,8 +4,9 @@ Minutes are epoch seconds of their start. "Now" is the feed's clock, never the m
 a recording of any date is served as if it were live.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,14 +19,30 @@ from txfeatures.domain.features import (
 )
 from txfeatures.domain.model import MINUTE_S, Row
 
-FIRST_LOOK_MINUTES = 10
-LARGEST_LOOK_MINUTES = 100
+EARLIEST_S = 2 * MINUTE_S
+"""A minute's first row may become known so long before it: transactions are dated ahead."""
+
+OPEN_MINUTES = 10
+"""Minutes before the feed's clock that are read again and again: a minute is final after two."""
+
+LARGEST_READ_MINUTES = 100
+"""Most minutes of one read: one BatchGetRecord."""
+
+RESUMED_MINUTES = 1_440
+"""Most minutes that a resumed stream goes back."""
 
 AHEAD_S = MINUTE_S
 """The source dates transactions a second or two past the clock it answers with."""
 
 MINUTE_FORMATS = "YYYY-MM-DD HH:MM:00, YYYY-MM-DDTHH:MM:00Z or epoch seconds of a whole minute"
 
+IDENTITY = (RECORD_IDENTIFIER, "revision")
+"""Features that every answer has, whatever its fields."""
+
+Fields = tuple[str, ...]
+"""Names of features, in the declared order."""
+
+_CURSOR = re.compile(r"([0-9]{1,12})-([0-9]{1,12})")
 _EPOCH = re.compile(r"[0-9]{1,12}")
 _ISO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})Z")
 
@@ -62,6 +79,84 @@ def parse_minute(text: str) -> int:
     return minute_s
 
 
+def parse_fields(text: str | None, declared: Fields) -> Fields:
+    """Return the features that ``text`` lists, comma-separated, and the identity of a row.
+
+    Without a text that is ``declared`` itself.
+
+    Raises:
+        InvalidMessageError: One of them is not declared.
+    """
+    if text is None:
+        return declared
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := sorted(names.difference(declared)):
+        raise InvalidMessageError(
+            "bad_fields",
+            f"fields: {', '.join(unknown)} is not declared; /v1/features/declared lists the names.",
+        )
+    return tuple(name for name in declared if name in names or name in IDENTITY)
+
+
+def cursor(page: "Page", last_s: int) -> str | None:
+    """Return the cursor of the rest of a range that ends at ``last_s``; None if there is none."""
+    return None if page.next_s is None else f"{page.next_s}-{last_s}"
+
+
+def parse_cursor(text: str) -> tuple[int, int]:
+    """Return the first and the last minute of the rest of a range.
+
+    Raises:
+        InvalidMessageError: ``text`` is no cursor.
+    """
+    if (found := _CURSOR.fullmatch(text)) is None:
+        raise InvalidMessageError(
+            "bad_cursor", f"{text!r} is not a cursor; send `next` of the page before, unchanged."
+        )
+    first_s, last_s = parse_minute(found[1]), parse_minute(found[2])
+    return first_s, last_s
+
+
+def event_id(row: Row) -> str:
+    """Return the id of a row in the stream: its minute and revision."""
+    return f"{name(row).replace(' ', 'T')}Z/{row['revision']}"
+
+
+def parse_event_id(text: str) -> tuple[int, int]:
+    """Return minute and revision of a row's id in the stream.
+
+    Raises:
+        InvalidMessageError: ``text`` is no such id.
+    """
+    minute, slash, revision = text.partition("/")
+    if not slash or not _EPOCH.fullmatch(revision):
+        raise InvalidMessageError(
+            "bad_event_id",
+            f"Last-Event-ID: {text!r} is not MINUTE/REVISION, as the stream sent it.",
+        )
+    return parse_minute(minute), int(revision)
+
+
+def missed(rows: Sequence[Row], *, minute_s: int, revision: int) -> list[Row]:
+    """Return those of ``rows`` that a client may lack, in the order in which they became known.
+
+    A row of a minute may become known after one of a later minute. So the event time decides:
+    that of the client's last row, or, if its minute has a newer revision now, a time before any
+    of its rows can have become known. A few rows may therefore be sent twice.
+    """
+    since_s = float(minute_s - EARLIEST_S)
+    for row in rows:
+        if name(row) == minute_name(minute_s) and row["revision"] == revision:
+            since_s = float(row[EVENT_TIME])
+    last = minute_name(minute_s), revision
+    newer_rows = [
+        row
+        for row in rows
+        if _age(row) > last or (float(row[EVENT_TIME]) > since_s and name(row) != last[0])
+    ]
+    return sorted(newer_rows, key=lambda row: (float(row[EVENT_TIME]), _age(row)))
+
+
 def minute_of(feed_time_ms: int) -> int:
     """Return the present minute of the feed's clock."""
     return feed_time_ms // 1000 // MINUTE_S * MINUTE_S
@@ -93,42 +188,15 @@ def minutes_between(first_s: int, last_s: int) -> range:
     return range(first_s, last_s + MINUTE_S, MINUTE_S)
 
 
-def looks(
-    *, feed_time_ms: int, lookback_minutes: int, known: Row | None
-) -> Iterator[Sequence[int]]:
-    """Yield the batches of minutes to search for the latest row, newest first.
-
-    The first batch is short, since the latest row of a live feed is near; later ones are long.
-
-    Args:
-        feed_time_ms: The feed's clock.
-        lookback_minutes: Minutes to search before the feed's clock.
-        known: The latest known row; minutes before it need no search.
-    """
-    known_s = 0 if known is None else minute_start_s(name(known))
-    end_s = minute_of(feed_time_ms) + AHEAD_S
-    start_s = max(0, minute_of(feed_time_ms) - lookback_minutes * MINUTE_S, known_s)
-    length = FIRST_LOOK_MINUTES
-    while end_s >= start_s:
-        look_start_s = max(start_s, end_s - (length - 1) * MINUTE_S)
-        yield minutes_between(look_start_s, end_s)
-        end_s = look_start_s - MINUTE_S
-        length = LARGEST_LOOK_MINUTES
+def window(feed_time_ms: int) -> range:
+    """Return the minutes that may get a first row or a new revision now."""
+    now_s = minute_of(feed_time_ms)
+    return minutes_between(max(0, now_s - (OPEN_MINUTES - 1) * MINUTE_S), now_s + AHEAD_S)
 
 
 def name(row: Row) -> str:
     """Return the record identifier of a row; identifiers sort as their minutes do."""
     return str(row[RECORD_IDENTIFIER])
-
-
-def choose_latest(rows: Iterable[Row], *, only_final: bool) -> Row | None:
-    """Return the row of the newest minute, among all or only the final ones; None for none."""
-    return max((row for row in rows if row["is_final"] or not only_final), key=_age, default=None)
-
-
-def newer(known: Row | None, row: Row) -> Row:
-    """Return the one that is newer by minute, then by revision; ``row`` if they are equal."""
-    return known if known is not None and _age(known) > _age(row) else row
 
 
 def staleness_s(row: Row, feed_time_ms: int) -> float:
@@ -148,6 +216,12 @@ def etag(row: Row) -> str:
     The minute is written with a T, since an entity tag must not hold a space.
     """
     return f'"{name(row).replace(" ", "T")}Z:{row["revision"]}"'
+
+
+def range_etag(tags: Sequence[str], *parts: str) -> str:
+    """Return the strong entity tag of rows with ``tags``, in a form that ``parts`` name."""
+    digest = hashlib.blake2b("\n".join([*tags, *parts]).encode(), digest_size=16)
+    return f'"{digest.hexdigest()}"'
 
 
 def is_match(if_none_match: str, tag: str) -> bool:

@@ -1,13 +1,13 @@
 """The shape of the answers, made from the declared features, so that /docs never lags."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
-from txfeatures.domain.features import FEATURES, Feature
-from txfeatures.domain.model import Row
+from txfeatures.domain.features import Feature
 from txfeatures.feature_store.codec import REQUIRED
-from txfeatures_api.logic import as_of, staleness_s
+from txfeatures_api.logic import IDENTITY
 
 _TYPES: dict[str, type] = {"Integral": int, "Fractional": float, "String": str}
 
@@ -19,35 +19,41 @@ class Freshness(BaseModel):
     as_of: str = Field(description="The feed's clock at the answer, ISO 8601, UTC.")
 
 
-def _field(feature: Feature) -> tuple[Any, Any]:
-    unit = f" Unit: {feature.unit}." if feature.unit else ""
-    if feature.name in REQUIRED:
-        return _TYPES[feature.type], Field(description=f"{feature.description}{unit}")
-    younger = " null: the row is older than the feature."
-    return _TYPES[feature.type] | None, Field(description=f"{feature.description}{unit}{younger}")
-
-
-_fields: dict[str, Any] = {feature.name: _field(feature) for feature in FEATURES}
-
-FeatureRow = create_model(
-    "FeatureRow",
-    __base__=Freshness,
-    __doc__="The features of one minute, and how old they are.",
-    **_fields,
-)
-
-
-class FeatureRows(BaseModel):
+class Range(BaseModel):
     """The features of a range of minutes, oldest first; minutes without a row are left out."""
 
-    rows: list[FeatureRow]
     next: str | None = Field(
-        description="`from` of the rest of the range; null if there is no more."
+        description="`cursor` of the rest of the range; null if there is no more."
     )
     as_of: str = Field(description="The feed's clock at the answer, ISO 8601, UTC.")
 
 
-def row_answer(row: Row, feed_time_ms: int) -> dict[str, Any]:
-    """Return a row as ``FeatureRow`` describes it; null for features that it lacks."""
-    values = {feature.name: row.get(feature.name) for feature in FEATURES}
-    return values | {"staleness_s": staleness_s(row, feed_time_ms), "as_of": as_of(feed_time_ms)}
+class Answers:
+    """The models of the answers of a process, for the features that it serves.
+
+    Attributes:
+        row: Model of a row.
+        rows: Model of a range of rows.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        fields: dict[str, Any] = {feature.name: _field(feature) for feature in features}
+        self.row: type[BaseModel] = create_model(
+            "FeatureRow",
+            __base__=Freshness,
+            __doc__="The features of one minute, and how old they are.",
+            **fields,
+        )
+        rows: Any = (list[self.row], ...)  # type: ignore[name-defined]
+        self.rows: type[BaseModel] = create_model("FeatureRows", __base__=Range, rows=rows)
+
+
+def _field(feature: Feature) -> tuple[Any, Any]:
+    unit = f" Unit: {feature.unit}." if feature.unit else ""
+    if feature.name in IDENTITY:
+        return _TYPES[feature.type], Field(description=f"{feature.description}{unit}")
+    if feature.name in REQUIRED:  # in every row, but left out by other `fields`
+        return _TYPES[feature.type], Field(None, description=f"{feature.description}{unit}")
+    younger = " null: the row is older than the feature."
+    description = f"{feature.description}{unit}{younger}"
+    return _TYPES[feature.type] | None, Field(None, description=description)

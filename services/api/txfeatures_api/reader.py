@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from txfeatures.domain.errors import InvalidMessageError
+from txfeatures.domain.features import Feature
 from txfeatures.domain.model import Row
 from txfeatures.feature_store.codec import to_row
 from txfeatures.feature_store.online import OnlineStore
@@ -29,12 +30,17 @@ class FeatureStoreReader:
     A time-out is not repeated: the client has waited for a whole one already.
     """
 
-    def __init__(self, store: OnlineStore, *, runtime: Runtime) -> None:
+    def __init__(
+        self, store: OnlineStore, features: Sequence[Feature], *, runtime: Runtime
+    ) -> None:
         self._store = store
+        self._features = features
         self._metrics = runtime.metrics
 
     @classmethod
-    def connect(cls, settings: AwsSettings, *, runtime: Runtime) -> Self:
+    def connect(
+        cls, settings: AwsSettings, features: Sequence[Feature], *, runtime: Runtime
+    ) -> Self:
         """Return a reader of the feature group that the settings name.
 
         Raises:
@@ -53,7 +59,7 @@ class FeatureStoreReader:
             retries=retries,
             on_outcome=lambda outcome: runtime.metrics.count("store_reads_total", outcome=outcome),
         )
-        return cls(store, runtime=runtime)
+        return cls(store, features, runtime=runtime)
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,7 +77,7 @@ class FeatureStoreReader:
         rows = []
         for name, values in self._store.read(minutes):
             try:
-                rows.append(to_row(values))
+                rows.append(to_row(values, self._features))
             except InvalidMessageError as error:
                 self._metrics.count("unreadable_records_total", reason=error.reason)
                 log.warning("record_unreadable", minute=name, error=str(error))

@@ -1,15 +1,27 @@
-"""The rows that are served: read once for all requests, and never older than before."""
+"""The rows that are known: what the store returned, each minute never older than before."""
 
+import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from txfeatures.domain.model import Row
-from txfeatures_api import logic
-from txfeatures_api.shared_reads import SharedReads
+from txfeatures.domain.model import MINUTE_S, Row
+from txfeatures.process.clock import Clock
+from txfeatures_api.served import ServedRow
 
-REMEMBERED_MINUTES = 2_000
-"""Some 2 MB; a client that polls reads the last hour or day."""
+REMEMBERED_MINUTES = 10_080
+"""A week; some 2 KB each."""
+
+FINAL_S = 3_600.0
+"""Seconds for which a final row is served before it is read again. Changes are announced on
+``aggregated``; this bounds what a change outside of it costs."""
+
+OPEN_S = 30.0
+"""The same of a minute that has no final row."""
+
+
+UNREAD = "The online store can't be read for now; try again."
 
 
 class RowStore(Protocol):
@@ -25,53 +37,131 @@ class RowStore(Protocol):
         ...
 
 
-class Rows:
-    """Rows by minute; within a process neither the latest minute nor a revision goes back.
+@dataclass(slots=True)
+class _Minute:
+    row: ServedRow | None
+    read_s: float
 
-    Reads of the store are eventually consistent: it may return an older row than before. The rows
-    that were served are remembered, and the newer one wins.
+
+class Rows:
+    """Rows by minute; neither the latest minute nor a revision goes back.
+
+    Reads of the store are eventually consistent: it may return an older row than before. The
+    newer one wins. A minute with a newer revision announced is owed: read again and again until
+    the store returns it. Safe to share between threads.
+
+    Args:
+        clock: Measures the age of what is known.
+        on_news: Called with the rows that are new, oldest minute first.
     """
 
-    def __init__(self, store: RowStore, *, reads: SharedReads, lookback_minutes: int) -> None:
-        self._store = store
-        self._reads = reads
-        self._lookback_minutes = lookback_minutes
-        self._latest: dict[bool, Row] = {}
-        self._served: OrderedDict[str, Row] = OrderedDict()
+    def __init__(
+        self, *, clock: Clock, on_news: Callable[[Sequence[ServedRow]], None] = lambda _: None
+    ) -> None:
+        self._clock = clock
+        self._on_news = on_news
+        self._lock = threading.Lock()
+        self._minutes: OrderedDict[int, _Minute] = OrderedDict()
+        self._owed: OrderedDict[int, int] = OrderedDict()
+        self._latest: dict[bool, ServedRow | None] = {False: None, True: None}
+        self._watched_from_s: int | None = None
 
-    async def latest(self, feed_time_ms: int, *, only_final: bool) -> Row | None:
-        """Return the newest row, of all or only of the final ones; None if there is none."""
-        known = self._latest.get(only_final)
+    def latest(self, *, only_final: bool = False) -> ServedRow | None:
+        """Return the newest row, of all or only of the final ones; None if none is known."""
+        return self._latest[only_final]
 
-        def search() -> Row | None:
-            for look in logic.looks(
-                feed_time_ms=feed_time_ms,
-                lookback_minutes=self._lookback_minutes,
-                known=known,
-            ):
-                row = logic.choose_latest(self._store.read(look), only_final=only_final)
-                if row is not None:
-                    return row
-            return None
+    def known(self, minutes: Iterable[int]) -> list[ServedRow]:
+        """Return the known rows of ``minutes``, in their order."""
+        with self._lock:
+            found = [self._minutes.get(minute_s) for minute_s in minutes]
+        return [each.row for each in found if each is not None and each.row is not None]
 
-        found = await self._reads.get(("latest", only_final), search)
-        if found is not None:
-            newest = self._newest(found)
-            # Looked up again: another answer may have come while this one was awaited.
-            self._latest[only_final] = logic.newer(self._latest.get(only_final), newest)
-        return self._latest.get(only_final)
+    def unknown(self, minutes: Iterable[int]) -> list[int]:
+        """Return those of ``minutes`` that must be read before they are served."""
+        now_s = self._clock.monotonic()
+        with self._lock:
+            return [minute_s for minute_s in minutes if not self._is_fresh(minute_s, now_s)]
 
-    async def between(self, first_s: int, last_s: int) -> list[Row]:
-        """Return the rows from ``first_s`` to ``last_s``, both included, oldest first."""
-        minutes = logic.minutes_between(first_s, last_s)
-        found = await self._reads.get((first_s, last_s), lambda: self._store.read(minutes))
-        return sorted(map(self._newest, found), key=logic.name)
+    def owed(self, most: int) -> list[int]:
+        """Return up to ``most`` minutes of which a newer revision was announced."""
+        with self._lock:
+            chosen = list(self._owed)[:most]
+            for minute_s in chosen:
+                self._owed.move_to_end(minute_s)  # each has its turn
+        return chosen
 
-    def _newest(self, row: Row) -> Row:
-        """Return the newest revision served of the minute of ``row``, which may be itself."""
-        name = logic.name(row)
-        newest = logic.newer(self._served.pop(name, None), row)
-        self._served[name] = newest
-        if len(self._served) > REMEMBERED_MINUTES:
-            self._served.popitem(last=False)
-        return newest
+    def announce(self, minute_s: int, revision: int) -> None:
+        """Record that the store gets ``revision`` of a minute, or has it."""
+        with self._lock:
+            known = self._minutes.get(minute_s)
+            if known is not None and known.row is not None and known.row.revision >= revision:
+                return
+            self._owed[minute_s] = max(revision, self._owed.pop(minute_s, 0))
+            if len(self._owed) > REMEMBERED_MINUTES:
+                self._minutes.pop(self._owed.popitem(last=False)[0], None)
+
+    def receive(
+        self, minutes: Iterable[int], rows: Iterable[Row], *, watched_from_s: int | None = None
+    ) -> None:
+        """Record an answer of the store.
+
+        Args:
+            minutes: The minutes that were read.
+            rows: The rows that were returned.
+            watched_from_s: The first of the minutes that are read again and again; a row of one
+                of them is news also if its minute was not known.
+        """
+        now_s = self._clock.monotonic()
+        news = []
+        with self._lock:
+            found = {row.minute_s: row for row in map(ServedRow, rows)}
+            for minute_s in sorted(minutes):
+                row = found.get(minute_s)
+                if row is not None and self._is_news(row):
+                    news.append(row)
+                self._remember(minute_s, row, now_s)
+            if watched_from_s is not None:
+                self._watched_from_s = watched_from_s
+        if news:
+            self._on_news(news)
+
+    def _remember(self, minute_s: int, row: ServedRow | None, now_s: float) -> None:
+        before = self._minutes.pop(minute_s, None)
+        known = None if before is None else before.row
+        if known is not None and (row is None or row.revision <= known.revision):
+            row = known
+        self._minutes[minute_s] = _Minute(row, now_s)
+        if len(self._minutes) > REMEMBERED_MINUTES:
+            self._minutes.popitem(last=False)
+        if row is None:
+            return
+        if row.revision >= self._owed.get(minute_s, row.revision):
+            self._owed.pop(minute_s, None)
+        for only_final, latest in self._latest.items():
+            is_newer = latest is None or (row.minute_s, row.revision) > (
+                latest.minute_s,
+                latest.revision,
+            )
+            if is_newer and (row.is_final or not only_final):
+                self._latest[only_final] = row
+
+    def _is_news(self, row: ServedRow) -> bool:
+        known = self._minutes.get(row.minute_s)
+        if known is not None and known.row is not None:
+            return row.revision > known.row.revision
+        is_watched = self._watched_from_s is not None and row.minute_s >= self._watched_from_s
+        return is_watched or row.minute_s in self._owed
+
+    def _is_fresh(self, minute_s: int, now_s: float) -> bool:
+        known = self._minutes.get(minute_s)
+        if known is None:
+            return False
+        lasting = known.row is not None and known.row.is_final
+        return now_s - known.read_s < (FINAL_S if lasting else OPEN_S)
+
+
+def chunks(minutes: Sequence[int], size: int) -> list[range]:
+    """Return the aligned blocks of ``size`` minutes that hold ``minutes``."""
+    span_s = size * MINUTE_S
+    starts = sorted({minute_s // span_s * span_s for minute_s in minutes})
+    return [range(start_s, start_s + span_s, MINUTE_S) for start_s in starts]

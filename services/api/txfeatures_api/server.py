@@ -1,16 +1,25 @@
 """uvicorn as a step of a service: it answers until the stop flag is set."""
 
+import resource
 import socket
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from txfeatures.domain.errors import FatalError
+from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, Step
+from txfeatures_api.connection import BoundedConfig
+from txfeatures_api.limits import Limits
 
 BACKLOG = 2_048
 GRACE_S = 10
 """For answers still in progress when the time to drain is over."""
+
+OTHER_FILES = 200
+"""Open files besides the clients' connections: Kafka, the store, the operations port."""
+
+log = get_logger(__name__)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -25,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise FatalError(
             f"port {port} on {host} can't be used ({error.strerror}); "
-            "free it or set another TXF_API_HTTP_PORT"
+            "free it or set another TXF_API_PUBLIC_PORT"
         ) from error
     # Inherited by connections. Without it an answer's body waits 40 ms for the headers'
     # acknowledgement; asyncio only sets it on sockets that name their protocol.
@@ -33,13 +42,18 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def answer(app: ASGIApp, listener: socket.socket, *, drain_s: float, runtime: Runtime) -> Step:
+def answer(
+    app: ASGIApp, listener: socket.socket, *, limits: Limits, drain_s: float, runtime: Runtime
+) -> Step:
     """Return the step that answers on ``listener`` until the stop flag is set.
 
     It then goes on for ``drain_s``, finishes the requests in progress, and returns.
     """
-    config = uvicorn.Config(
+    _allow_files(limits.connections + OTHER_FILES)
+    config = BoundedConfig(
         app,
+        limits=limits,
+        on_refusal=lambda reason: runtime.metrics.count("refused_total", reason=reason),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -51,6 +65,17 @@ def answer(app: ASGIApp, listener: socket.socket, *, drain_s: float, runtime: Ru
         _Server(config, drain_s=drain_s, runtime=runtime).run(sockets=[listener])
 
     return step
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise this process's own limit on open files to ``wanted``, if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= wanted or soft == resource.RLIM_INFINITY:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("too_few_open_files", allowed=allowed, wanted=wanted)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,1 @@
+"""Swagger UI at ``/docs``, served without internet and without an inline script."""
