@@ -1,9 +1,13 @@
 """Keys of the archive: pure functions of the contents of an object.
 
-A *part* is an object as fs_writer stores it, ``deduped-<partition>-<first offset>.parquet``.
-A *compacted* object replaces a run of parts of one shelf, whose offsets are in its name,
-``deduped-<partition>-<first offset>-<last offset>.parquet``. Two names alone therefore
-determine whether one object covers the other.
+A *part* is an object as fs_writer stores it, ``deduped.<topic>-<partition>-<first
+offset>.parquet``. A *compacted* object replaces a run of parts of one shelf, whose offsets are in
+its name, ``deduped.<topic>-<partition>-<first offset>-<last offset>.parquet``. Two names alone
+therefore determine whether one object covers the other.
+
+``<topic>`` is the id that Kafka gave to the topic when it was made. Offsets begin at 0 again in a
+topic that is made anew, so they name a record only together with the id. Earlier releases left
+``.<topic>`` out: objects without it are of shelves of their own.
 """
 
 import re
@@ -16,15 +20,20 @@ from txfeatures.domain.topics import DEDUPED
 PREFIX = f"archive/{DEDUPED}/"
 """Prefix of the objects, live and dead."""
 
+RESULTS_PREFIX = "athena/"
+"""Prefix of the results of Athena's queries, which stand in the same bucket."""
+
 MANIFESTS = "archive/manifests/"
 """Prefix of the manifests, which list the live objects."""
 
-_SHELF = r"date=(?P<date>\d{4}-\d\d-\d\d)/hour=(?P<hour>\d\d)/"
-_OBJECT = re.compile(
-    rf"{PREFIX}{_SHELF}{DEDUPED}-(?P<partition>\d+)"
-    r"-(?P<first>\d{20})(?:-(?P<last>\d{20}))?\.parquet"
+_SHELF = (
+    r"date=(?P<date>\d{4}-\d\d-\d\d)/hour=(?P<hour>\d\d)/"
+    rf"{DEDUPED}(?:\.(?P<topic>[\w-]{{22}}))?-(?P<partition>\d+)"
 )
-_MANIFEST = re.compile(rf"{MANIFESTS}{_SHELF}{DEDUPED}-(?P<partition>\d+)\.txt")
+_OBJECT = re.compile(
+    rf"{PREFIX}{_SHELF}-(?P<first>\d{{20}})(?:-(?P<last>\d{{20}}))?\.parquet", re.ASCII
+)
+_MANIFEST = re.compile(rf"{MANIFESTS}{_SHELF}\.txt", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -34,18 +43,20 @@ class Shelf:
     Attributes:
         date: The hour's day, ``YYYY-MM-DD``, UTC.
         hour: ``00`` to ``23``, UTC.
-        partition: Partition of ``deduped``.
+        topic: Kafka's id of the topic ``deduped``; empty in an archive of an earlier release.
+        partition: Partition of that topic.
     """
 
     date: str
     hour: str
+    topic: str = ""
     partition: int
 
     @classmethod
-    def at(cls, feed_time_s: int, partition: int) -> Self:
+    def at(cls, feed_time_s: int, partition: int, *, topic: str = "") -> Self:
         """Return the shelf of a partition at a moment of the feed clock, epoch seconds."""
         moment = datetime.fromtimestamp(feed_time_s, UTC)
-        return cls(date=f"{moment:%Y-%m-%d}", hour=f"{moment:%H}", partition=partition)
+        return cls(date=f"{moment:%Y-%m-%d}", hour=f"{moment:%H}", topic=topic, partition=partition)
 
     @classmethod
     def of_manifest(cls, key: str) -> Self | None:
@@ -55,8 +66,13 @@ class Shelf:
 
     @classmethod
     def from_match(cls, found: re.Match[str]) -> Self:
-        """Return the shelf of a parsed key with its ``date``, ``hour`` and ``partition``."""
-        return cls(date=found["date"], hour=found["hour"], partition=int(found["partition"]))
+        """Return the shelf that a parsed key names."""
+        return cls(
+            date=found["date"],
+            hour=found["hour"],
+            topic=found["topic"] or "",
+            partition=int(found["partition"]),
+        )
 
     @property
     def folder(self) -> str:
@@ -66,18 +82,23 @@ class Shelf:
     @property
     def objects(self) -> str:
         """The prefix of the keys of its objects, and of no others."""
-        return f"{PREFIX}{self.folder}{DEDUPED}-{self.partition}-"
+        return f"{PREFIX}{self.folder}{self._log}-"
 
     @property
     def manifest(self) -> str:
         """The key of its manifest."""
-        return f"{MANIFESTS}{self.folder}{DEDUPED}-{self.partition}.txt"
+        return f"{MANIFESTS}{self.folder}{self._log}.txt"
 
     @property
     def start_s(self) -> int:
         """Epoch seconds at which its hour begins."""
         moment = datetime.strptime(f"{self.date} {self.hour}", "%Y-%m-%d %H")
         return int(moment.replace(tzinfo=UTC).timestamp())
+
+    @property
+    def _log(self) -> str:
+        topic = f".{self.topic}" if self.topic else ""
+        return f"{DEDUPED}{topic}-{self.partition}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -20,6 +20,8 @@ CACHED_SHELVES = 1000
 ATTEMPTS = 20
 """Far more than a shelf has writers: the owner of its partition and a compaction."""
 
+_REMEDY = "restore its previous version, or rewrite it from a listing without dead objects"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -53,13 +55,14 @@ class Manifests:
         """Return the present state of a shelf, empty if it has no manifest.
 
         Raises:
-            FatalError: The manifest lists a key that is no object of the shelf.
+            FatalError: The manifest is empty, or lists a key that is no object of the shelf.
         """
         try:
             stored = self._bucket.get(shelf.manifest)
         except MissingError:
             return self._cached(Manifest(shelf=shelf))
-        live = tuple(self._names(shelf, stored.body.decode()))
+        if not (live := tuple(self._names(shelf, stored.body.decode(errors="replace")))):
+            raise FatalError(f"{shelf.manifest} is empty; {_REMEDY}")
         return self._cached(
             Manifest(shelf=shelf, live=live, etag=stored.etag, modified_s=stored.modified_s)
         )
@@ -112,7 +115,6 @@ class Manifests:
             name = ObjectName.parse(line.removeprefix(start))
             if name is None or name.shelf != shelf:
                 raise FatalError(
-                    f"{shelf.manifest} lists {line!r}, which is no object of that hour; restore "
-                    "its previous version, or rewrite it from a listing without dead objects"
+                    f"{shelf.manifest} lists {line!r}, which is no object of that hour; {_REMEDY}"
                 )
             yield name

@@ -53,7 +53,7 @@ class Arrival:
         """Return the arrival of ``tx`` at ``arrived_at``; accepts any ``tx``."""
         try:
             keys = _KEYS.decode(tx)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             keys = _Keys()
         return cls(
             arrived_at=arrived_at,
@@ -112,7 +112,7 @@ def _read(path: Path) -> Iterator[Arrival]:
                 if line.strip():
                     fields = _LINE.decode(line)
                     yield Arrival.of(arrived_at=fields.arrived_at, tx=fields.tx)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FatalError(
             f"Line {number} of the recording {path} is broken ({error}): "
             "repair or delete that line."

@@ -17,8 +17,15 @@ from txfeatures.feature_store.errors import translated
 from txfeatures.feature_store.retries import Retries
 from txfeatures.kafka.admin import KafkaAdmin
 from txfeatures.process import aws
+from txfeatures.process.declared import load_features
 from txfeatures.process.runtime import Runtime
-from txfeatures.process.settings import AwsSettings, Group, KafkaSettings, LogSettings
+from txfeatures.process.settings import (
+    AwsSettings,
+    FeaturesSettings,
+    Group,
+    KafkaSettings,
+    LogSettings,
+)
 
 Say = Callable[[str], None]
 
@@ -39,6 +46,9 @@ class BootstrapSettings(Group):
     )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="See TXF_KAFKA_*.")
     aws: AwsSettings = Field(default_factory=AwsSettings, description="See TXF_AWS_*.")
+    features: FeaturesSettings = Field(
+        default_factory=FeaturesSettings, description="See TXF_FEATURES_*."
+    )
     log: LogSettings = Field(default_factory=LogSettings, description="See TXF_LOG_*.")
 
 
@@ -49,6 +59,7 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
         FatalError: A resource exists but differs, or AWS refused it.
         TransientError: Kafka or AWS does not answer, or refuses for now.
     """
+    declaration = load_features(settings.features)
     made = KafkaAdmin(settings.kafka).create(
         TOPICS,
         partitions=settings.partitions,
@@ -60,8 +71,9 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
     retries = Retries(clock=runtime.clock, stop=runtime.stop)
     with translated("AWS"):
         s3 = retries.attach(aws.s3(settings.aws))
-        say(f"bucket {name}: {ensure_bucket(s3, name)}")
+        say(f"bucket {name}: {ensure_bucket(s3, name, kms_key_arn=settings.aws.kms_key_arn)}")
         sagemaker = retries.attach(aws.sagemaker(settings.aws))
-        say(f"feature group {group}: {FeatureGroup(sagemaker, settings.aws, runtime).ensure()}")
+        made_group = FeatureGroup(sagemaker, settings.aws, declaration, runtime).ensure()
+        say(f"feature group {group}: {made_group}")
         glue = retries.attach(aws.glue(settings.aws))
         say(f"archive's table: {ensure_archive_table(glue, name)}")

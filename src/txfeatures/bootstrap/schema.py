@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, Feature
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, Feature
 from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
         CreateFeatureGroupRequestTypeDef,
         DescribeFeatureGroupResponseTypeDef,
         FeatureDefinitionTypeDef,
+        OnlineStoreConfigTypeDef,
+        S3StorageConfigTypeDef,
     )
 
 OFFLINE_STORE_PREFIX = "feature-store"
@@ -36,17 +38,24 @@ class Comparison:
     undeclared: Sequence[str]
 
 
-def request(settings: AwsSettings) -> "CreateFeatureGroupRequestTypeDef":
+def request(
+    settings: AwsSettings, features: Sequence[Feature]
+) -> "CreateFeatureGroupRequestTypeDef":
     """Return the parameters of CreateFeatureGroup."""
     is_iceberg = settings.table_format == "iceberg"
+    online: OnlineStoreConfigTypeDef = {"EnableOnlineStore": True}
+    offline: S3StorageConfigTypeDef = {"S3Uri": f"s3://{settings.bucket}/{OFFLINE_STORE_PREFIX}"}
+    if settings.kms_key_arn is not None:
+        online["SecurityConfig"] = {"KmsKeyId": settings.kms_key_arn}
+        offline["KmsKeyId"] = settings.kms_key_arn
     return {
         "FeatureGroupName": settings.feature_group,
         "RecordIdentifierFeatureName": RECORD_IDENTIFIER,
         "EventTimeFeatureName": EVENT_TIME,
-        "FeatureDefinitions": definitions(settings),
-        "OnlineStoreConfig": {"EnableOnlineStore": True},
+        "FeatureDefinitions": definitions(settings, features),
+        "OnlineStoreConfig": online,
         "OfflineStoreConfig": {
-            "S3StorageConfig": {"S3Uri": f"s3://{settings.bucket}/{OFFLINE_STORE_PREFIX}"},
+            "S3StorageConfig": offline,
             "TableFormat": "Iceberg" if is_iceberg else "Glue",
         },
         "RoleArn": settings.role_arn.get_secret_value(),
@@ -55,10 +64,12 @@ def request(settings: AwsSettings) -> "CreateFeatureGroupRequestTypeDef":
     }
 
 
-def definitions(settings: AwsSettings) -> "list[FeatureDefinitionTypeDef]":
+def definitions(
+    settings: AwsSettings, features: Sequence[Feature]
+) -> "list[FeatureDefinitionTypeDef]":
     """Return the declared features; the event time of an Iceberg table must be a String."""
     declared: list[FeatureDefinitionTypeDef] = [
-        {"FeatureName": feature.name, "FeatureType": feature.type} for feature in FEATURES
+        {"FeatureName": feature.name, "FeatureType": feature.type} for feature in features
     ]
     if settings.table_format == "iceberg":
         for definition in declared:
@@ -73,10 +84,14 @@ def unit(feature: Feature, settings: AwsSettings) -> str:
     return "ISO-8601 UTC" if is_text_time else feature.unit
 
 
-def compare(found: "DescribeFeatureGroupResponseTypeDef", settings: AwsSettings) -> Comparison:
+def compare(
+    found: "DescribeFeatureGroupResponseTypeDef",
+    settings: AwsSettings,
+    features: Sequence[Feature],
+) -> Comparison:
     """Return the differences between a group and ``request``."""
     types = {d["FeatureName"]: d["FeatureType"] for d in found["FeatureDefinitions"]}
-    declared = definitions(settings)
+    declared = definitions(settings, features)
     conflicts = [
         f"{d['FeatureName']} is {types[d['FeatureName']]}, declared {d['FeatureType']}"
         for d in declared

@@ -1,6 +1,7 @@
 """``txfeatures audit``: a comparison of both stores with the archive."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -37,13 +38,15 @@ def audit(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All findings as JSON.")] = False,
 ) -> None:
-    """Recompute minutes from the archive and compare both stores; exit code 1 if they differ."""
+    """Recompute minutes from the archive and compare both stores."""
     from txfeatures.cli.history import choose_span, progress_bar, workspace
     from txfeatures.feature_store.online import OnlineStore
     from txfeatures.history.audit import Report, Sources
     from txfeatures.history.audit import audit as compare
+    from txfeatures.history.expired import expired
     from txfeatures.history.inspection import Inspection
     from txfeatures.history.ledger import ledger
+    from txfeatures.kafka.admin import KafkaAdmin
     from txfeatures.process import aws
 
     with workspace() as work:
@@ -67,12 +70,16 @@ def audit(
                 sources,
                 span,
                 rules=load_rules(),
+                declaration=work.declaration,
                 directory=work.directory / "offline",
                 report=report,
                 progress=progress,
             )
         if kafka:
-            report.stages = ledger(load(KafkaSettings), clock=SystemClock())
+            settings = load(KafkaSettings)
+            report.stages = ledger(settings, clock=SystemClock())
+            with closing(KafkaAdmin(settings)) as admin:
+                report.findings += expired(admin)
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
@@ -109,7 +116,9 @@ def _show(report: "Report", console: Console) -> None:
 
 
 def _ledger_table(stages: "Sequence[Stage]") -> Table:
-    table = Table("stage", "in", "out", "duplicates", "late", "dead", "missing", title="Ledger")
+    table = Table(
+        "stage", "in", "out", "duplicates", "late", "dead", "missing", "extra", title="Ledger"
+    )
     for stage in stages:
         numbers = (
             stage.taken,
@@ -118,6 +127,7 @@ def _ledger_table(stages: "Sequence[Stage]") -> Table:
             stage.late,
             stage.dead,
             stage.missing,
+            stage.extra,
         )
         table.add_row(stage.name, *(f"{number:,}" for number in numbers))
     return table

@@ -1,12 +1,13 @@
 """``txfeatures backfill``: rows of past minutes, recomputed and written where they are missing."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from txfeatures.cli.options import ARCHIVE, OFFLINE_STORE, End, Start
+from txfeatures.cli.options import ARCHIVE, OFFLINE_STORE, AsJson, End, Start
 from txfeatures.cli.packages import needs
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import minute_name
@@ -39,6 +40,7 @@ def backfill(
     state: Annotated[
         Path, typer.Option(help="File that keeps the progress towards the offline store.")
     ] = Path("txfeatures-backfill.json"),
+    as_json: AsJson = False,
 ) -> None:
     """Recompute past minutes and write the rows that are missing or differ; resumable."""
     from txfeatures.cli.history import choose_span, progress_bar, workspace
@@ -64,9 +66,14 @@ def backfill(
                 sink,
                 span,
                 rules=load_rules(),
+                declaration=work.declaration,
                 checkpoint=None if dry_run else CheckpointFile(path=state, job=job),
                 progress=progress,
             )
+    if as_json:
+        counts = {name: getattr(outcome, name) for name in ("rows", "minutes", "withheld")}
+        typer.echo(json.dumps({"job": job, "dry_run": dry_run, **counts}))
+        return
     done = "would be written" if dry_run else "written"
     typer.echo(f"{job}: {outcome.rows:,} rows {done} for {outcome.minutes:,} minutes")
     if outcome.withheld:
@@ -91,4 +98,4 @@ def _sink(to: str, work: "Workspace", *, rows_per_s: float) -> "Sink":
         )
     if Path(to).suffix != ".parquet":
         raise FatalError(f"--to is {OFFLINE_STORE} or a file that ends in .parquet, not {to}")
-    return ParquetSink(path=Path(to))
+    return ParquetSink(path=Path(to), features=work.declaration.features)

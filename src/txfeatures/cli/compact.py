@@ -1,5 +1,6 @@
 """``txfeatures compact``: merge small objects of the archive and the offline store."""
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from txfeatures.cli.options import AsJson
 from txfeatures.cli.packages import needs
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.logs import configure_logging
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 needs("boto3", "pyarrow")
 
+COUNTS = ("merged", "bytes", "made", "deleted", "kept")
 MIB = 1024 * 1024
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -43,10 +46,13 @@ class CompactSettings(Group):
 
 def compact(
     start: Annotated[
-        Moment, typer.Option(formats=MOMENTS, help="First hour of feed time (UTC).")
+        Moment, typer.Option(formats=MOMENTS, metavar="TIME", help="First hour of feed time (UTC).")
     ] = None,
     end: Annotated[
-        Moment, typer.Option(formats=MOMENTS, help="Moment before which hours begin (UTC).")
+        Moment,
+        typer.Option(
+            formats=MOMENTS, metavar="TIME", help="Moment before which hours begin (UTC)."
+        ),
     ] = None,
     target_mib: Annotated[
         int, typer.Option(min=1, max=4096, help="Largest object to create, MiB.")
@@ -61,6 +67,7 @@ def compact(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report the work without doing it.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compact the archive, and the offline store if it is an Iceberg table.
 
@@ -70,6 +77,7 @@ def compact(
     from txfeatures.compaction.archive import compact_archive
     from txfeatures.compaction.offline_store import compact_offline_store
     from txfeatures.compaction.shelf import CompactionPolicy
+    from txfeatures.feature_store.retries import Retries
     from txfeatures.process import aws
 
     settings = load(CompactSettings)
@@ -77,11 +85,12 @@ def compact(
     configure_logging(settings.log, service="compact")
     runtime = Runtime(metrics=Metrics("compact"))
     stop_on_signals(runtime.stop)
+    retries = Retries(clock=runtime.clock, stop=runtime.stop)
     report: CompactionReport | None = None
     if only != "offline-store":
         with _bar() as progress:
             report = compact_archive(
-                S3Bucket(aws.s3(settings.aws), settings.aws.bucket),
+                S3Bucket(retries.attach(aws.s3(settings.aws)), settings.aws.bucket),
                 CompactionPolicy(target_bytes=target_mib * MIB, grace_s=grace_s),
                 runtime=runtime,
                 owner=f"process {os.getpid()} on {socket.gethostname()}",
@@ -90,9 +99,14 @@ def compact(
                 is_dry_run=dry_run,
                 progress=progress,
             )
-        typer.echo(f"archive: {_summary(report, is_dry_run=dry_run)}")
+        if as_json:
+            counts = {name: getattr(report.counts, name) for name in COUNTS}
+            typer.echo(json.dumps({"store": "archive", "dry_run": dry_run, **counts}))
+        else:
+            typer.echo(f"archive: {_summary(report, is_dry_run=dry_run)}")
     if only != "archive" and not runtime.stop.is_set():
-        compact_offline_store(settings.aws, runtime=runtime, say=typer.echo, is_dry_run=dry_run)
+        say = _say_json if as_json else typer.echo
+        compact_offline_store(settings.aws, runtime=runtime, say=say, is_dry_run=dry_run)
     if report and report.failures:
         raise FatalError(
             f"{len(report.failures)} of {report.shelves} shelves were left as they are; "
@@ -100,6 +114,10 @@ def compact(
         )
     if runtime.stop.is_set():
         raise FatalError("stopped before the end; run it again to continue")
+
+
+def _say_json(sentence: str) -> None:
+    typer.echo(json.dumps({"store": "offline-store", "message": sentence}))
 
 
 def _summary(report: "CompactionReport", *, is_dry_run: bool) -> str:

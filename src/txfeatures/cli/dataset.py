@@ -1,11 +1,12 @@
 """``txfeatures dataset``: a training set, as its features were known at a moment."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from txfeatures.cli.options import OFFLINE_STORE, End, Moment, Start
+from txfeatures.cli.options import OFFLINE_STORE, AsJson, End, Moment, Start
 from txfeatures.cli.packages import needs
 from txfeatures.domain.errors import FatalError
 from txfeatures.history.rules import load_rules
@@ -28,6 +29,7 @@ def dataset(
     complete: Annotated[
         bool, typer.Option(help="The feed has ended: no transaction follows the archived ones.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write one row per minute: its latest revision known at a moment, gaps flagged."""
     from txfeatures.cli.history import choose_span, epoch_s, workspace
@@ -47,12 +49,17 @@ def dataset(
         else:
             opened = work.source(source, is_complete=complete)
             span = choose_span(start, end, opened.span)
-            origin = FromTransactions(source=opened, rules=load_rules())
+            origin = FromTransactions(
+                source=opened, rules=load_rules(), declaration=work.declaration
+            )
         known_at_s = None if known_at is None else float(epoch_s(known_at))
         table = make(work.connection, origin, span, known_at_s=known_at_s)
     _write(table, out)
     gaps = sum(table[IS_GAP].to_pylist())
-    typer.echo(f"{out}: {len(table):,} minutes, {gaps:,} of them gaps")
+    if as_json:
+        typer.echo(json.dumps({"file": str(out), "minutes": len(table), "gaps": gaps}))
+    else:
+        typer.echo(f"{out}: {len(table):,} minutes, {gaps:,} of them gaps")
 
 
 def _write(table: "pa.Table", out: Path) -> None:

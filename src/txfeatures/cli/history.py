@@ -17,6 +17,7 @@ from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.reading import fetch
 from txfeatures.cli.options import ARCHIVE
 from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import Declaration
 from txfeatures.domain.model import MINUTE_S
 from txfeatures.feature_store.offline import OfflineStore
 from txfeatures.feature_store.retries import Retries
@@ -24,7 +25,8 @@ from txfeatures.history.engine import engine
 from txfeatures.history.sources import Acquire, ArchiveSource, RecordingSource
 from txfeatures.history.span import Span
 from txfeatures.process import aws
-from txfeatures.process.settings import AwsSettings, load
+from txfeatures.process.declared import load_features
+from txfeatures.process.settings import AwsSettings, FeaturesSettings, load
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -69,10 +71,20 @@ class Workspace:
             return self.archive(is_complete=is_complete)
         return RecordingSource(path=Path(name), directory=self.directory)
 
+    @cached_property
+    def declaration(self) -> Declaration:
+        """The declared features."""
+        return load_features(load(FeaturesSettings))
+
     def offline_store(self) -> OfflineStore:
         """Open the offline store."""
         sagemaker = self.retries.attach(aws.sagemaker(self.settings))
-        return OfflineStore.locate(sagemaker, self.s3, self.settings.feature_group)
+        return OfflineStore.locate(
+            sagemaker,
+            self.s3,
+            self.settings.feature_group,
+            features=self.declaration.features,
+        )
 
 
 @contextmanager
@@ -103,7 +115,10 @@ def choose_span(
     else:
         found = whole()
         if found is None:
-            raise FatalError("there is nothing yet: no transaction is archived")
+            raise FatalError(
+                "no transaction is archived yet; fs_writer archives in pieces of "
+                "TXF_FS_WRITER_ARCHIVE_CUT_S seconds of the feed: try again after that time"
+            )
         span = Span(
             start_s=_minute(start) if start else found.start_s,
             end_s=_minute(end) if end else found.end_s,

@@ -8,7 +8,7 @@ import typer
 ARCHIVE = "archive"
 OFFLINE_STORE = "offline-store"
 
-_FORMATS = [
+FORMATS = [
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M",
     "%Y-%m-%d %H:%M:%S",
@@ -19,12 +19,18 @@ _FORMATS = [
 
 Start = Annotated[
     datetime | None,
-    typer.Option(formats=_FORMATS, help="First minute, UTC. Default: all there is."),
+    typer.Option(formats=FORMATS, metavar="TIME", help="First minute, UTC. Default: all there is."),
 ]
 End = Annotated[
     datetime | None,
-    typer.Option(formats=_FORMATS, help="Minute after the last, UTC. Default: all there is."),
+    typer.Option(
+        formats=FORMATS, metavar="TIME", help="Minute after the last, UTC. Default: all there is."
+    ),
 ]
 Moment = Annotated[
-    datetime | None, typer.Option(formats=_FORMATS, help="Only rows known at this moment, UTC.")
+    datetime | None,
+    typer.Option(formats=FORMATS, metavar="TIME", help="Only rows known at this moment, UTC."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, one object a line.")
 ]

@@ -13,8 +13,8 @@ from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime, backoff_s
 
-ATTEMPTS = 6
-"""Attempts per shelf; the waits between them add up to six seconds."""
+ATTEMPTS = 8
+"""Attempts per shelf; the waits between them add up to 22 s, more than AWS throttles a call for."""
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from txfeatures.archive.layout import RESULTS_PREFIX
 from txfeatures.domain.errors import FatalError
 from txfeatures.feature_store.errors import translated
 from txfeatures.feature_store.group import describe
@@ -18,10 +19,8 @@ from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient
+    from types_boto3_athena.type_defs import ResultConfigurationTypeDef
     from types_boto3_sagemaker import SageMakerClient
-
-RESULTS_PREFIX = "athena/"
-"""Prefix in the bucket under which Athena writes query results."""
 
 POLL_S = 1.0
 MOST_RUNS = 1000
@@ -71,6 +70,18 @@ def compact_offline_store(
             say(f"offline store: {sql}: done with run {runs}")
 
 
+def _results(settings: AwsSettings) -> "ResultConfigurationTypeDef":
+    found: ResultConfigurationTypeDef = {
+        "OutputLocation": f"s3://{settings.bucket}/{RESULTS_PREFIX}"
+    }
+    if settings.kms_key_arn is not None:
+        found["EncryptionConfiguration"] = {
+            "EncryptionOption": "SSE_KMS",
+            "KmsKey": settings.kms_key_arn,
+        }
+    return found
+
+
 def _table(sagemaker: "SageMakerClient", group: str) -> Table | None:
     config = describe(sagemaker, group).get("OfflineStoreConfig")
     if config is None or config.get("TableFormat") != "Iceberg":
@@ -103,7 +114,8 @@ def _run(
     started = client.start_query_execution(
         QueryString=sql,
         QueryExecutionContext={"Database": table.database},
-        ResultConfiguration={"OutputLocation": f"s3://{settings.bucket}/{RESULTS_PREFIX}"},
+        WorkGroup=settings.workgroup,
+        ResultConfiguration=_results(settings),
     )
     identifier = started["QueryExecutionId"]
     while True:

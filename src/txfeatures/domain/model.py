@@ -12,13 +12,20 @@ MAX_MONEY_SAT = 21_000_000 * 100_000_000
 MAX_WEIGHT = 4_000_000
 """Largest weight of a transaction (Bitcoin consensus rule: weight of a block)."""
 
+YEAR_10000_S = 253_402_300_800
+"""The first second without a date: neither Python nor Feature Store can write it."""
+
 MINUTE_S = 60
 MILLI = 1000
 
 Satoshi = Annotated[int, msgspec.Meta(ge=0, le=MAX_MONEY_SAT)]
 TransactionHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 EpochSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+DatedMillis = Annotated[int, msgspec.Meta(ge=0, lt=(YEAR_10000_S - 86_400) * MILLI)]
+"""A feed time; a day short of the year 10000, since event times begin at it and grow."""
+Minute = Annotated[int, msgspec.Meta(ge=0, lt=YEAR_10000_S)]
 Weight = Annotated[int, msgspec.Meta(ge=1, le=MAX_WEIGHT)]
+PartCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_WEIGHT)]
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -46,6 +53,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
         size: Bytes.
         weight: Weight units; absent in the websocket's messages.
         rbf: True if it signals replace-by-fee; absent unless true.
+        vin_sz: Number of inputs.
+        vout_sz: Number of outputs.
         out: Outputs.
     """
 
@@ -54,19 +63,10 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     fee: Satoshi
     size: Weight | None = None
     weight: Weight | None = None
-    rbf: bool | None = None
+    rbf: bool | None = False
+    vin_sz: PartCount | None = None
+    vout_sz: PartCount | None = None
     out: Sequence[Output] | None = None
-
-    @property
-    def vsize(self) -> int | None:
-        """Virtual bytes: a quarter of the weight, rounded up; the size if the weight is None."""
-        return self.size if self.weight is None else (self.weight + 3) // 4
-
-    @property
-    def fee_rate_msat(self) -> int | None:
-        """Thousandths of a satoshi per virtual byte, rounded down; None without a size."""
-        vsize = self.vsize
-        return None if vsize is None else self.fee * MILLI // vsize
 
     @property
     def output_value(self) -> int | None:
@@ -171,7 +171,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     poller: str
     poll_id: int
-    feed_time_ms: int
+    feed_time_ms: DatedMillis
     outcome: str
     seen: int = 0
     new: int = 0
@@ -187,15 +187,17 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 class Partial(msgspec.Struct, frozen=True, kw_only=True):
     """The fold of one partition's transactions of one minute; absolute, so a repeat is harmless.
 
-    A newer release may add names of folds; an older one ignores those it doesn't declare.
+    It holds the folds that all of its transactions went into; a fold that it lacks was not declared
+    when it began, and a declaration ignores those that it doesn't have.
 
     Attributes:
-        states: Whole-number states by name of the fold (see ``features``).
+        states: Whole-number states by key of the fold (see ``features``); None if nothing
+            contributed to it.
         late: Transactions that arrived after this partition's watermark had passed the minute.
-        sketches: Histograms by name of the fold: bucket -> count (see ``features.sketch``).
+        sketches: Histograms by key of the fold: bucket -> count (see ``features.sketch``).
     """
 
-    states: Mapping[str, int]
+    states: Mapping[str, int | None]
     late: int = 0
     sketches: Mapping[str, Mapping[int, int]] = {}
 
@@ -216,7 +218,7 @@ class PartitionUpdate(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     feed_time_ms: int
     watermark_s: int
-    minutes: Mapping[int, Partial]
+    minutes: Mapping[Minute, Partial]
     v: int = 1
 
 

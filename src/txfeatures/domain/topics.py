@@ -1,5 +1,6 @@
 """The topics as data: one list for bootstrap, the services and the chart."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,12 @@ The largest transaction seen has 4.4 MB of JSON (block 367891). Consensus allows
 about 111,000 outputs in one transaction (1 MB of 9-byte outputs), each about 150
 bytes of the source's JSON: 17 MB.
 """
+
+OPTIONAL_CONFIG = frozenset({"message.timestamp.after.max.ms"})
+"""Configuration that brokers may not know: before Kafka 3.6 they take any timestamp without it."""
+
+SAFE_REPLICATION = 3
+"""Replicas of which one may be lost while two acknowledge each record."""
 
 DAY_H = 24
 
@@ -41,15 +48,22 @@ class Topic:
     cleanup: Literal["delete", "compact"] = "delete"
     retention_h: int | None = 7 * DAY_H
 
-    def config(self, *, keep_forever: bool) -> dict[str, str]:
+    def config(self, *, keep_forever: bool, replication: int = 1) -> dict[str, str]:
         """Return the topic's Kafka configuration.
 
+        With three replicas or more, an acknowledged record survives the loss of any broker: two
+        replicas must have it, and none that lacks it may lead. Brokers' own defaults, MSK's
+        among them, allow both.
+
         Args:
+            replication: Number of replicas.
             keep_forever: Ignore ``retention_h``. Retention goes by the timestamp of the
                 record, so a broker would delete a replay of an old recording at once.
         """
         hours = None if keep_forever else self.retention_h
+        safe = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
         return {
+            **(safe if replication >= SAFE_REPLICATION else {}),
             "cleanup.policy": self.cleanup,
             "retention.ms": "-1" if hours is None else str(hours * 3_600_000),
             "max.message.bytes": str(MAX_RECORD_BYTES),
@@ -59,9 +73,30 @@ class Topic:
         }
 
 
+def refusal_of_partitions(counts: Mapping[str, int]) -> str | None:
+    """Return the reason why topics can't be used whose numbers of partitions differ, if they do.
+
+    Args:
+        counts: Number of partitions of each topic; they must be equal.
+    """
+    if len(set(counts.values())) <= 1:
+        return None
+    found = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return (
+        f"topics that need equally many partitions differ ({found}), and Kafka can't remove any; "
+        "stop the pollers, let the other services drain and stop them, delete all topics of the "
+        "pipeline, and run `txfeatures bootstrap` with the number that you want"
+    )
+
+
 def dead_letter_topic(topic: str) -> str:
     """Return the name of the dead letter topic of ``topic``."""
     return f"{topic}.dlq"
+
+
+def dead_letter_command(topic: str) -> str:
+    """Return the command that lists the dead letters of ``topic``, for logs."""
+    return f"txfeatures dlq list --topic {dead_letter_topic(topic)}"
 
 
 def _dead_letters(topic: str) -> Topic:
@@ -84,6 +119,11 @@ def _changelog(app: str, table: str, *, scales: bool) -> Topic:
         description=f"Changelog of {app}'s Faust table {table}.",
     )
 
+
+_SEEN = _changelog("dedup", "seen", scales=True)
+
+ALIKE = (RAW, DEDUPED, _SEEN.name)
+"""Topics between which records keep their partition: if one gets more, keys move."""
 
 TOPICS: tuple[Topic, ...] = (
     Topic(
@@ -128,7 +168,7 @@ TOPICS: tuple[Topic, ...] = (
     _dead_letters(RAW),
     _dead_letters(DEDUPED),
     _dead_letters(AGGREGATED),
-    _changelog("dedup", "seen", scales=True),
+    _SEEN,
     _changelog("aggregator", "folds", scales=True),
     _changelog("aggregator", "merged", scales=False),
 )

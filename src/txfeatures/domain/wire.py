@@ -13,14 +13,16 @@ import msgspec
 
 from txfeatures import __version__
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import FEATURES, INTEGRAL_MAX, REQUIRED
+from txfeatures.domain.features import EVENT_TIME, INTEGRAL_MAX, REQUIRED, Feature
 from txfeatures.domain.model import (
+    YEAR_10000_S,
     EpochSeconds,
     Headers,
     Heartbeat,
     KafkaRecord,
     OutgoingRecord,
     Output,
+    PartCount,
     PartitionUpdate,
     Row,
     Satoshi,
@@ -33,6 +35,11 @@ from txfeatures.domain.topics import dead_letter_topic
 
 TICK_HEADER = "txf-tick"
 REASON_HEADER = "txf-reason"
+DECLARATION_HEADER = "txf-declaration"
+"""Fingerprint of the declaration that a row was made by."""
+
+MAX_DETAIL_CHARACTERS = 500
+"""Of an error's sentence in a header: it may quote the value, and the record must still fit."""
 
 T = TypeVar("T")
 
@@ -52,7 +59,9 @@ class _Unchecked(msgspec.Struct):
 
     size: msgspec.Raw = msgspec.Raw(b"null")
     weight: msgspec.Raw = msgspec.Raw(b"null")
-    rbf: msgspec.Raw = msgspec.Raw(b"null")
+    rbf: msgspec.Raw = msgspec.Raw(b"false")
+    vin_sz: msgspec.Raw = msgspec.Raw(b"null")
+    vout_sz: msgspec.Raw = msgspec.Raw(b"null")
     out: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -60,6 +69,7 @@ _transaction = msgspec.json.Decoder(Transaction)
 _essential = msgspec.json.Decoder(_Essential)
 _unchecked = msgspec.json.Decoder(_Unchecked)
 _weight = msgspec.json.Decoder(Weight)
+_part_count = msgspec.json.Decoder(PartCount)
 _bool = msgspec.json.Decoder(bool)
 _outputs = msgspec.json.Decoder(list[Output])
 _heartbeat = msgspec.json.Decoder(Heartbeat)
@@ -126,11 +136,10 @@ def encode_row(row: Row) -> bytes:
     return _encode({"v": 1, **row})
 
 
-def decode_row(value: bytes | None) -> Row:
-    """Decode the value of a record of ``aggregated``.
+def decode_row(value: bytes | None, features: Sequence[Feature]) -> Row:
+    """Decode the value of a record of ``aggregated``, of which ``features`` are declared.
 
-    Features that this release does not declare are ignored; features that an older release
-    had not declared are left out.
+    Other features are ignored; one that is null, or that was declared later, is left out.
 
     Raises:
         InvalidMessageError: The value is no flat object, a feature has another type, or one
@@ -138,7 +147,7 @@ def decode_row(value: bytes | None) -> Row:
     """
     found = _decode(_row, value or b"")
     row: dict[str, int | float | str] = {}
-    for feature in FEATURES:
+    for feature in features:
         if feature.name not in found:
             if feature.name not in REQUIRED:
                 continue
@@ -151,6 +160,10 @@ def decode_row(value: bytes | None) -> Row:
                 f"bad_{feature.name}", f"{feature.name} must be {feature.type}, got {item!r}"
             )
         row[feature.name] = float(item) if feature.type == "Fractional" else item
+    if not 0 <= float(row[EVENT_TIME]) < YEAR_10000_S:
+        raise InvalidMessageError(
+            f"bad_{EVENT_TIME}", f"{EVENT_TIME} must have a date, got {row[EVENT_TIME]!r}"
+        )
     return row
 
 
@@ -197,7 +210,7 @@ def error_headers(error: InvalidMessageError) -> Headers:
     return (
         (REASON_HEADER, error.reason.encode()),
         ("__streams.errors.exception", type(error).__name__.encode()),
-        ("__streams.errors.message", error.detail.encode()),
+        ("__streams.errors.message", error.detail[:MAX_DETAIL_CHARACTERS].encode()),
         ("txf-version", __version__.encode()),
     )
 
@@ -224,6 +237,8 @@ def _decode_field_by_field(value: bytes) -> Transaction:
         size=decode_or_none(_weight, unchecked.size),
         weight=decode_or_none(_weight, unchecked.weight),
         rbf=decode_or_none(_bool, unchecked.rbf),
+        vin_sz=decode_or_none(_part_count, unchecked.vin_sz),
+        vout_sz=decode_or_none(_part_count, unchecked.vout_sz),
         out=decode_or_none(_outputs, unchecked.out),
     )
 

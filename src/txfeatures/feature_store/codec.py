@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import (
     EVENT_TIME,
-    FEATURES,
     INTEGRAL_MAX,
     RECORD_IDENTIFIER,
     Feature,
@@ -58,8 +57,8 @@ def to_values(row: Row, table_format: TableFormat = "glue") -> dict[str, str]:
     return values
 
 
-def to_row(values: Values) -> Row:
-    """Return the row of a record.
+def to_row(values: Values, features: Iterable[Feature]) -> Row:
+    """Return the row of a record, of which ``features`` are declared.
 
     Features that the record lacks are left out, unless they are ``REQUIRED``: the record may be
     older than their declaration. Undeclared features are ignored.
@@ -68,7 +67,7 @@ def to_row(values: Values) -> Row:
         InvalidMessageError: Reasons ``missing_<feature>`` and ``bad_<feature>``.
     """
     row: dict[str, FeatureValue] = {}
-    for feature in FEATURES:
+    for feature in features:
         text = values.get(feature.name)
         if text is None:
             if feature.name in REQUIRED:
@@ -90,13 +89,13 @@ def to_row(values: Values) -> Row:
     return row
 
 
-def to_partial_row(values: Values) -> dict[str, FeatureValue]:
+def to_partial_row(values: Values, features: Iterable[Feature]) -> dict[str, FeatureValue]:
     """Return the declared features of a record, those that can't be read as text.
 
     For comparisons, which report a damaged record and must not fail on it.
     """
     row = {}
-    for feature in FEATURES:
+    for feature in features:
         if (text := values.get(feature.name)) is not None:
             value = _value(feature, text)
             row[feature.name] = text if value is None else value

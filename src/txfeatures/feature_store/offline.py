@@ -19,7 +19,7 @@ import duckdb
 
 from txfeatures.archive.bucket import Bucket, S3Bucket
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, Feature, minute_name
 from txfeatures.feature_store.group import describe
 
 if TYPE_CHECKING:
@@ -88,13 +88,22 @@ class OfflineStore:
     Attributes:
         bucket: Its bucket.
         prefix: Beginning of the keys of its data, ``.../data/``.
+        features: The declared features, which its rows are read as.
     """
 
     bucket: Bucket
     prefix: str
+    features: Sequence[Feature]
 
     @classmethod
-    def locate(cls, sagemaker: "SageMakerClient", s3: "S3Client", group: str) -> Self:
+    def locate(
+        cls,
+        sagemaker: "SageMakerClient",
+        s3: "S3Client",
+        group: str,
+        *,
+        features: Sequence[Feature],
+    ) -> Self:
         """Return the offline store of a feature group, as SageMaker describes it.
 
         Raises:
@@ -109,7 +118,11 @@ class OfflineStore:
                 "that `txfeatures bootstrap` made"
             )
         address = urlsplit(uri)
-        return cls(bucket=S3Bucket(s3, address.netloc), prefix=f"{address.path.strip('/')}/")
+        return cls(
+            bucket=S3Bucket(s3, address.netloc),
+            prefix=f"{address.path.strip('/')}/",
+            features=features,
+        )
 
     def keys(self, *, start_s: int, end_s: float) -> Iterator[str]:
         """Yield the objects that may hold event times in [start_s, end_s]."""
@@ -140,7 +153,8 @@ class OfflineStore:
             TransientError: AWS does not answer.
             FatalError: AWS refuses.
         """
-        columns = {f.name: _SQL_TYPES[f.type] for f in FEATURES} | {"known_ms": "BIGINT"} | _SYSTEM
+        declared = {f.name: _SQL_TYPES[f.type] for f in self.features}
+        columns = declared | {"known_ms": "BIGINT"} | _SYSTEM
         typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} ({typed})")
         wanted = (
@@ -156,19 +170,49 @@ class OfflineStore:
             with ThreadPoolExecutor(THREADS, "offline") as pool:
                 list(pool.map(self.bucket.download, batch, paths))
             try:
-                _insert(connection, paths, wanted)
+                self._insert(connection, paths, wanted)
             except duckdb.Error:
-                damages += _insert_each(connection, batch, paths, wanted)
+                damages += self._insert_each(connection, batch, paths, wanted)
             for path in paths:
                 path.unlink()
         return OfflineRows(rows=connection.table(_TABLE), damages=damages)
 
+    def _insert(
+        self, connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], wanted: str
+    ) -> None:
+        rows = connection.read_parquet([str(path) for path in paths], union_by_name=True)
+        types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+        known_ms = _known_ms(types.get(EVENT_TIME, "DOUBLE"))
+
+        def column(name: str, kind: str) -> str:
+            if name == EVENT_TIME:
+                return f"{known_ms} / 1000"
+            # Files from before a feature was added lack its column.
+            return f'CAST("{name}" AS {kind})' if name in types else f"CAST(NULL AS {kind})"
+
+        features = [column(f.name, _SQL_TYPES[f.type]) for f in self.features]
+        system = [column(name, kind) for name, kind in _SYSTEM.items()]
+        rows.filter(wanted).project(", ".join([*features, known_ms, *system])).insert_into(_TABLE)
+
+    def _insert_each(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        keys: Sequence[str],
+        paths: Sequence[Path],
+        wanted: str,
+    ) -> Iterator[Damage]:
+        for key, path in zip(keys, paths, strict=True):
+            try:
+                self._insert(connection, [path], wanted)
+            except duckdb.Error as error:
+                yield Damage(key=key, reason=f"can't be read: {str(error).splitlines()[0]}")
+
     def _data(self, *, after: str = "") -> Iterator[str]:
-        # Names that begin so are no data by the convention of Hive, which Athena follows too;
-        # the others are "folders", as S3's console and Hadoop make them.
+        # Folders and names that begin so are no data by the convention of Hive, which Athena
+        # follows too; the others are "folders", as S3's console and Hadoop make them, and notes.
         for listed in self.bucket.list(self.prefix, after=after):
-            name = listed.key.rpartition("/")[2]
-            if name and not name.startswith(("_", ".")) and not name.endswith("_$folder$"):
+            names = listed.key.removeprefix(self.prefix).split("/")
+            if names[-1].endswith(".parquet") and not any(n.startswith(("_", ".")) for n in names):
                 yield listed.key
 
     def _before(self, start_s: int) -> str:
@@ -177,32 +221,6 @@ class OfflineStore:
         hour = f"{self.prefix}year={moment:%Y}/month={moment:%m}/day={moment:%d}/hour={moment:%H}"
         is_sorted = next(self._data(), "").startswith(f"{self.prefix}year=")
         return hour if is_sorted else ""
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], wanted: str) -> None:
-    rows = connection.read_parquet([str(path) for path in paths], union_by_name=True)
-    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-    known_ms = _known_ms(types.get(EVENT_TIME, "DOUBLE"))
-
-    def column(name: str, kind: str) -> str:
-        if name == EVENT_TIME:
-            return f"{known_ms} / 1000"
-        # Files from before a feature was added lack its column.
-        return f'CAST("{name}" AS {kind})' if name in types else f"CAST(NULL AS {kind})"
-
-    features = [column(f.name, _SQL_TYPES[f.type]) for f in FEATURES]
-    system = [column(name, kind) for name, kind in _SYSTEM.items()]
-    rows.filter(wanted).project(", ".join([*features, known_ms, *system])).insert_into(_TABLE)
-
-
-def _insert_each(
-    connection: duckdb.DuckDBPyConnection, keys: Sequence[str], paths: Sequence[Path], wanted: str
-) -> Iterator[Damage]:
-    for key, path in zip(keys, paths, strict=True):
-        try:
-            _insert(connection, [path], wanted)
-        except duckdb.Error as error:
-            yield Damage(key=key, reason=f"can't be read: {str(error).splitlines()[0]}")
 
 
 def _known_ms(kind: str) -> str:

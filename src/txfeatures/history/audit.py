@@ -3,23 +3,32 @@
 It shows that every archived transaction is in the rows, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
 import duckdb
 
-from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, minute_name, minute_start_s
+from txfeatures.archive.skips import Skip, skips
+from txfeatures.domain.features import (
+    COUNT,
+    EVENT_TIME,
+    RECORD_IDENTIFIER,
+    Declaration,
+    minute_name,
+    minute_start_s,
+)
 from txfeatures.domain.model import MINUTE_S
 from txfeatures.domain.rules import Rules
 from txfeatures.feature_store.codec import to_partial_row
 from txfeatures.feature_store.offline import Damage, OfflineStore
 from txfeatures.feature_store.online import OnlineStore
-from txfeatures.history.comparison import Finding, StoredRow, Where, compare, lacking
+from txfeatures.history.comparison import Comparison, Finding, StoredRow, Where
 from txfeatures.history.inspection import Inspection
 from txfeatures.history.ledger import Stage
 from txfeatures.history.minutes import Minutes, rows_of
+from txfeatures.history.skipped import Hole, explained, holes
 from txfeatures.history.sources import HOUR_S, ArchiveSource, read_minutes
 from txfeatures.history.span import Span
 
@@ -60,7 +69,7 @@ class Report:
     @property
     def is_clean(self) -> bool:
         """True if nothing is wrong."""
-        return not self.findings and not any(stage.missing for stage in self.stages)
+        return not self.findings and all(stage.is_balanced for stage in self.stages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,7 @@ def audit(
     span: Span,
     *,
     rules: Rules,
+    declaration: Declaration,
     directory: Path,
     report: Report,
     progress: Progress = lambda _done, _all: None,
@@ -90,6 +100,7 @@ def audit(
         sources: The archive and the two stores.
         span: The minutes.
         rules: The rules of time.
+        declaration: The declared features.
         directory: For files on their way.
         report: Receives the findings.
         progress: Called with ``(minutes done, minutes in all)``.
@@ -98,9 +109,14 @@ def audit(
         TransientError: A store does not answer.
         FatalError: A store refuses, or a file can't be read.
     """
+    comparison = Comparison(computed=[feature.name for feature in declaration.computed])
     whole = sources.archive.span()
+    skipped = skips(sources.archive.bucket)
+    lost: dict[Skip, Hole] = {}
     for chunk in span.chunks(CHUNK_S):
-        minutes = read_minutes(connection, sources.archive, chunk, rules)
+        minutes = read_minutes(
+            connection, sources.archive, chunk, rules=rules, declaration=declaration
+        )
         stored = sources.offline.read(
             connection, directory, start_s=chunk.start_s, end_s=chunk.end_s
         )
@@ -109,19 +125,29 @@ def audit(
             "archive": _by_minute(rows_of(minutes.last)),
             "offline": _by_minute(rows_of(stored.latest())),
             "online": {
-                minute_start_s(name): to_partial_row(values)
+                minute_start_s(name): to_partial_row(values, declaration.features)
                 for name, values in sources.online.read(range(chunk.start_s, chunk.end_s, MINUTE_S))
             },
         }
         reach = _reach(minutes, whole, is_complete=sources.archive.is_complete)
-        _compare_all(rows, reach, report)
+        found = holes(connection, skipped, sources.archive.number)  # of the rows just read
+        _compare_all(rows, comparison, reach, report, holes=found)
+        for hole in found:
+            if hole.start_s < chunk.end_s and hole.end_s > chunk.start_s:
+                lost.setdefault(hole.skip, hole)
         progress((chunk.end_s - span.start_s) // MINUTE_S, (span.end_s - span.start_s) // MINUTE_S)
+    report.findings += [hole.finding() for hole in lost.values()]
     report.objects = sources.inspection.objects
     report.findings += [_damage("archive", damage) for damage in sources.inspection.damages]
 
 
 def _compare_all(
-    rows: Mapping[Where, Mapping[int, StoredRow]], reach: "_Reach", report: Report
+    rows: Mapping[Where, Mapping[int, StoredRow]],
+    comparison: Comparison,
+    reach: "_Reach",
+    report: Report,
+    *,
+    holes: Sequence[Hole] = (),
 ) -> None:
     for minute_s in sorted({*rows["archive"], *rows["offline"], *rows["online"]}):
         archive, offline, online = (
@@ -131,10 +157,11 @@ def _compare_all(
             report.pending += 1
             continue
         report.minutes += 1
-        report.transactions += int(archive["total_nb_trx_1min"]) if archive else 0
-        report.findings += compare(minute_name(minute_s), archive, offline, online)
+        report.transactions += int(archive[COUNT]) if archive else 0
+        findings = comparison.compare(minute_name(minute_s), archive, offline, online)
+        report.findings += explained(findings, holes)
         for row in (offline, online):
-            for feature in lacking(row):
+            for feature in comparison.lacking(row):
                 report.lacking[feature] = report.lacking.get(feature, 0) + 1
 
 
@@ -157,8 +184,8 @@ class _Reach:
         known_s = [_known_s(row) for row in (archive, offline_row, online)]
         if max(known_s) > self.settled_s:
             return True
-        if archive is None and online is not None and online.get("is_final") != 1:
-            return True
+        if self.settled_s < inf and archive is None and online and online.get("is_final") != 1:
+            return True  # it may still be open in the archive
         return known_s[1] < max(known_s) and max(known_s) > self.offline_s
 
 

@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.features import RECORD_IDENTIFIER, Declaration, minute_start_s
 from txfeatures.domain.rules import Rules
 from txfeatures.history.minutes import HistoricRow, Minutes
 from txfeatures.history.sources import Source, read_minutes
@@ -128,6 +128,7 @@ def backfill(
     span: Span,
     *,
     rules: Rules,
+    declaration: Declaration,
     checkpoint: CheckpointFile | None,
     progress: Progress = lambda _done, _all: None,
 ) -> Outcome:
@@ -139,6 +140,7 @@ def backfill(
         sink: Receives the rows.
         span: The minutes.
         rules: The rules of time.
+        declaration: The declared features.
         checkpoint: Keeps the progress; None for a dry run, which only counts.
         progress: Called after every step.
 
@@ -152,7 +154,7 @@ def backfill(
     start_s = span.start_s if reached_s is None else reached_s
     written = withheld = 0
     for chunk in Span(start_s=start_s, end_s=span.end_s).chunks(CHUNK_S):
-        minutes = read_minutes(connection, source, chunk, rules)
+        minutes = read_minutes(connection, source, chunk, rules=rules, declaration=declaration)
         withheld += minutes.withheld
         for rows, done_until_s in _steps(sink.wanted(connection, minutes), chunk.end_s):
             if checkpoint:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - nothing of the SQL comes from outside of the program
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, Declaration, Feature
 from txfeatures.domain.model import MINUTE_S
 from txfeatures.domain.rules import Rules
 from txfeatures.feature_store.offline import OfflineRows, OfflineStore
@@ -26,6 +27,11 @@ class FromOffline:
 
     store: OfflineStore
     directory: Path
+
+    @property
+    def features(self) -> Sequence[Feature]:
+        """Columns of the rows."""
+        return self.store.features
 
     def rows(
         self, connection: duckdb.DuckDBPyConnection, span: Span, known_at_s: float | None
@@ -56,6 +62,12 @@ class FromTransactions:
 
     source: Source
     rules: Rules
+    declaration: Declaration
+
+    @property
+    def features(self) -> Sequence[Feature]:
+        """Columns of the rows."""
+        return self.declaration.features
 
     def rows(
         self,
@@ -64,7 +76,9 @@ class FromTransactions:
         known_at_s: float | None,  # noqa: ARG002 - the rows have the time when they were known
     ) -> OfflineRows:
         """Return the rows of ``span`` as if they had been put into the offline store."""
-        revisions = read_minutes(connection, self.source, span, self.rules).revisions
+        revisions = read_minutes(
+            connection, self.source, span, rules=self.rules, declaration=self.declaration
+        ).revisions
         return OfflineRows(
             rows=revisions.project(
                 f"*, CAST(round({EVENT_TIME} * 1000) AS BIGINT) AS known_ms, "
@@ -103,7 +117,7 @@ def dataset(
             AS {RECORD_IDENTIFIER}
         FROM range({span.start_s}, {span.end_s}, {MINUTE_S}) minutes(minute_s)"""
     )
-    columns = [f"latest.{f.name}" for f in FEATURES if f.name != RECORD_IDENTIFIER]
+    columns = [f"latest.{f.name}" for f in origin.features if f.name != RECORD_IDENTIFIER]
     found: pa.Table = (
         minutes.join(latest.set_alias("latest"), RECORD_IDENTIFIER, how="left")
         .project(", ".join([RECORD_IDENTIFIER, *columns, f"latest.known_ms IS NULL AS {IS_GAP}"]))

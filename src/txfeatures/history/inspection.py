@@ -46,7 +46,7 @@ class Inspection:
     s3: "S3Client"
     damages: list[Damage] = field(default_factory=list)
     objects: int = 0
-    _ends: dict[int, tuple[int, str]] = field(default_factory=dict)
+    _ends: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
 
     def acquire(self, bucket: Bucket, names: Sequence[ObjectName], directory: Path) -> list[Path]:
         """Fetch and inspect each object; return the files that can be read."""
@@ -108,10 +108,11 @@ class Inspection:
             yield "its rows are not those of its name"
         if offsets != sorted(set(offsets)):
             yield "its offsets do not rise"
-        end, before = self._ends.get(name.shelf.partition, (-1, ""))
+        log = name.shelf.topic, name.shelf.partition
+        end, before = self._ends.get(log, (-1, ""))
         if offsets[0] <= end:
             yield f"has offsets that {before} has too"
-        self._ends[name.shelf.partition] = (offsets[-1], name.key)
+        self._ends[log] = (offsets[-1], name.key)
 
     def _marks(self, bucket: Bucket, name: ObjectName) -> dict[str, str]:
         with translated("S3"):

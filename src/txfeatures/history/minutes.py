@@ -11,22 +11,11 @@ from dataclasses import dataclass
 
 import duckdb
 
-from txfeatures.domain import features
-from txfeatures.domain.features import (
-    EVENT_TIME,
-    FEATURES,
-    RECORD_IDENTIFIER,
-    DerivedFeature,
-    FoldedFeature,
-    minute_sql,
-)
+from txfeatures.domain.features import EMPTY, EVENT_TIME, RECORD_IDENTIFIER, Declaration
 from txfeatures.domain.model import MINUTE_S, FeatureValue
 from txfeatures.domain.rules import Rules
 from txfeatures.history.log import open_log
 from txfeatures.history.span import Span
-
-COLUMNS = tuple(f.name for f in FEATURES if isinstance(f, FoldedFeature | DerivedFeature))
-"""Features that can be computed again from transactions."""
 
 SETTLED_S = 300
 """The newest so many seconds of the archive may lack objects that are still being filled."""
@@ -43,6 +32,7 @@ class Minutes:
 
     Attributes:
         span: The span.
+        declaration: The declared features.
         revisions: Every final revision of each closed minute: the declared features, of which
             ``nb_gaps_1min`` can't be known from transactions and is null. Valid until the next
             `recompute` with the same connection.
@@ -53,6 +43,7 @@ class Minutes:
     """
 
     span: Span
+    declaration: Declaration
     revisions: duckdb.DuckDBPyRelation
     newest_ms: int | None
     settled_ms: int | None
@@ -74,6 +65,7 @@ def recompute(
     span: Span,
     *,
     rules: Rules,
+    declaration: Declaration,
     is_complete: bool,
 ) -> Minutes:
     """Return the minutes of ``span``.
@@ -84,10 +76,12 @@ def recompute(
             at which a transaction of the span may have come.
         span: The minutes that are wanted.
         rules: The rules of time.
+        declaration: The declared features.
         is_complete: The feed ended with these records: minutes still open close by themselves.
     """
     open_log(connection, records, rules)
-    return _Recomputation(connection, span, rules, is_complete=is_complete).minutes()
+    recomputation = _Recomputation(connection, span, rules, declaration, is_complete=is_complete)
+    return recomputation.minutes()
 
 
 def rows_of(relation: duckdb.DuckDBPyRelation) -> Iterator[HistoricRow]:
@@ -101,11 +95,19 @@ class _Recomputation:
     """Relations on top of those of `log`; each method makes the ones that it names."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, span: Span, rules: Rules, *, is_complete: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        span: Span,
+        rules: Rules,
+        declaration: Declaration,
+        *,
+        is_complete: bool,
     ) -> None:
         self._db = connection
         self._span = span
         self._rules = rules
+        self._declaration = declaration
+        self._names = [feature.name for feature in declaration.computed]
         self._is_complete = is_complete
 
     def minutes(self) -> Minutes:
@@ -117,10 +119,11 @@ class _Recomputation:
         )
         return Minutes(
             span=self._span,
-            revisions=self._db.sql(_ROWS_SQL),
+            declaration=self._declaration,
+            revisions=self._db.sql(f"SELECT {self._columns()} FROM revisions"),
             newest_ms=newest_ms,
             settled_ms=None if newest_ms is None else newest_ms - SETTLED_S * 1000,
-            withheld=self._count(f"SELECT count(*) FROM folded WHERE NOT {_EXACT}") or 0,
+            withheld=self._count("SELECT count(*) FROM folded WHERE NOT is_exact") or 0,
         )
 
     def _fold(self) -> None:
@@ -128,7 +131,8 @@ class _Recomputation:
         also = {"nb_late_trx_1min": "count(late_ms)", "last_late_ms": "max(late_ms)"}
         span = f"time >= {self._span.start_s} AND time < {self._span.end_s}"
         counted = self._counted(f"(SELECT * FROM log WHERE {span})")
-        self._run(f"CREATE OR REPLACE TEMP TABLE folded AS {minute_sql(counted, also=also)}")
+        folded = self._declaration.minute_sql(counted, also=also)
+        self._run(f"CREATE OR REPLACE TEMP TABLE folded AS {folded}")
 
     def _counted(self, source: str) -> str:
         """Return a query of the records of ``source`` that count, with ``late_ms`` if late."""
@@ -172,9 +176,9 @@ class _Recomputation:
             GROUP BY minute_s HAVING count(*) = count(known_ms);
             CREATE OR REPLACE TEMP VIEW last AS
             SELECT minute_s, greatest(closed.known_ms, last_late_ms) AS known_ms,
-                coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {_or_zero("folded")}
+                coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {self._or_zero("folded")}
             FROM closed LEFT JOIN folded USING (minute_s)
-            WHERE folded.minute_s IS NULL OR {_EXACT}"""
+            WHERE folded.minute_s IS NULL OR is_exact"""
         )
 
     def _revise(self) -> None:
@@ -203,19 +207,39 @@ class _Recomputation:
             )"""
         )
         # To the features' SQL a cut is a minute of its own, made of the records known by then.
-        known = """(SELECT counted.* REPLACE (cuts.id * 60 AS time)
+        known = """(SELECT counted.*, cuts.id AS cut_id
             FROM counted JOIN cuts ON counted.time // 60 * 60 = cuts.minute_s
              AND coalesce(counted.late_ms, 0) <= cuts.known_ms)"""
         also = {"nb_late_trx_1min": "count(late_ms)"}
-        self._run(f"CREATE OR REPLACE TEMP TABLE cut AS {minute_sql(known, also=also)}")
+        cut = self._declaration.minute_sql(known, minute="cut_id", also=also)
+        self._run(f"CREATE OR REPLACE TEMP TABLE cut AS {cut}")
         self._run(
             f"""CREATE OR REPLACE TEMP VIEW revisions AS
             SELECT *, 1 AS revision FROM last WHERE nb_late_trx_1min = 0
             UNION ALL BY NAME
             SELECT cuts.minute_s, known_ms, revision,
-                coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {_or_zero("cut")}
-            FROM cuts LEFT JOIN cut ON cut.minute_s = cuts.id * 60
-            WHERE cut.minute_s IS NULL OR {_EXACT}"""
+                coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {self._or_zero("cut")}
+            FROM cuts LEFT JOIN cut ON cut.minute_s = cuts.id
+            WHERE cut.minute_s IS NULL OR is_exact"""
+        )
+
+    def _columns(self) -> str:
+        """Return all features in order."""
+        features = self._declaration.features
+        return ", ".join(f"{_SPECIAL.get(f.name, f.name)} AS {f.name}" for f in features)
+
+    def _or_zero(self, table: str) -> str:
+        """Return the computed features of a table that was joined from the left.
+
+        Where it has no row they are those of an empty minute.
+        """
+        zero = self._declaration.row(
+            EMPTY, minute_s=0, event_time_ms=0, revision=1, is_final=True, gaps=0
+        )
+        return ", ".join(
+            f"CASE WHEN {table}.minute_s IS NULL THEN {zero.get(name, 'NULL')} ELSE {name} END "
+            f"AS {name}"
+            for name in self._names
         )
 
     def _run(self, sql: str) -> None:
@@ -226,9 +250,6 @@ class _Recomputation:
         return count
 
 
-_EXACT = f"({' AND '.join(f'{name} IS NOT NULL' for name in COLUMNS)})"
-"""True if no total needs more than 64 bits."""
-
 _SPECIAL = {
     RECORD_IDENTIFIER: "strftime(make_timestamp(minute_s * 1000000), '%Y-%m-%d %H:%M:%S')",
     "revision": "revision::BIGINT",
@@ -237,16 +258,3 @@ _SPECIAL = {
     "nb_gaps_1min": "NULL::BIGINT",
     EVENT_TIME: "known_ms / 1000",
 }
-_FEATURES_SQL = ", ".join(f"{_SPECIAL.get(f.name, f.name)} AS {f.name}" for f in FEATURES)
-_ROWS_SQL = f"SELECT {_FEATURES_SQL} FROM revisions"
-
-
-def _or_zero(table: str) -> str:
-    """Return `COLUMNS` of a table that was joined from the left: those of an empty minute else."""
-    zero = features.row(
-        features.EMPTY, minute_s=0, event_time_ms=0, revision=1, is_final=True, gaps=0
-    )
-    return ", ".join(
-        f"CASE WHEN {table}.minute_s IS NULL THEN {zero[name]!r} ELSE {name} END AS {name}"
-        for name in COLUMNS
-    )

@@ -11,25 +11,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_start_s
+from txfeatures.domain.features import (
+    EVENT_TIME,
+    RECORD_IDENTIFIER,
+    Feature,
+    minute_start_s,
+)
 from txfeatures.feature_store.codec import WRITE_BATCH, TableFormat, to_values
 from txfeatures.feature_store.offline import OfflineStore
 from txfeatures.feature_store.retries import Retries
 from txfeatures.feature_store.writer import FeatureGroupWriter, OfflineWrite
-from txfeatures.history.minutes import COLUMNS, HistoricRow, Minutes, rows_of
+from txfeatures.history.minutes import HistoricRow, Minutes, rows_of
 
 ORDER = f"{RECORD_IDENTIFIER}, revision"
 
-SCHEMA = pa.schema(
-    [
-        (
-            f.name,
-            {"Integral": pa.int64(), "Fractional": pa.float64(), "String": pa.string()}[f.type],
-        )
-        for f in FEATURES
-    ]
-)
-"""Columns of a backfilled file: those of the offline store, without the store's own."""
+_ARROW = {"Integral": pa.int64(), "Fractional": pa.float64(), "String": pa.string()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,9 +89,20 @@ class OfflineSink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetSink:
-    """A Parquet file with every revision; it appears when it is whole."""
+    """A Parquet file with every revision; it appears when it is whole.
+
+    Attributes:
+        path: The file.
+        features: Its columns: those of the offline store, without the store's own.
+    """
 
     path: Path
+    features: Sequence[Feature]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Types of its columns."""
+        return pa.schema([(feature.name, _ARROW[feature.type]) for feature in self.features])
 
     @property
     def parts(self) -> Path:
@@ -130,13 +137,13 @@ class ParquetSink:
             return
         part = self.parts / f"{minute_start_s(str(rows[0][RECORD_IDENTIFIER])):012d}.parquet"
         unfinished = part.with_suffix(".unfinished")
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), unfinished)
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=self.schema), unfinished)
         os.replace(unfinished, part)  # noqa: PTH105 - the same call, more plainly
 
     def finish(self) -> None:
         """Make one file of the parts, in order, and remove them."""
         unfinished = self.parts / "whole.unfinished"
-        with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
+        with pq.ParquetWriter(unfinished, self.schema, compression="zstd") as writer:
             for part in sorted(self.parts.glob("*.parquet")):
                 writer.write_table(pq.read_table(part))
         os.replace(unfinished, self.path)  # noqa: PTH105
@@ -148,7 +155,8 @@ def _difference(minutes: Minutes, newest: duckdb.DuckDBPyRelation) -> duckdb.Duc
 
     A row that became known after the end of the archive is newer than the recomputed one.
     """
-    differs = " OR ".join(f"r.{name} IS DISTINCT FROM top.{name}" for name in COLUMNS)
+    names = [feature.name for feature in minutes.declaration.computed]
+    differs = " OR ".join(f"r.{name} IS DISTINCT FROM top.{name}" for name in names)
     is_settled = f"top.known_ms <= {'NULL' if minutes.settled_ms is None else minutes.settled_ms}"
     features = ", ".join(
         {
@@ -156,7 +164,7 @@ def _difference(minutes: Minutes, newest: duckdb.DuckDBPyRelation) -> duckdb.Duc
             "nb_gaps_1min": "top.nb_gaps_1min",
             EVENT_TIME: f"greatest(r.{EVENT_TIME}, (top.known_ms + 1) / 1000) AS {EVENT_TIME}",
         }.get(f.name, f"r.{f.name}")
-        for f in FEATURES
+        for f in minutes.declaration.features
     )
     absent = minutes.revisions.join(newest, RECORD_IDENTIFIER, how="anti")
     corrected = (

@@ -20,6 +20,7 @@ from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.reading import fetch, live_objects, relation, shelves_between
 from txfeatures.archive.schema import encode
 from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import Declaration
 from txfeatures.domain.model import MINUTE_S, Record
 from txfeatures.domain.rules import Rules
 from txfeatures.domain.topics import DEDUPED
@@ -34,6 +35,9 @@ MARGIN_S = HOUR_S
 """Feed time that is read after a span and its allowed lateness."""
 
 RECORDED_BATCH = 5000
+
+MOST_PARTITIONS = 1_000_000
+"""More than a topic has."""
 
 Acquire = Callable[[Bucket, Sequence[ObjectName], Path], list[Path]]
 """Fetches objects and returns the files that can be read."""
@@ -60,7 +64,12 @@ class Source(Protocol):
 
 
 def read_minutes(
-    connection: duckdb.DuckDBPyConnection, source: Source, span: Span, rules: Rules
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    span: Span,
+    *,
+    rules: Rules,
+    declaration: Declaration,
 ) -> Minutes:
     """Return the minutes of ``span``, recomputed from the transactions of ``source``."""
     files = source.files(span.start_s - WARM_UP_S, span.end_s + rules.allowed_lateness_s + MARGIN_S)
@@ -69,6 +78,7 @@ def read_minutes(
         relation(connection, files),
         span,
         rules=rules,
+        declaration=declaration,
         is_complete=source.is_complete,
     )
 
@@ -85,7 +95,8 @@ class ArchiveSource:
     directory: Path
     acquire: Acquire = fetch
     is_complete: bool = False
-    _hours: dict[int, Path] = field(default_factory=dict)
+    _hours: dict[tuple[int, str], Path] = field(default_factory=dict)
+    _topics: list[str] = field(default_factory=list)
 
     def span(self) -> Span | None:
         """Return the hours of feed time that the archive has."""
@@ -95,19 +106,33 @@ class ArchiveSource:
         return Span(start_s=min(starts), end_s=max(starts) + HOUR_S)
 
     def files(self, start_s: int, end_s: int) -> list[Path]:
-        """Return a file for each hour of feed time that touches [start_s, end_s)."""
-        for hour_s in [hour_s for hour_s in self._hours if hour_s + HOUR_S <= start_s]:
-            self._hours.pop(hour_s).unlink()
-        names = live_objects(self.bucket, start_s=start_s, end_s=end_s)
-        for hour_s, found in itertools.groupby(names, key=lambda name: name.shelf.start_s):
-            if hour_s not in self._hours:
-                self._hours[hour_s] = self._slim(hour_s, list(found))
-        return [self._hours[hour_s] for hour_s in sorted(self._hours)]
+        """Return a file for each hour of feed time and topic that touches [start_s, end_s).
 
-    def _slim(self, hour_s: int, names: Sequence[ObjectName]) -> Path:
+        A partition of a topic that was made anew is another partition: its number is raised.
+        """
+        for hour in [hour for hour in self._hours if hour[0] + HOUR_S <= start_s]:
+            self._hours.pop(hour).unlink()
+        names = live_objects(self.bucket, start_s=start_s, end_s=end_s)
+        for hour, found in itertools.groupby(
+            names, key=lambda name: (name.shelf.start_s, name.shelf.topic)
+        ):
+            if hour not in self._hours:
+                self._hours[hour] = self._slim(*hour, list(found))
+        return [self._hours[hour] for hour in sorted(self._hours)]
+
+    def number(self, topic: str, partition: int) -> int | None:
+        """Return the number that a partition has in the files; None if they lack its topic."""
+        if topic not in self._topics:
+            return None
+        return self._topics.index(topic) * MOST_PARTITIONS + partition
+
+    def _slim(self, hour_s: int, topic: str, names: Sequence[ObjectName]) -> Path:
+        if topic not in self._topics:
+            self._topics.append(topic)
         whole = self.directory / "objects"
-        path = self.directory / f"{hour_s}.parquet"
-        slim(self.acquire(self.bucket, names, whole), path)
+        path = self.directory / f"{hour_s}-{self._topics.index(topic)}.parquet"
+        files = self.acquire(self.bucket, names, whole)
+        slim(files, path, raised_by=self.number(topic, 0) or 0)
         shutil.rmtree(whole, ignore_errors=True)
         return path
 
@@ -182,15 +207,22 @@ class FileSource:
         return list(self.paths)
 
 
-def slim(files: Sequence[Path], path: Path) -> None:
+def slim(files: Sequence[Path], path: Path, *, raised_by: int = 0) -> None:
     """Write the rows of archive objects to one file, without their JSON.
+
+    Args:
+        files: The objects.
+        path: The file.
+        raised_by: Is added to the numbers of partitions.
 
     Raises:
         FatalError: One of them is no Parquet file with the archive's columns.
     """
     with duckdb.connect(":memory:") as connection:
         try:
-            rows = relation(connection, files).project("* EXCLUDE (json)")
+            rows = relation(connection, files).project(
+                f"* EXCLUDE (json) REPLACE (topic_partition + {raised_by} AS topic_partition)"
+            )
             rows.write_parquet(str(path), compression="snappy")
         except duckdb.Error as error:
             raise FatalError(

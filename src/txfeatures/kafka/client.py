@@ -5,20 +5,25 @@ murmur2, as the Java client does, so that any producer agrees.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord
-from txfeatures.domain.topics import MAX_RECORD_BYTES
+from txfeatures.domain.topics import MAX_RECORD_BYTES, refusal_of_partitions
 from txfeatures.kafka.security import Refusals, security
+from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.settings import KafkaSettings
 
 PARTITION_BY_KEY = -1
 DELIVERY_TIMEOUT_S = 10.0
 METADATA_TIMEOUT_S = 10.0
+VERIFY_AFTER_S = 30.0
+"""Less than the minutes after which a producer looks for new partitions by itself."""
 
 Client = TypeVar("Client")
 
@@ -68,10 +73,30 @@ class UndeliveredError(TransientError):
 
 
 class KafkaSink:
-    """Sends records and returns only when Kafka has acknowledged them."""
+    """Sends records and returns only when Kafka has acknowledged them.
 
-    def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
-        properties = {
+    Args:
+        settings: The way to the brokers.
+        client_id: Name of this client.
+        alike: Topics that need equally many partitions, verified now and then before a send: a
+            producer sends keys to partitions that were added without any notice.
+        clock: Paces that.
+        properties: Properties of the client that differ from the usual ones.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        client_id: str,
+        alike: Collection[str] = (),
+        clock: Clock | None = None,
+        properties: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._alike = alike
+        self._clock = clock or SystemClock()
+        self._verify_at_s = -math.inf
+        config = {
             **connection(settings),
             "client.id": client_id,
             "enable.idempotence": True,
@@ -81,9 +106,10 @@ class KafkaSink:
             "linger.ms": 5,
             "message.max.bytes": MAX_RECORD_BYTES,
             "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
+            **properties,
         }
-        self._refusals: Refusals = properties["error_cb"]
-        self._producer = open_client(Producer, properties)
+        self._refusals: Refusals = config["error_cb"]
+        self._producer = open_client(Producer, config)
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
         """Send ``records`` and wait for the acknowledgement of each.
@@ -91,8 +117,10 @@ class KafkaSink:
         Raises:
             UndeliveredError: Some were not acknowledged in time; sending those again
                 may double them, never lose them.
-            FatalError: The producer is beyond repair.
+            FatalError: The producer is beyond repair, or partitions were added to a topic.
         """
+        if self._alike and self._clock.monotonic() >= self._verify_at_s:
+            self._verify_partitions()
         errors: dict[int, str] = {}
 
         def on_delivery(index: int) -> Callable[[KafkaError | None, Message], None]:
@@ -119,12 +147,23 @@ class KafkaSink:
             TransientError: The brokers don't answer, or refuse us.
             FatalError: There is no such topic.
         """
-        return _partition_count(self._producer, topic, self._refusals)
+        return partition_count(self._producer, topic, self._refusals)
 
     def close(self) -> None:
         """Drop the records in flight; callers have their acknowledgements already."""
         self._producer.purge()
         self._producer.flush(1.0)
+
+    def _verify_partitions(self) -> None:
+        try:
+            found = self._producer.list_topics(timeout=METADATA_TIMEOUT_S).topics
+        except KafkaException:
+            return  # the send itself reports it
+        # Topics that this client may not see are left out.
+        counts = {name: len(found[name].partitions) for name in self._alike if name in found}
+        if reason := refusal_of_partitions(counts):
+            raise FatalError(reason)
+        self._verify_at_s = self._clock.monotonic() + VERIFY_AFTER_S
 
     def _produce(
         self, record: OutgoingRecord, report: Callable[[KafkaError | None, Message], None]
@@ -152,14 +191,28 @@ class KafkaSink:
 def topic_partitions(settings: KafkaSettings, topic: str) -> int:
     """Return the number of partitions of ``topic``; TransientError or FatalError if unknown."""
     properties = connection(settings)
-    return _partition_count(open_client(Producer, properties), topic, properties["error_cb"])
+    return partition_count(open_client(Producer, properties), topic, properties["error_cb"])
 
 
-def _partition_count(client: Producer, topic: str, refusals: Refusals) -> int:
+def partition_count(
+    client: Producer | Consumer,
+    topic: str,
+    refusals: Refusals,
+    *,
+    timeout_s: float | None = None,
+) -> int:
+    """Return the number of partitions of ``topic``, in at most ``timeout_s`` (METADATA_TIMEOUT_S).
+
+    Raises:
+        TransientError: The brokers don't answer, refuse us, or don't know it for now.
+        FatalError: There is no such topic.
+    """
     try:
-        found = client.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
+        found = client.list_topics(topic, timeout=timeout_s or METADATA_TIMEOUT_S).topics[topic]
     except KafkaException as error:
         raise TransientError(refusals.message(error, client.poll)) from error
-    if found.error is not None or not found.partitions:
+    if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        raise TransientError(f"Kafka does not list topic {topic} for now: {found.error}")
+    if not found.partitions:
         raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
     return len(found.partitions)

@@ -8,7 +8,7 @@ from txfeatures.domain import wire
 from txfeatures.domain.dead_letter_limit import DeadLetterLimit
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import KafkaRecord
-from txfeatures.domain.topics import dead_letter_topic
+from txfeatures.domain.topics import dead_letter_command, dead_letter_topic
 from txfeatures.process.logs import get_logger
 from txfeatures.process.metrics import Metrics
 
@@ -46,6 +46,7 @@ class DeadLetters:
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
+                inspect=dead_letter_command(record.topic),
             )
 
     def _count(self, batch: Batch, dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]) -> None:

@@ -60,6 +60,8 @@ def security(settings: KafkaSettings) -> dict[str, Any]:
                 "security.protocol": "sasl_ssl",
                 "sasl.mechanisms": "OAUTHBEARER",
                 "oauth_cb": tokens,
+                # Small brokers of MSK accept four new connections a second (AWS's own example).
+                "reconnect.backoff.ms": 1000,
                 **_authorities(settings),
             }
 

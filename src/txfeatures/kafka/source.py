@@ -5,39 +5,30 @@ Reads are read committed.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from dataclasses import asdict
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
-    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
     KafkaException,
-    Message,
     TopicPartition,
 )
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
-from txfeatures.domain.topics import MAX_RECORD_BYTES
-from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
+from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, partition_count
+from txfeatures.kafka.consumer import Partition as Partition
+from txfeatures.kafka.consumer import committed_offsets, open_consumer
+from txfeatures.kafka.reader import Reader
 from txfeatures.kafka.security import Refusals
+from txfeatures.kafka.skips import SkippedRecords, skipped_records
+from txfeatures.process.logs import get_logger
 from txfeatures.process.settings import KafkaSettings
 
-Partition = tuple[str, int]
-"""Topic and partition number."""
+log = get_logger(__name__)
 
-TAIL_RECORDS = 1000
 ENDS_WINDOW = 20
-TAIL_METADATA_TIMEOUT_S = 1.0
-"""Short, so that a stop is noticed in between."""
-
-_FETCH = {
-    "max.partition.fetch.bytes": MAX_RECORD_BYTES,
-    "fetch.max.bytes": 2 * MAX_RECORD_BYTES,
-    "receive.message.max.bytes": 2 * MAX_RECORD_BYTES + 1024,
-    "queued.max.messages.kbytes": 65_536,
-}
 
 
 class KafkaSource:
@@ -47,6 +38,8 @@ class KafkaSource:
         on_revoked: Called from ``poll`` with the partitions that now belong to another
             member; records lent from them must be dropped, as their next owner reads them again.
         on_assigned: Called from ``poll`` with the partitions that are this member's from now on.
+        on_skipped: Called from ``poll`` with records that were gone before they were read, just
+            before the first one that is left is read; they are logged in any case.
     """
 
     def __init__(
@@ -57,38 +50,46 @@ class KafkaSource:
         group: str,
         on_revoked: Callable[[set[Partition]], None] | None = None,
         on_assigned: Callable[[set[Partition]], None] | None = None,
+        on_skipped: Callable[[SkippedRecords], None] | None = None,
     ) -> None:
-        self._consumer = open_client(
-            Consumer,
-            {
-                **connection(settings),
-                "group.id": group,
+        self._on_skipped = on_skipped
+        self._next: dict[Partition, int | None] = {}  # of what is ours; None: from the beginning
+        self._consumer = open_consumer(
+            connection(settings),
+            group=group,
+            more={
                 "client.id": group,
-                "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
-                "isolation.level": "read_committed",
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": 10_000,
-                **_FETCH,
             },
         )
 
         def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
             # The client by itself requests the offsets once, and never reads a partition
             # for which the answer was "not coordinator" (librdkafka issue 5586).
-            consumer.incremental_assign(_read_on(consumer, partitions))
+            owned = {(p.topic, p.partition) for p in partitions}
+            try:
+                committed = committed_offsets(consumer, partitions)
+            except TransientError as error:
+                # It would assign the partitions by itself now, from offsets of its own.
+                raise FatalError(f"{error}; start again") from error
+            self._next |= {partition: committed.get(partition) for partition in owned}
+            consumer.incremental_assign(self._starts(owned))
             if on_assigned:
-                on_assigned({(p.topic, p.partition) for p in partitions})
+                on_assigned(owned)
 
         def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
+            given_up = {(p.topic, p.partition) for p in partitions}
+            for partition in given_up:
+                self._next.pop(partition, None)
             if on_revoked:
-                on_revoked({(p.topic, p.partition) for p in partitions})
+                on_revoked(given_up)
 
+        self._reader = Reader(self._consumer)
         self._consumer.subscribe(
             list(topics), on_assign=assigned, on_revoke=revoked, on_lost=revoked
         )
-        self._reader = _Reader(self._consumer)
 
     def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
         """Return up to ``max_records`` records, waiting up to ``timeout_s`` for the first.
@@ -97,7 +98,13 @@ class KafkaSource:
             TransientError: The brokers refused for now; nothing that was read is lost.
             FatalError: The consumer is beyond repair.
         """
-        return self._reader.read(max_records, timeout_s)
+        self._reader.gone &= self._next.keys()
+        for partition in sorted(self._reader.gone):
+            self._skip(partition)
+        records = self._reader.read(max_records, timeout_s)
+        ends = next_offsets(records)
+        self._next |= {partition: ends[partition] for partition in ends.keys() & self._next.keys()}
+        return records
 
     def commit(self, next_offsets: Mapping[Partition, int]) -> None:
         """Commit the next offset of each partition, and wait for the broker.
@@ -109,75 +116,44 @@ class KafkaSource:
             return
         offsets = [TopicPartition(*key, offset) for key, offset in next_offsets.items()]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            answers = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             raise TransientError(f"offsets were not committed: {error}") from error
+        # The client raises only if every partition failed.
+        if errors := [answer.error for answer in answers or () if answer.error]:
+            raise TransientError(f"offsets were not committed: {errors[0]}")
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
 
+    def _starts(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
+        starts = {partition: self._next[partition] for partition in partitions}
+        return [
+            TopicPartition(*partition, OFFSET_BEGINNING if start is None else start)
+            for partition, start in starts.items()
+        ]
 
-def _read_on(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    try:
-        answers = consumer.committed(partitions, timeout=METADATA_TIMEOUT_S)
-    except KafkaException as error:
-        raise FatalError(f"committed offsets are not known: {error}; start again") from error
-    if errors := [answer.error for answer in answers if answer.error]:
-        raise FatalError(f"committed offsets are not known: {errors[0]}; start again")
-    return [
-        TopicPartition(
-            answer.topic,
-            answer.partition,
-            answer.offset if answer.offset >= 0 else OFFSET_BEGINNING,
-        )
-        for answer in answers
-    ]
-
-
-class KafkaTail:
-    """Follows the end of a topic's only partition, outside of any group."""
-
-    def __init__(self, settings: KafkaSettings, topic: str) -> None:
-        self._topic = topic
-        self._assigned = False
-        properties = {
-            **connection(settings),
-            "group.id": f"tail-{topic}",
-            "enable.auto.commit": False,
-            **_FETCH,
-        }
-        self._refusals: Refusals = properties["error_cb"]
-        self._consumer = open_client(Consumer, properties)
-        self._reader = _Reader(self._consumer)
-
-    def poll(self, timeout_s: float) -> list[Record]:
-        """Return the records since the last call; the first time, the topic's last record.
-
-        Raises:
-            TransientError: The brokers don't answer.
-        """
-        if not self._assigned:
-            self._consumer.assign([TopicPartition(self._topic, 0, self._last_offset())])
-            self._assigned = True
-        return self._reader.read(TAIL_RECORDS, timeout_s)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._consumer.close()
-
-    def _last_offset(self) -> int:
+    def _skip(self, partition: Partition) -> None:
+        """Read a partition whose next offset is gone from the first offset there is."""
         try:
-            # Fetched again: a partition that once had no leader stays unknown to the client
-            # long after it has one again.
-            self._consumer.list_topics(self._topic, timeout=TAIL_METADATA_TIMEOUT_S)
             low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(self._topic, 0), timeout=TAIL_METADATA_TIMEOUT_S
+                TopicPartition(*partition), timeout=METADATA_TIMEOUT_S
             )
         except KafkaException as error:
-            reason = self._refusals.message(error, self._consumer.poll)
-            raise TransientError(f"the end of {self._topic} is not known: {reason}") from error
-        return max(low, high - 1)
+            raise TransientError(
+                f"the first offset of {partition} is not known: {error}"
+            ) from error
+        start = self._next[partition]
+        if start is not None:  # else the group has never read there, and can't have lost a record
+            skipped = skipped_records(*partition, start, low=low, high=high)
+            log.error("records_skipped", **asdict(skipped))
+            if self._on_skipped:
+                self._on_skipped(skipped)
+            self._next[partition] = low
+        self._consumer.incremental_unassign([TopicPartition(*partition)])
+        self._consumer.incremental_assign(self._starts([partition]))
+        self._reader.gone.discard(partition)
 
 
 def committed_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
@@ -188,20 +164,16 @@ def committed_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
 
     Raises:
         TransientError: The brokers don't answer.
+        FatalError: There is no such topic.
     """
-    config = {
-        **connection(settings),
-        "group.id": f"ends-{topic}",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        **_FETCH,
-    }
-    with closing(open_client(Consumer, config)) as consumer:
+    properties = connection(settings)
+    refusals: Refusals = properties["error_cb"]
+    reader = open_consumer(properties, group=f"ends-{topic}", more={"enable.partition.eof": True})
+    with closing(reader) as consumer:
         try:
-            found = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
-            return {number: _committed_end(consumer, topic, number) for number in found.partitions}
+            count = partition_count(consumer, topic, refusals)
+            return {number: _committed_end(consumer, topic, number) for number in range(count)}
         except KafkaException as error:
-            refusals: Refusals = config["error_cb"]
             reason = refusals.message(error, consumer.poll)
             raise TransientError(f"the end of {topic} is not known: {reason}") from error
 
@@ -228,51 +200,3 @@ def _committed_end(consumer: Consumer, topic: str, number: int) -> int:
 def next_offsets(records: Iterable[Record]) -> dict[Partition, int]:
     """Return, for each partition in ``records``, the offset after its last one."""
     return {(record.topic, record.partition): record.offset + 1 for record in records}
-
-
-class _Reader:
-    """Reads batches; an error among them is raised only when the records before it are out.
-
-    The client has moved past those records: raising at once would lose them.
-    """
-
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-        self._error: KafkaError | None = None
-
-    def read(self, max_records: int, timeout_s: float) -> list[Record]:
-        records: list[Record] = []
-        if self._error is None:
-            messages = self._consumer.consume(max_records, timeout_s)
-            records = _records([message for message in messages if message.error() is None])
-            self._error = next((m.error() for m in messages if m.error() is not None), None)
-        if self._error is not None and not records:
-            error, self._error = self._error, None
-            # A read reports a fatal error by its code, not by ``fatal()``.
-            if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
-                raise FatalError(f"Kafka's consumer is beyond repair: {error.str()}; start again")
-            raise TransientError(f"Kafka refused a read: {error.str()}")
-        return records
-
-
-def _records(messages: Sequence[Message]) -> list[Record]:
-    records = []
-    for message in messages:
-        kind, timestamp_ms = message.timestamp()
-        headers: Sequence[tuple[str, Any]] = message.headers() or ()  # type: ignore[assignment]
-        records.append(
-            Record(
-                topic=message.topic() or "",
-                partition=message.partition() or 0,
-                offset=message.offset() or 0,
-                key=_bytes(message.key()),
-                value=_bytes(message.value()),
-                timestamp_ms=0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
-                headers=tuple((str(name), _bytes(value) or b"") for name, value in headers),
-            )
-        )
-    return records
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value

@@ -15,8 +15,10 @@ import faust
 import faust_microbatch as microbatch
 import msgspec
 
-from txfeatures.domain.topics import MAX_RECORD_BYTES
-from txfeatures.kafka.client import connection, topic_partitions
+from txfeatures.domain.errors import FatalError
+from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS
+from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.client import connection
 from txfeatures.process.logs import get_logger
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
@@ -99,6 +101,19 @@ class MetricsSensor(microbatch.Sensor):
         self._metrics.set("recovery_seconds", duration_s)
         log.info("tables_recovered", records=records, duration_s=round(duration_s, 3))
 
+    def on_skip(self, skip: microbatch.Skip) -> None:
+        """Count and log records that were gone from their topic before they were read."""
+        self._metrics.count("skipped_records_total", skip.records, topic=skip.topic)
+        log.error(
+            "records_skipped",
+            topic=skip.topic,
+            partition=skip.partition,
+            committed_offset=skip.next_offset,
+            first_offset=skip.first_offset,
+            records=skip.records,
+            reason=skip.reason,
+        )
+
     def on_lag(self, topic: str, partition: int, records: int) -> None:
         """Set the number of records that lie ahead."""
         self._metrics.set("lag_records", records, topic=topic, partition=str(partition))
@@ -162,6 +177,32 @@ class Worker(faust.Worker):
         """Return at once: everything was stopped and waited for before."""
 
 
+def _partitions(admin: KafkaAdmin, keyed_by: str) -> int:
+    """Return the number of partitions of ``keyed_by``, which all topics that scale must have.
+
+    State is kept by partition number: where one topic has more than another, keys have moved
+    away from what is known of them, or records have no partition to go to.
+
+    Raises:
+        FatalError: There is no such topic, or another one has another number.
+    """
+    found = admin.partitions()
+    if keyed_by not in found:
+        raise FatalError(f"Kafka has no topic {keyed_by}; run `txfeatures bootstrap` first")
+    scaling = {
+        topic.name: found[topic.name] for topic in TOPICS if topic.scales and topic.name in found
+    }
+    most = max(scaling.values())
+    if fewer := sorted(name for name, count in scaling.items() if count < most):
+        raise FatalError(
+            f"partitions were added to some topics only, which moves keys away from their state:"
+            f" stop the pollers, give {', '.join(fewer)} {most} partitions too (`kafka-topics"
+            f" --alter`), set TXF_BOOTSTRAP_PARTITIONS={most}, run `txfeatures bootstrap`, and"
+            " start again"
+        )
+    return found[keyed_by]
+
+
 class CreateApp(Protocol[S_contra]):
     """A service's ``create_app``."""
 
@@ -192,13 +233,13 @@ def worker(
 
     Raises:
         TransientError: The brokers don't answer.
-        FatalError: There is no such topic.
+        FatalError: There is no such topic, or topics that scale differ in their partitions.
     """
     ready = f"partitions of {keyed_by}"
     runtime.health.wait_for(ready)
     app = create_app(
         settings,
-        partitions=topic_partitions(settings.kafka, keyed_by),
+        partitions=_partitions(KafkaAdmin(settings.kafka), keyed_by),
         metrics=runtime.metrics,
         tracing=runtime.tracing,
     )

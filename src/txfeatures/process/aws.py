@@ -3,27 +3,46 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.model import OperationModel
 
 from txfeatures.domain.errors import SettingsError
 from txfeatures.process.settings import AwsSettings
 
 if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_efs import EFSClient
     from types_boto3_glue import GlueClient
+    from types_boto3_iam import IAMClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
     from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
 
+_OWNER: Final = "ExpectedBucketOwner"
+
 
 def s3(settings: AwsSettings, *, connections: int = 10) -> "S3Client":
-    """Return a client of S3; SettingsError if AWS is not configured."""
+    """Return a client of S3, which names the bucket's owner with each call if there is one.
+
+    Raises:
+        SettingsError: AWS is not configured.
+    """
     with _usable_configuration():
-        return _session().client("s3", config=_config(settings, connections))
+        client = _session().client("s3", config=_config(settings, connections))
+    if settings.bucket_owner is not None:
+        owner = settings.bucket_owner
+
+        def expect_owner(*, params: dict[str, Any], model: OperationModel, **_: object) -> None:
+            if model.input_shape is not None and _OWNER in model.input_shape.members:
+                params.setdefault(_OWNER, owner)
+
+        client.meta.events.register("provide-client-params.s3", expect_owner)
+    return client
 
 
 def glue(settings: AwsSettings, *, connections: int = 10) -> "GlueClient":
@@ -36,6 +55,24 @@ def athena(settings: AwsSettings, *, connections: int = 10) -> "AthenaClient":
     """Return a client of Athena; SettingsError if AWS is not configured."""
     with _usable_configuration():
         return _session().client("athena", config=_config(settings, connections))
+
+
+def efs(settings: AwsSettings) -> "EFSClient":
+    """Return a client of EFS; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("efs", config=_config(settings))
+
+
+def ec2(settings: AwsSettings) -> "EC2Client":
+    """Return a client of EC2; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("ec2", config=_config(settings))
+
+
+def iam(settings: AwsSettings) -> "IAMClient":
+    """Return a client of IAM; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("iam", config=_config(settings))
 
 
 def sagemaker(settings: AwsSettings, *, connections: int = 10) -> "SageMakerClient":
@@ -102,7 +139,7 @@ def _usable_configuration() -> Iterator[None]:
         ) from error
 
 
-def _config(settings: AwsSettings, connections: int) -> Config:
+def _config(settings: AwsSettings, connections: int = 10) -> Config:
     return Config(
         connect_timeout=settings.timeout_s,
         read_timeout=settings.timeout_s,

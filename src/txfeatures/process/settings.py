@@ -96,7 +96,7 @@ class KafkaSettings(Group):
     )
     msk_region: str | None = Field(
         default=None,
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",
+        pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$",
         description="With msk_iam: region of the MSK cluster, for which tokens are signed.",
     )
 
@@ -139,8 +139,37 @@ class AwsSettings(Group):
         description="Table format of the offline store. With iceberg, event_time is a String, "
         "ISO-8601. It can't change once the feature group exists.",
     )
+    kms_key_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        description="Key that encrypts a new bucket, a new feature group (both stores) and the "
+        "results of queries; AWS's own keys if unset.",
+    )
+    bucket_owner: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{12}$",
+        description="Account that must own the bucket: S3 then refuses calls to one of the same "
+        "name that is another's. Not verified if unset.",
+    )
+    workgroup: str = Field(
+        default="primary",
+        pattern=r"^[a-zA-Z0-9._-]{1,128}$",
+        description="Workgroup of queries in Athena.",
+    )
     timeout_s: float = Field(
         default=5.0, gt=0, le=60, description="Connect and read timeout of one AWS call."
+    )
+
+
+class FeaturesSettings(Group):
+    """The declaration of the features."""
+
+    model_config = SettingsConfigDict(env_prefix="TXF_FEATURES_")
+
+    file: ExistingFile | None = Field(
+        default=None,
+        description="The file that declares the features. Unset: the one that is shipped. All "
+        "processes of a pipeline need the same one.",
     )
 
 
@@ -285,12 +314,16 @@ def _unknown_names(cls: type[Group], environ: Mapping[str, str]) -> Iterator[str
     known = environment_names(cls)
     read = {_prefix(group) for group in (cls, *_groups(cls).values())}
     shared = {
-        _prefix(group) for group in (KafkaSettings, AwsSettings, LogSettings, TracingSettings)
+        _prefix(group)
+        for group in (
+            *(KafkaSettings, AwsSettings, FeaturesSettings),
+            *(LogSettings, TracingSettings),
+        )
     }
     unread = (shared | {f"{PREFIX}{service}_".upper() for service in (*SERVICES, *COMMANDS)}) - read
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith(tuple(unread)):
-            yield f"{name} is not a setting; see docs/settings.md for the names"
+            yield f"{name} is not a setting; see docs/reference/settings.md for the names"
 
 
 def _sentences(cls: type[Group], error: ValidationError) -> Iterator[str]:

@@ -23,9 +23,7 @@ Build = Callable[[S, Runtime, ExitStack], Program]
 """Opens and wires a service; the stack closes what it opened when the program has ended."""
 
 
-def serve(
-    name: str, settings_type: type[S], build: Build[S], *, own_operations: bool = False
-) -> int:
+def serve(name: str, settings_type: type[S], build: Build[S]) -> int:
     """Run a service until it is stopped; return the exit code of its process.
 
     A failure at the start, or one that the program raises, is one sentence on standard
@@ -35,7 +33,6 @@ def serve(
         name: The service, as its metrics and its log call it.
         settings_type: Its settings, read from the environment.
         build: Makes its program.
-        own_operations: The program serves the operations endpoints itself.
     """
     try:
         settings = load(settings_type)
@@ -47,10 +44,9 @@ def serve(
             runtime = Runtime(metrics=Metrics(name), tracing=tracing)
             stop_on_signals(runtime.stop)
             program = build(settings, runtime, stack)
-            if not own_operations:
-                # After the build: until then nothing is missing, and it would answer "ready".
-                server = operations_server(settings.http_host, settings.http_port, runtime)
-                stack.enter_context(server)
+            # After the build: until then nothing is missing, and it would answer "ready".
+            server = operations_server(settings.http_host, settings.http_port, runtime)
+            stack.enter_context(server)
             return program()
     except TxFeaturesError as error:
         sys.stderr.write(f"{name}: {error}\n")

@@ -1,25 +1,25 @@
-"""The declared list of features: name, type, unit and computation of each.
+"""The features: a declaration read from a file, and all that follows from it.
 
-To add a feature, add one declaration to ``FEATURES`` (``declared``). A folded feature
-declares the contribution of one transaction and the aggregate of all contributions; a
-derived feature is a function of folded ones. Both are declared twice, in Python for the
-stream and in SQL for the archive, and property tests hold the two equal. The remaining
-features describe the row itself.
+A *folded* feature is an aggregate of an expression over the columns of a transaction, a *derived*
+one an expression over other features. Each expression is written once, in a small subset of SQL;
+the stream's Python and the archive's SQL are generated from the same tree, and property tests
+hold the two equal.
 
-``kinds`` has the types that declarations are built from, ``sketch`` the histogram behind
-the quantiles, ``folding`` the computation of the stream, ``sql`` that of the archive, and
-``minutes`` the record identifier.
+From the ground up: ``columns`` and ``expression`` are the language, ``parsing`` reads it,
+``python_code`` and ``sql_code`` generate code; ``kinds`` has the types of a declaration,
+``sketch`` the histogram behind quantiles, ``folding`` the computation of the stream and ``sql``
+that of the archive; ``document``, ``draft``, ``building`` and ``reading`` make a `Declaration` of
+a file. ``features.yaml`` is the one that is shipped.
 """
 
-from txfeatures.domain.features.declared import DERIVED, FEATURES, FOLDED, FOLDS, REQUIRED
-from txfeatures.domain.features.folding import EMPTY, FeatureOverflowError, fold, merge, row
+from txfeatures.domain.features.declaration import EMPTY, Declaration, FeatureOverflowError
+from txfeatures.domain.features.document import DeclarationError
 from txfeatures.domain.features.kinds import (
     INTEGRAL_MAX,
-    Aggregate,
+    ComputedFeature,
     DerivedFeature,
     Feature,
     FeatureType,
-    Fold,
     FoldedFeature,
 )
 from txfeatures.domain.features.minutes import (
@@ -28,30 +28,29 @@ from txfeatures.domain.features.minutes import (
     minute_name,
     minute_start_s,
 )
-from txfeatures.domain.features.sql import READABLE_SQL, minute_sql
+from txfeatures.domain.features.quality import ALWAYS, COUNT, REQUIRED
+from txfeatures.domain.features.reading import default, read
+from txfeatures.domain.features.sql import READABLE_SQL
 
 __all__ = [
-    "DERIVED",
+    "ALWAYS",
+    "COUNT",
     "EMPTY",
     "EVENT_TIME",
-    "FEATURES",
-    "FOLDED",
-    "FOLDS",
     "INTEGRAL_MAX",
     "READABLE_SQL",
     "RECORD_IDENTIFIER",
     "REQUIRED",
-    "Aggregate",
+    "ComputedFeature",
+    "Declaration",
+    "DeclarationError",
     "DerivedFeature",
     "Feature",
     "FeatureOverflowError",
     "FeatureType",
-    "Fold",
     "FoldedFeature",
-    "fold",
-    "merge",
+    "default",
     "minute_name",
-    "minute_sql",
     "minute_start_s",
-    "row",
+    "read",
 ]

@@ -1,15 +1,18 @@
-"""The types of a declaration: kinds of features, folds and aggregates [pure].
+"""The types of a declaration: windows, folds and features [pure].
 
-An `Aggregate` must be associative and commutative, and so must its SQL: a row must not
-depend on the order of arrival, on batches or on the partitioning.
+A `Fold` is associative and commutative, and so is its SQL: a row must not depend on the order
+of arrival, on batches or on the partitioning.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from txfeatures.domain.features import sketch
-from txfeatures.domain.model import FeatureValue, Transaction
+from txfeatures.domain.features.expression import Expression
+from txfeatures.domain.model import FeatureValue
 
 FeatureType = Literal["Integral", "Fractional", "String"]
 
@@ -20,51 +23,101 @@ OVERFLOWED = INTEGRAL_MAX + 1
 """The value of every total that needs more than 64 bits, so that the order of sums can't show."""
 
 States = Mapping[str, Any]
-"""Name of a fold -> its state: an int, a `Sketch`, or None if nothing contributed."""
+"""Key of a fold -> its state: an int, a `Sketch`, or None if nothing contributed."""
+
+_LONGEST_KEY = 48
+
+_FIRST_KEYS = {
+    "count()": "total_nb_trx_1min",
+    "sum(fee)": "total_fee_1min",
+    "min(fee)": "min_fee_1min",
+    "max(fee)": "max_fee_1min",
+    "sum(vsize)": "total_vsize_1min",
+    "sum(output_value)": "total_output_value_1min",
+    "count() WHERE rbf": "nb_rbf",
+    "sketch((fee * 1000) // vsize)": "fee_rates",
+}
+"""Keys that folds had before declarations were files, so that releases mix in a rolling upgrade."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
-    """An aggregate of contributions, which are whole numbers from 0 on.
-
-    Attributes:
-        name: Name in the documentation.
-        zero: State before any contribution.
-        add: ``(state, contributions) -> state``.
-        merge: ``(state, state) -> state``, associative and commutative.
-        sql: ``SQL of a contribution -> SQL aggregate``; NULL contributes nothing.
-    """
-
-    name: str
-    zero: Any
-    add: Callable[[Any, Sequence[int]], Any]
-    merge: Callable[[Any, Any], Any]
-    sql: Callable[[str], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """An aggregate over the transactions of a minute.
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A sliding window: the row's minute and those before it.
 
     Attributes:
-        aggregate: The aggregate of the contributions.
-        of: Contribution of a transaction; None, like NULL in SQL, contributes nothing.
-        of_sql: The same contribution over the columns of the archive.
+        minutes: Its length, from 1.
     """
 
-    aggregate: Aggregate
-    of: Callable[[Transaction], int | None]
-    of_sql: str
+    minutes: int
 
-    def add(self, state: Any, transactions: Iterable[Transaction]) -> Any:
-        """Return ``state`` with ``transactions`` folded in."""
-        contributions = [n for n in map(self.of, transactions) if n is not None]
-        return self.aggregate.add(state, contributions)
+    def __str__(self) -> str:
+        """Return it as declarations write it, for example 30m or 24h."""
+        return f"{self.minutes // 60}h" if self.minutes % 60 == 0 else f"{self.minutes}m"
 
     @property
-    def sql(self) -> str:
-        """The fold as one SQL aggregate over the columns of the archive."""
-        return self.aggregate.sql(self.of_sql)
+    def suffix(self) -> str:
+        """The end of the names of its columns, for example 30min or 24h."""
+        return str(self) if self.minutes % 60 == 0 else f"{self.minutes}min"
+
+
+MINUTE = Window(1)
+
+
+class Fold:
+    """An aggregate of the contributions of transactions, which are whole numbers.
+
+    Equal folds have equal keys, and a changed one has another key: states that were folded by
+    another declaration are thus never mixed with those of this one.
+
+    Args:
+        kind: The aggregate. A contribution to ``sum`` and ``sketch`` is never negative.
+        of: Contribution of a transaction, NULL for none; None for ``count``.
+        where: Condition for a transaction to contribute; None for all.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["count", "sum", "min", "max", "sketch"],
+        of: Expression | None = None,
+        where: Expression | None = None,
+    ) -> None:
+        self.kind = kind
+        self.of = of
+        self.where = where
+
+    def __str__(self) -> str:
+        """Return the canonical text."""
+        condition = "" if self.where is None else f" WHERE {self.where}"
+        return f"{self.kind}({'' if self.of is None else self.of}){condition}"
+
+    @cached_property
+    def key(self) -> str:
+        """Name of its state: the text, or a digest of it if it is long."""
+        text = str(self)
+        if text in _FIRST_KEYS:
+            return _FIRST_KEYS[text]
+        return text if len(text) <= _LONGEST_KEY else f"{self.kind} {digest(text)}"
+
+    @property
+    def zero(self) -> Any:
+        """State before any contribution."""
+        if self.kind == "sketch":
+            return sketch.EMPTY
+        return None if self.kind in {"min", "max"} else 0
+
+    def merge(self, left: Any, right: Any) -> Any:
+        """Return the state of the contributions of both."""
+        match self.kind:
+            case "sketch":
+                return sketch.merge(left, right)
+            case "min" | "max" if left is None or right is None:
+                return right if left is None else left
+            case "min":
+                return min(left, right)
+            case "max":
+                return max(left, right)
+            case _:
+                return min(left + right, OVERFLOWED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,63 +140,74 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldedFeature(Feature):
-    """A feature folded over the transactions of a minute; 0 if nothing contributed."""
+class ComputedFeature(Feature):
+    """A feature computed from transactions.
 
-    fold: Fold
+    Attributes:
+        base: Name in the declaration, with the percent of a quantile.
+        window: Its window.
+        otherwise: Value of a row for which there is none; None for null.
+        meaning: Canonical text of the computation; a feature that means something else has
+            another one.
+    """
+
+    base: str
+    window: Window
+    otherwise: int | float | None
+    meaning: str
 
     @property
-    def sql(self) -> str:
-        """The feature as one SQL aggregate over the columns of the archive."""
-        return self.fold.sql
+    def fingerprint(self) -> str:
+        """Short digest of the meaning."""
+        return digest(self.meaning)
+
+
+Result = Literal["state", "ratio", "quantile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DerivedFeature(Feature):
-    """A feature computed from the folds of the same row.
+class FoldedFeature(ComputedFeature):
+    """A feature folded over transactions.
 
     Attributes:
-        derive: Function of the states of all folds.
-        sql: The same over columns named after the folds, for a minute with transactions.
+        folds: Its folds; a ratio has two, dividend and divisor.
+        result: How it is computed from their states.
+        steps: Whole steps per unit that a contribution counts; the result is divided by it.
+        percent: Percent of the contributions that a quantile is not below.
     """
 
-    derive: Callable[[States], FeatureValue]
-    sql: str
+    folds: tuple[Fold, ...]
+    result: Result
+    steps: int = 1
+    percent: int = 0
+
+    def value(self, states: States) -> FeatureValue | None:
+        """Return the value, None if nothing contributed."""
+        state = states[self.folds[0].key]
+        if self.result == "ratio":
+            divisor = states[self.folds[1].key]
+            # SQL divides doubles; the difference only shows above 2^53.
+            return float(state) / float(divisor * self.steps) if divisor else None
+        if self.result == "quantile":
+            return sketch.quantile(state, self.percent) / self.steps if state else None
+        if state is None or self.steps == 1:
+            return state  # type: ignore[no-any-return]
+        return float(state) / self.steps
 
 
-def _add(left: int, right: int) -> int:
-    return min(left + right, OVERFLOWED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedFeature(ComputedFeature):
+    """A feature computed from other features of the same row, in doubles.
+
+    Attributes:
+        expression: The computation; names are those of features without their window.
+        inputs: Name in the expression -> feature.
+    """
+
+    expression: Expression
+    inputs: Mapping[str, ComputedFeature]
 
 
-def _least(left: int | None, right: int | None) -> int | None:
-    return min((n for n in (left, right) if n is not None), default=None)
-
-
-def _greatest(left: int | None, right: int | None) -> int | None:
-    return max((n for n in (left, right) if n is not None), default=None)
-
-
-SUM = Aggregate(
-    name="sum",
-    zero=0,
-    add=lambda state, numbers: _add(state, sum(numbers)),
-    merge=_add,
-    sql=lambda number: f"TRY_CAST(coalesce(sum({number}), 0) AS BIGINT)",
-)
-LEAST = Aggregate(
-    name="least",
-    zero=None,
-    add=lambda state, numbers: _least(state, min(numbers, default=None)),
-    merge=_least,
-    sql=lambda number: f"coalesce(min({number}), 0)",
-)
-GREATEST = Aggregate(
-    name="greatest",
-    zero=None,
-    add=lambda state, numbers: _greatest(state, max(numbers, default=None)),
-    merge=_greatest,
-    sql=lambda number: f"coalesce(max({number}), 0)",
-)
-SKETCH = Aggregate(
-    name="sketch", zero=sketch.EMPTY, add=sketch.add, merge=sketch.merge, sql=sketch.buckets_sql
-)
+def digest(text: str) -> str:
+    """Return a short digest of a text."""
+    return hashlib.blake2s(text.encode(), digest_size=8).hexdigest()

@@ -9,7 +9,7 @@ quantile is within 1/128 of the true one, and within a half for numbers below 64
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 Sketch = Mapping[int, int]
 """Bucket -> count of its numbers; at most 2,048 buckets."""
@@ -20,16 +20,6 @@ LARGEST = 2**37 - 1
 """Larger numbers count as this one, which bounds the number of buckets."""
 
 RELATIVE_ERROR = 1 / 128
-
-PERCENTS = (10, 50, 90)
-"""The quantiles that SQL computes."""
-
-
-def add(sketch: Sketch, numbers: Iterable[int]) -> Sketch:
-    """Return ``sketch`` with ``numbers``, which are from 0 on, added."""
-    counts = Counter(sketch)
-    counts.update(map(bucket, numbers))
-    return dict(counts)
 
 
 def merge(left: Sketch, right: Sketch) -> Sketch:
@@ -49,16 +39,14 @@ def quantile(sketch: Sketch, percent: int) -> float:
     return 0.0
 
 
-def bucket(number: int) -> int:
-    """Return the bucket of ``number``: its leading bits and the number of bits after them.
+def bucket_source(number: str) -> str:
+    """Return the Python source of the bucket of a name or literal, which is from 0 on.
 
-    >>> bucket(100), bucket(127), bucket(128), bucket(130)
-    (100, 127, 128, 129)
+    The bucket is its leading bits and the number of bits after them: 100 is in bucket 100, 127 in
+    127, and 128 in the next one, with 129.
     """
-    if number > LARGEST:
-        number = LARGEST
-    shift = number.bit_length() - 7
-    return (shift << 6) + (number >> shift) if shift > 0 else number
+    bounded = f"n := {number} if {number} <= {LARGEST} else {LARGEST}"
+    return f"((k << 6) + (n >> k) if (k := ({bounded}).bit_length() - 7) > 0 else n)"
 
 
 def middle(index: int) -> float:
@@ -68,7 +56,7 @@ def middle(index: int) -> float:
 
 
 def bucket_sql(number: str) -> str:
-    """Return the SQL of ``bucket`` for an SQL expression."""
+    """Return the SQL of the bucket of an SQL expression."""
     # Not least(), which ignores NULL: NULL must stay NULL.
     number = (
         f"CASE WHEN {number} < {LARGEST} THEN {number} "
@@ -79,18 +67,17 @@ def bucket_sql(number: str) -> str:
     return f"({shift} * 64 + ({number} >> {shift}))::SMALLINT"
 
 
-def buckets_sql(number: str) -> str:
-    """Return the SQL aggregate that lists the buckets of the quantiles ``PERCENTS``.
+def buckets_sql(number: str, percents: Sequence[int]) -> str:
+    """Return the SQL aggregate that lists the buckets of the quantiles ``percents``.
 
     Buckets keep the order of the numbers, so these are the buckets of the exact quantiles.
     """
-    fractions = ", ".join(f"{percent / 100:.2f}" for percent in PERCENTS)
+    fractions = ", ".join(f"{percent / 100:.2f}" for percent in percents)
     return f"quantile_disc({bucket_sql(number)}, [{fractions}])"
 
 
-def quantile_sql(buckets: str, percent: int) -> str:
-    """Return the SQL of ``quantile`` over the result of ``buckets_sql``."""
-    index = f"{buckets}[{PERCENTS.index(percent) + 1}]::BIGINT"
+def middle_sql(index: str) -> str:
+    """Return the SQL of ``middle`` for the SQL of a BIGINT; NULL stays NULL."""
     shift = f"greatest(({index} >> 6) - 1, 0)"
     number = f"((2 * ({index} - {shift} * 64) + 1) << {shift}) / 2"
-    return f"CASE WHEN {index} > 0 THEN {number} ELSE 0 END"
+    return f"CASE WHEN {index} > 0 THEN {number} ELSE {index} END"

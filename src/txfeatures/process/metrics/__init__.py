@@ -1,6 +1,6 @@
 """Metrics: a closed list, counted per batch, with low-cardinality labels and base units.
 
-Only the names and labels in ``DEFINITIONS`` exist; docs/metrics.md is generated from them.
+Only the names and labels in ``DEFINITIONS`` exist. They are listed in docs/reference/metrics.md.
 """
 
 from collections.abc import Iterable

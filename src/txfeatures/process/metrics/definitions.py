@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from txfeatures.domain.features import FEATURES
+from txfeatures.domain.features import REQUIRED
+from txfeatures.domain.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -34,7 +35,8 @@ _SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
 
 _NO_ANSWER = (
     *("timeout", "connection", "http_429", "http_5xx", "html"),
-    *("not_json", "wrong_shape", "too_large", "bad_encoding", "no_date"),
+    *("not_json", "wrong_shape", "too_large", "too_many", "bad_encoding", "no_date"),
+    "clock_jump",
 )
 _UNREADABLE = ("not_json", "not_utf8", "not_object", "too_deep")
 _STORES = ("feature-store", "s3")
@@ -70,6 +72,18 @@ def _flow(service: str, *, reasons: tuple[str, ...]) -> tuple[Metric, ...]:
             known={"reason": reasons},
             description="Records sent to a dead letter topic.",
         ),
+    )
+
+
+def _skipped(service: str, *topics: str) -> Metric:
+    """Return the metric of a service that goes on where its group left off in ``topics``."""
+    return Metric(
+        name=f"txf_{service}_skipped_records_total",
+        kind="counter",
+        labels=("topic",),
+        known={"topic": topics},
+        description="Records lost before they were read: their offsets are no longer in the topic. "
+        "An upper bound, as a commit marker counts as one.",
     )
 
 
@@ -114,7 +128,7 @@ def _transactions(service: str) -> tuple[Metric, ...]:
 
 
 DEFINITIONS: tuple[Metric, ...] = (
-    *_flow("poller", reasons=(*_BAD_TRANSACTION, "too_large")),
+    *_flow("poller", reasons=(*_BAD_TRANSACTION, "too_large", "too_many", "too_many_rejected")),
     Metric(
         name="txf_poller_polls_total",
         kind="counter",
@@ -168,6 +182,7 @@ DEFINITIONS: tuple[Metric, ...] = (
         description="Polls skipped because the spool was full.",
     ),
     *_flow("dedup", reasons=("bad_key",)),
+    _skipped("dedup", RAW),
     *_transactions("dedup"),
     Metric(
         name="txf_dedup_duplicates_total",
@@ -181,6 +196,7 @@ DEFINITIONS: tuple[Metric, ...] = (
         description="Hashes that a partition remembers.",
     ),
     *_flow("aggregator", reasons=(*_BAD_TRANSACTION, "empty", "feature_overflow")),
+    _skipped("aggregator", DEDUPED, PARTIALS, FEED),
     *_transactions("aggregator"),
     Metric(
         name="txf_aggregator_folded_transactions_total",
@@ -222,7 +238,8 @@ DEFINITIONS: tuple[Metric, ...] = (
         kind="gauge",
         description="The feed clock that this worker has reached, epoch seconds.",
     ),
-    *_flow("fs_writer", reasons=(*_unreadable(*(f.name for f in FEATURES)), "store_refused")),
+    *_flow("fs_writer", reasons=(*_unreadable(*sorted(REQUIRED)), "store_refused")),
+    _skipped("fs_writer", DEDUPED, AGGREGATED),
     Metric(
         name="txf_fs_writer_step_failing",
         kind="gauge",
@@ -289,6 +306,26 @@ DEFINITIONS: tuple[Metric, ...] = (
         description="Requests answered.",
     ),
     Metric(
+        name="txf_api_refused_total",
+        kind="counter",
+        labels=("reason",),
+        known={
+            "reason": (
+                "body",
+                "connections",
+                "evicted",
+                "header_size",
+                "host",
+                "malformed",
+                "receive_time",
+                "send_time",
+                "unauthenticated",
+                "url",
+            )
+        },
+        description="Requests and connections refused before any route.",
+    ),
+    Metric(
         name="txf_api_request_duration_seconds",
         kind="histogram",
         labels=("route",),
@@ -306,6 +343,11 @@ DEFINITIONS: tuple[Metric, ...] = (
         kind="counter",
         labels=("reason",),
         description="Records of the online store skipped because they can't be read.",
+    ),
+    Metric(
+        name="txf_api_stream_dropped_rows_total",
+        kind="counter",
+        description="Rows not sent to a client of the stream that was too slow: it got newer ones.",
     ),
     Metric(
         name="txf_api_staleness_seconds",

@@ -1,0 +1,1 @@
+"""The monthly cost of a deployment, from dated rates and measured footprints."""

@@ -1,0 +1,1 @@
+"""A data scientist's SageMaker Studio: created, inspected, and deleted without remains."""
