@@ -1,6 +1,6 @@
 """The whole pipeline on one machine, in one command.
 
 Read in this order: ``plan`` (the options and the settings that follow from them), ``stack``
-(the processes), ``counts`` (their metrics), ``drained`` (the end of a replay), ``export``
+(the processes), ``drained`` (the end of a replay), ``export``
 (the rows read back), ``screen`` (the table on the terminal), ``command``.
 """

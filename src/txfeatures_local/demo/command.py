@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from contextlib import ExitStack, closing
@@ -14,18 +15,22 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from txfeatures.cli.running_demos import RunningDemo, announced
+from txfeatures.cli.top import counts
 from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.features import Declaration
 from txfeatures.domain.model import Row
 from txfeatures.domain.rules import AggregatorRules
 from txfeatures.process import aws
 from txfeatures.process.clock import Clock, SystemClock
+from txfeatures.process.declared import load_features
 from txfeatures.process.logs import configure_logging
 from txfeatures.process.runtime import stop_on_signals
-from txfeatures.process.settings import AwsSettings, KafkaSettings, LogSettings
-from txfeatures_local.demo import counts, screen
+from txfeatures.process.settings import AwsSettings, FeaturesSettings, KafkaSettings, LogSettings
+from txfeatures_local.demo import screen
 from txfeatures_local.demo.drained import Drain, closing_time_s, read_status
 from txfeatures_local.demo.export import read_rows, write_rows
-from txfeatures_local.demo.plan import TRAINING_SET, Plan, Source, Until
+from txfeatures_local.demo.plan import TRAINING_SET, Plan, Source, Until, handover
 from txfeatures_local.demo.stack import Stack, StoppedError
 from txfeatures_local.demo.terminal import foreground
 from txfeatures_local.demo.training_set import write_training_set
@@ -53,6 +58,9 @@ def demo(
         Path | None,
         typer.Option(help="The training set, when drained.", show_default=str(TRAINING_SET)),
     ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="The file that declares the features.")
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the api.")] = 8000,
     pollers: Annotated[int, typer.Option(min=1, max=9, help="Pollers side by side.")] = 1,
     errors: Annotated[Path | None, typer.Option(help="Error answers to mix in.")] = None,
@@ -67,6 +75,7 @@ def demo(
         until=until,
         export=export,
         dataset=dataset,
+        features=features,
         port=port,
         pollers=pollers,
         errors=errors,
@@ -91,6 +100,7 @@ class Demo:
         self._stop = stop
         self._directory = directory
         self._plan = plan
+        self._declaration = load_features(FeaturesSettings(file=plan.features))
 
     def run(self) -> None:
         """Start, show, stop.
@@ -107,7 +117,8 @@ class Demo:
             stop=self._stop,
         )
         try:
-            with stack:
+            with stack, announced(self._running(stack)):
+                self._introduce(stack)
                 self._show(stack)
                 if self._plan.until is Until.DRAINED and not self._stop.is_set():
                     self._report(stack)
@@ -115,6 +126,21 @@ class Demo:
         except StoppedError:
             pass
         self._print("stopped: no process and no port is left behind")
+
+    def _running(self, stack: Stack) -> RunningDemo:
+        return RunningDemo(
+            pid=os.getpid(),
+            api=stack.addresses.api,
+            metrics=stack.addresses.metrics,
+            environment=handover(self._plan, stack.addresses),
+        )
+
+    def _introduce(self, stack: Stack) -> None:
+        """Print the addresses, and the commands for a second terminal."""
+        command = sys.argv[0]
+        self._print(f"live page: {stack.addresses.api}/")
+        self._print(f"in a second terminal: {command} --demo top (or audit, dlq list, ...)")
+        self._print(f'for notebooks and boto3: eval "$({command} --demo env)"')
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True)
@@ -157,12 +183,18 @@ class Demo:
                 if drain and _look(drain):
                     return
                 if live or self._clock.monotonic() >= next_line_s:
-                    found = counts.read(stack.addresses.operations, client)
+                    found = counts.read(stack.addresses.metrics, client)
                     newest = _newest(stack.addresses.api, client)
                     if live:
                         title = f"txfeatures, source: {self._plan.source.value}"
                         live.update(
-                            screen.render(found, newest, title=title, addresses=stack.addresses),
+                            screen.render(
+                                found,
+                                newest,
+                                features=self._declaration.features,
+                                title=title,
+                                addresses=stack.addresses,
+                            ),
                             refresh=True,
                         )
                     else:
@@ -181,7 +213,7 @@ class Demo:
         """Read the rows back, print their number, and write the files of the options."""
         _use_only(stack)
         with httpx.Client(timeout=30.0, trust_env=False) as client:
-            rows = _rows(read_status(stack.status_url, client))
+            rows = _rows(read_status(stack.status_url, client), self._declaration)
             total = sum(int(row["total_nb_trx_1min"]) for row in rows)
             self._print(f"drained: {total:,} transactions in {len(rows)} final rows")
             if self._plan.export:
@@ -202,11 +234,11 @@ def _use_only(stack: Stack) -> None:
     """Point this process to the stack's AWS, whatever the user's environment holds."""
     for name in [name for name in os.environ if name.startswith(("TXF_", "AWS_"))]:
         del os.environ[name]
-    wanted = ("AWS_", "NO_PROXY", "no_proxy")
+    wanted = ("AWS_", "NO_PROXY", "no_proxy", "TXF_FEATURES_")
     os.environ.update({k: v for k, v in stack.environment().items() if k.startswith(wanted)})
 
 
-def _rows(status: Status) -> list[Row]:
+def _rows(status: Status, declaration: Declaration) -> list[Row]:
     """Return the final rows of a replay that was shown to its end."""
     if closing_time_s(status) is None or status.first_arrival_at is None:
         raise FatalError("the recording was not shown to its end; run it again")
@@ -215,6 +247,7 @@ def _rows(status: Status) -> list[Row]:
         read_rows(
             aws.feature_store(settings),
             settings.feature_group,
+            features=declaration.features,
             first_s=status.first_arrival_at - AggregatorRules().allowed_lateness_s,
             last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
         )

@@ -15,7 +15,8 @@ from txfeatures.domain.errors import TransientError
 from txfeatures.domain.model import MINUTE_S
 from txfeatures.domain.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW
 from txfeatures.kafka.admin import KafkaAdmin
-from txfeatures.kafka.source import KafkaTail, committed_ends
+from txfeatures.kafka.source import committed_ends
+from txfeatures.kafka.tails import KafkaTail
 from txfeatures.process.settings import KafkaSettings
 from txfeatures_local.demo.plan import ARCHIVE_CUT_S
 from txfeatures_local.source.endpoint import Status

@@ -1,13 +1,13 @@
 """The final rows, read back from the online store over its own API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import minute_name
+from txfeatures.domain.features import Feature, minute_name
 from txfeatures.domain.model import MINUTE_S, Row
 from txfeatures.feature_store.codec import to_row
 from txfeatures.feature_store.online import OnlineStore
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def read_rows(
-    client: "SageMakerFeatureStoreRuntimeClient", group: str, *, first_s: float, last_s: float
+    client: "SageMakerFeatureStoreRuntimeClient",
+    group: str,
+    *,
+    features: Sequence[Feature],
+    first_s: float,
+    last_s: float,
 ) -> Iterator[Row]:
     """Yield the rows of the minutes from ``first_s`` to ``last_s``, in order.
 
@@ -30,7 +35,7 @@ def read_rows(
     minutes = range(start, end + MINUTE_S, MINUTE_S)
     found = dict(OnlineStore(client, group, retries=Retries()).read(minutes))
     for name in filter(found.__contains__, map(minute_name, minutes)):
-        row = to_row(found[name])
+        row = to_row(found[name], features)
         if row["is_final"] != 1:
             raise FatalError(f"the row of {name} is not final; this is a bug, please report it")
         yield row

@@ -1,5 +1,6 @@
 """The options of the demo, and the settings of each process that follow from them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -40,6 +41,7 @@ class Plan:
         until: ``drained`` ends by itself when everything has arrived.
         export: The file for the final rows, with ``drained``.
         dataset: The file for the training set, with ``drained``; None for ``TRAINING_SET``.
+        features: The file that declares the features; None for the shipped declaration.
         port: The api's port.
         pollers: Number of pollers side by side.
         errors: Recorded error answers to mix in.
@@ -53,6 +55,7 @@ class Plan:
     until: Until = Until.STOPPED
     export: Path | None = None
     dataset: Path | None = None
+    features: Path | None = None
     port: int = 8000
     pollers: int = 1
     errors: Path | None = None
@@ -70,6 +73,8 @@ class Plan:
             raise FatalError(f"a recording is for SOURCE=replay, not for SOURCE={self.source}")
         if self.file is not None and not self.file.is_file():
             raise FatalError(f"there is no recording {self.file}; check FILE")
+        if self.features is not None and not self.features.is_file():
+            raise FatalError(f"there is no declaration {self.features}; check FEATURES")
         if self.until is Until.DRAINED and self.source is not Source.REPLAY:
             raise FatalError("only a replay ends: UNTIL=drained needs SOURCE=replay and FILE=path")
         if self.export is not None and self.until is not Until.DRAINED:
@@ -116,6 +121,11 @@ class Addresses:
     api: str
     operations: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Process -> address of its operations port."""
+        return {name: f"http://{HOST}:{port}" for name, port in self.operations.items()}
+
 
 def without_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that keep the stack's own addresses away from the user's proxy."""
@@ -135,10 +145,13 @@ def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, 
         "TXF_POLLER_SPOOL_DIR": str(directory / "spool"),
         "TXF_FS_WRITER_ARCHIVE_CUT_S": str(ARCHIVE_CUT_S),
         "TXF_API_DRAIN_S": "0",  # no load balancer has to turn away first
-        "TXF_API_HTTP_PORT": str(plan.port),
+        "TXF_API_PUBLIC_HOST": HOST,
+        "TXF_API_PUBLIC_PORT": str(plan.port),
     }
     for service in ("POLLER", "DEDUP", "AGGREGATOR", "FS_WRITER", "API"):
         settings[f"TXF_{service}_HTTP_HOST"] = HOST
+    if plan.features:
+        settings["TXF_FEATURES_FILE"] = str(plan.features.absolute())
     if addresses.source:
         settings["TXF_POLLER_URL"] = addresses.source
         settings["TXF_POLLER_FEED_CLOCK"] = "response_date"
@@ -147,6 +160,7 @@ def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, 
         settings["TXF_POLLER_MIN_INTERVAL_S"] = "0"
         settings["TXF_POLLER_BACKOFF_FIRST_S"] = "0.05"
         settings["TXF_POLLER_BACKOFF_MAX_S"] = "1"
+        settings["TXF_POLLER_MAX_CLOCK_JUMP_S"] = str(MAX_CLOCK_JUMP_S)
     return settings | {
         "AWS_ENDPOINT_URL": addresses.aws,
         "AWS_ACCESS_KEY_ID": "local",
@@ -158,6 +172,14 @@ def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, 
     }
 
 
+def handover(plan: Plan, addresses: Addresses) -> dict[str, str]:
+    """Return the variables that lead a user's commands, notebooks and boto3 to the stack."""
+    settings = environment(plan, addresses, Path())
+    kept = ("AWS_", "TXF_KAFKA_", "TXF_BOOTSTRAP_")
+    found = {name: value for name, value in settings.items() if name.startswith(kept)}
+    return found | without_proxy(os.environ) | {"TXFEATURES_URL": addresses.api}
+
+
 def _interval_s(plan: Plan) -> float:
     """Return the seconds between two polls: each shows one more second of the recording."""
     return 0.0 if plan.clock is ClockMode.POLL else 1 / plan.speed
@@ -165,3 +187,6 @@ def _interval_s(plan: Plan) -> float:
 
 HOST = "127.0.0.1"
 ARCHIVE_CUT_S = 60
+MAX_CLOCK_JUMP_S = 14_400
+"""After its last transaction a replay runs on by thousands of seconds a second, and a poller that
+starts then has nothing that confirms it."""

@@ -1,6 +1,6 @@
 """The screen of the demo: counts of each stage, the newest minute, the addresses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 
@@ -8,24 +8,31 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
-from txfeatures.domain.features import FEATURES
+from txfeatures.cli.top.counts import Counts
+from txfeatures.domain.features import Feature
 from txfeatures.domain.topics import AGGREGATED, DEDUPED, RAW
-from txfeatures_local.demo.counts import Counts
 from txfeatures_local.demo.plan import Addresses
 
 Answer = Mapping[str, object]
 """The api's answer for the newest minute."""
 
 WIDTH = 80
+MOST_FEATURES = 14
+"""Features of the newest minute for which there is room."""
 
 
 def render(
-    counts: Counts, newest: Answer | None, *, title: str, addresses: Addresses
+    counts: Counts,
+    newest: Answer | None,
+    *,
+    features: Sequence[Feature],
+    title: str,
+    addresses: Addresses,
 ) -> RenderableType:
     """Return the whole screen; it fits into 80 columns and 24 lines."""
     return Group(
         _panel(_stages(counts), title, subtitle="Ctrl-C stops everything"),
-        _panel(_minute(newest), _minute_title(newest), subtitle=_minute_age(newest)),
+        _panel(_minute(newest, features), _minute_title(newest), subtitle=_minute_age(newest)),
         _panel(
             _addresses(addresses),
             "addresses",
@@ -107,13 +114,16 @@ def _freshness(counts: Counts) -> str:
     return f"feed {clock}, store {freshness:.1f} s behind"
 
 
-def _minute(newest: Answer | None) -> RenderableType:
+def _minute(newest: Answer | None, features: Sequence[Feature]) -> RenderableType:
     if newest is None:
         return "no row yet"
-    names = [feature.name for feature in FEATURES if feature.name not in _IN_FRAME]
+    names = [feature.name for feature in features if feature.name not in _IN_FRAME]
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for pair in zip_longest(names[::2], names[1::2], fillvalue=""):
+    shown = names[:MOST_FEATURES]
+    for pair in zip_longest(shown[::2], shown[1::2], fillvalue=""):
         table.add_row(*(cell for name in pair for cell in (name, _short(newest.get(name, "")))))
+    if len(names) > len(shown):
+        table.caption = f"and {len(names) - len(shown)} more"
     return table
 
 
@@ -138,7 +148,7 @@ def _short(value: object) -> str:
 
 def _addresses(addresses: Addresses) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_row("newest features", f"{addresses.api}/features/latest")
+    table.add_row("live page", f"{addresses.api}/")
     table.add_row("documentation", f"{addresses.api}/docs")
     table.add_row("Kafka, local AWS", f"{addresses.kafka}, {addresses.aws}")
     return table

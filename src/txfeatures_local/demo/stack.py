@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +85,13 @@ class Part:
         if self.process is not None and (code := self.process.exit_code()) is not None:
             raise FatalError(f"{self.name} ended with code {code}: {self.last_words()}")
 
+    def is_ready(self) -> bool:
+        """Ask it whether it can do its work; one that doesn't listen yet can't."""
+        try:
+            return httpx.get(self.ready_url, timeout=2.0, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
     def last_words(self) -> str:
         """Return the last line of its log, and where the rest is."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -139,6 +146,14 @@ class Stack:
         for part in self.parts.values():
             part.check()
 
+    def broker(self) -> AbstractContextManager[EmbeddedKafka]:
+        """Return Kafka, which the stack enters."""
+        return EmbeddedKafka(self.directory / "kafka")
+
+    def environment_of(self, name: str) -> dict[str, str]:  # noqa: ARG002 - for stacks that differ
+        """Return the environment of one process; here it is the same for all."""
+        return self.environment()
+
     def environment(self) -> dict[str, str]:
         """Return the environment of every process of the stack."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TXF_", "AWS_"))}
@@ -155,16 +170,16 @@ class Stack:
         plan = self.plan
         if not is_free(plan.port):
             raise FatalError(f"port {plan.port} is in use; free it or set another PORT")
-        operations = {name: free_port() for name in (*_poller_names(plan), *_BEHIND)}
+        operations = {name: free_port() for name in (*_poller_names(plan), *_BEHIND, "api")}
         self.report("starting Apache Kafka (the first time its jars are downloaded)")
-        kafka = self._open.enter_context(EmbeddedKafka(self.directory / "kafka"))
+        kafka = self._open.enter_context(self.broker())
         aws_port, source_port = free_port(), free_port()
         self.addresses = Addresses(
             kafka=kafka.bootstrap_servers,
             aws=f"http://{HOST}:{aws_port}",
             source=f"http://{HOST}:{source_port}{_FEED}" if plan.is_local else None,
             api=f"http://{HOST}:{plan.port}",
-            operations=operations | {"api": plan.port},
+            operations=operations,
         )
         self.report("starting the local AWS and the source")
         self._add(
@@ -187,16 +202,14 @@ class Stack:
         self.report("starting the five services")
         for name in _BEHIND:
             self._add_service(name)
-        self._add_service("api", port=plan.port)
+        self._add_service("api")
         self._wait_until_ready(*_BEHIND)
         for name in _poller_names(plan):
             self._add_service(name, module="poller", TXF_POLLER_NAME=name)
         self._wait_until_ready(*_poller_names(plan), "api")
 
-    def _add_service(
-        self, name: str, *, module: str | None = None, port: int | None = None, **env: str
-    ) -> None:
-        port = port or self.addresses.operations[name]
+    def _add_service(self, name: str, *, module: str | None = None, **env: str) -> None:
+        port = self.addresses.operations[name]
         self._add(
             name,
             ["-m", f"txfeatures_{module or name}"],
@@ -210,7 +223,7 @@ class Stack:
         part = Part(
             name=name,
             command=[sys.executable, *arguments],
-            env={**self.environment(), **env},
+            env={**self.environment_of(name), **env},
             log=self.directory / f"{name.replace(' ', '-')}.log",
             ready_url=ready_url,
         )
@@ -224,7 +237,7 @@ class Stack:
             [sys.executable, "-m", "txfeatures", "bootstrap"],
             cwd=self.directory,
             output=log,
-            env=self.environment(),
+            env=self.environment_of("bootstrap"),
         )
         if process.wait():
             raise FatalError(f"bootstrap failed: {log.read_text().strip().splitlines()[-1]}")
@@ -234,7 +247,7 @@ class Stack:
         waiting = [self.parts[name] for name in names]
         while waiting:
             self.check()
-            waiting = [part for part in waiting if not _is_ready(part.ready_url)]
+            waiting = [part for part in waiting if not part.is_ready()]
             if waiting and self.clock.monotonic() > deadline:
                 part = waiting[0]
                 raise FatalError(
@@ -248,10 +261,3 @@ def _poller_names(plan: Plan) -> list[str]:
     if plan.pollers == 1:
         return ["poller"]
     return [f"poller-{number}" for number in range(1, plan.pollers + 1)]
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2.0, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False

@@ -7,7 +7,7 @@ import msgspec
 
 from txfeatures.archive.recording import Arrival
 from txfeatures_local.source.faults import JSON, Answer, Faults
-from txfeatures_local.source.feed import Feed
+from txfeatures_local.source.feed import VISIBLE, Feed
 from txfeatures_local.source.replay_clock import ReplayClock
 
 
@@ -46,6 +46,7 @@ class Endpoint:
         arrivals: In order of arrival.
         start_clock: Returns the replay's clock, given the time of the first arrival.
         faults: Decides which polls fail.
+        visible: Most transactions in an answer.
     """
 
     def __init__(
@@ -54,10 +55,12 @@ class Endpoint:
         *,
         start_clock: Callable[[float], ReplayClock],
         faults: Faults,
+        visible: int = VISIBLE,
     ) -> None:
         self._arrivals = arrivals
         self._start_clock = start_clock
         self._faults = faults
+        self._visible = visible
         self._lock = threading.Lock()
         self._started: tuple[Feed, ReplayClock] | None = None
         self._served = 0
@@ -74,7 +77,7 @@ class Endpoint:
         """
         with self._lock:
             if self._started is None:
-                feed = Feed(self._arrivals)
+                feed = Feed(self._arrivals, visible=self._visible)
                 self._started = feed, self._start_clock(feed.first_arrival_s)
             feed, clock = self._started
             if fault := self._faults.next():

@@ -15,17 +15,19 @@ class Feed:
 
     Args:
         arrivals: In order of arrival; read no further than the time shown, plus one.
+        visible: Most transactions in an answer.
 
     Raises:
         FatalError: There is no arrival; errors of ``arrivals`` pass through.
     """
 
-    def __init__(self, arrivals: Iterator[Arrival]) -> None:
+    def __init__(self, arrivals: Iterator[Arrival], *, visible: int = VISIBLE) -> None:
         first = next(arrivals, None)
         if first is None:
             raise FatalError("The source has no transactions to show: give it a recording.")
         self.first_arrival_s = first.arrived_at
         self._arrivals = arrivals
+        self._most = visible
         self._next: Arrival | None = first
         # A heap with the oldest visible on top. The running number breaks ties, so that
         # two arrivals are never compared themselves.
@@ -56,7 +58,7 @@ class Feed:
 
     def _show(self, arrival: Arrival) -> None:
         entry = (arrival.time, arrival.tx_index, self.shown, arrival)
-        if len(self._visible) < VISIBLE:
+        if len(self._visible) < self._most:
             heapq.heappush(self._visible, entry)
         else:
             heapq.heappushpop(self._visible, entry)

@@ -23,6 +23,7 @@ from txfeatures.process.clock import Clock
 from txfeatures_local.source import replay_clock
 from txfeatures_local.source.endpoint import Endpoint, Status
 from txfeatures_local.source.faults import JSON, Answer, Faults
+from txfeatures_local.source.feed import VISIBLE
 from txfeatures_local.source.replay_clock import ClockMode
 
 _FEED_PATH = "/unconfirmed-transactions"
@@ -62,6 +63,7 @@ class SourceServer:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
         faults: Decides which polls fail; None for no failures.
+        visible: Most transactions in an answer, 100 as the live endpoint.
 
     Attributes:
         done: Set when the server can't go on; callers may set it to end a wait.
@@ -81,12 +83,14 @@ class SourceServer:
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Faults | None = None,
+        visible: int = VISIBLE,
     ) -> None:
         replay_clock.check_speed(speed)
         self._endpoint = Endpoint(
             arrivals,
             start_clock=partial(replay_clock.start, clock_mode, clock=clock, speed=speed),
             faults=faults or Faults(),
+            visible=visible,
         )
         self._clock = clock
         self._host = host
