@@ -81,6 +81,8 @@ COPY --from=code /opt/txfeatures /opt/txfeatures
 ARG SERVICE=poller
 ENV SERVICE=${SERVICE}
 EXPOSE 8080
+# The api's public port; on 8080 every service has its operations endpoints.
+EXPOSE 8000
 # Alive, not ready: who replaces unhealthy containers must leave one that restores its state.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["healthy", "/healthz"]
 ENTRYPOINT ["serve"]

@@ -21,7 +21,7 @@ from typing import Any
 _ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==.*\n(?:[ \t]+.*\n?)*", re.MULTILINE)
 _ASKER = re.compile(r"^ +# (?:via|  )(?: +|)([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-FROM_CHECKOUT = {"faust-microbatch", "featurestore-local", "kafka-local"}
+FROM_CHECKOUT = {"faust-microbatch", "featurestore-local", "kafka-local", "txfeatures-client"}
 """Packages of this repository: the lock has their dependencies, but not themselves."""
 
 BUILT = {"faust-streaming"}

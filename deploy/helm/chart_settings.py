@@ -25,12 +25,13 @@ PROCESSES: Mapping[str, type[Group]] = {
 """The processes of the chart, and the settings that each reads."""
 
 CHART_OWNED: Mapping[str, frozenset[str]] = {
+    "features": frozenset({"file"}),
     "kafka": frozenset({"ca_file", "client_certificate_file", "client_key_file"}),
     "poller": frozenset({"http_host", "http_port", "name", "spool_dir"}),
     "dedup": frozenset({"http_host", "http_port", "instance_id"}),
     "aggregator": frozenset({"http_host", "http_port", "instance_id"}),
     "fs_writer": frozenset({"http_host", "http_port", "steps"}),
-    "api": frozenset({"http_host", "http_port"}),
+    "api": frozenset({"http_host", "http_port", "public_host", "public_port"}),
 }
 """Settings that follow from the pod (its name, port, volumes, steps), so can't be a value."""
 

@@ -28,6 +28,7 @@ def schema() -> Json:
                 "settings": _closed(
                     {name: _closed(found) for name, found in chart_settings.shared().items()}
                 ),
+                "features": _STRING,
                 "secrets": _secrets(),
                 "bootstrap": _command("bootstrap", {"enabled": _BOOLEAN}),
                 "compact": _command("compact", {"enabled": _BOOLEAN, "schedule": _STRING}),
@@ -162,8 +163,22 @@ def _service(name: str) -> Json:
                 "annotations": _STRINGS,
             }
         )
+        found["ingress"] = _ingress()
         found["autoscaling"]["properties"]["by"] = _one_of("", "cpu")  # it has no lag
     return _closed(found)
+
+
+def _ingress() -> Json:
+    tls = _closed({"secretName": _STRING, "hosts": _list_of(_STRING)})
+    return _closed(
+        {
+            "enabled": _BOOLEAN,
+            "className": _STRING,
+            "annotations": _STRINGS,
+            "hosts": _list_of({"type": "string", "minLength": 1}),
+            "tls": _list_of(tls),
+        }
+    )
 
 
 def _command(name: str, more: Mapping[str, Json]) -> Json:
@@ -185,6 +200,7 @@ def _network_policy() -> Json:
             "enabled": _BOOLEAN,
             "scrapeFromNamespaces": namespaces,
             "apiFromNamespaces": namespaces,
+            "apiFromCidrs": namespaces,
             "extraEgressPorts": _list_of({"type": "integer", "minimum": 1, "maximum": 65535}),
         }
     )

@@ -25,8 +25,9 @@ CONTENTS: Mapping[str, frozenset[str]] = {
     "packages/faust-microbatch": frozenset({"faust_microbatch"}),
     "packages/featurestore-local": frozenset({"featurestore_local"}),
     "packages/kafka-local": frozenset({"kafka_local"}),
+    "clients/python": frozenset({"txfeatures/client"}),
 }
-"""Folder of a distribution -> the top-level packages that it installs, and no other."""
+"""Folder of a distribution -> the packages that it installs, and nothing beside them."""
 
 
 def build(tree: Path, folder: str, target: Path) -> Path:
@@ -46,17 +47,23 @@ def build(tree: Path, folder: str, target: Path) -> Path:
 
 
 def check(wheel: Path, packages: frozenset[str]) -> None:
-    """Compare the top level of a wheel with the packages that it should install.
+    """Compare the files of a wheel with the packages that it should install.
 
     Raises:
         ReleaseError: They differ.
     """
     with ZipFile(wheel) as files:
-        top = {name.partition("/")[0] for name in files.namelist()}
-    found = {name for name in top if not name.endswith(".dist-info")}
+        names = {_package(name, packages) for name in files.namelist()}
+    found = {name for name in names if not name.endswith(".dist-info")}
     if found != packages:
         installed, expected = (", ".join(sorted(names)) for names in (found, packages))
         raise ReleaseError(f"{wheel.name} installs {installed}, and should install {expected}")
+
+
+def _package(name: str, packages: frozenset[str]) -> str:
+    """Return the package that a file belongs to; a stray one belongs to its top level."""
+    inside = (package for package in packages if name.startswith(f"{package}/"))
+    return next(inside, name.partition("/")[0])
 
 
 def _hatch(folder: Path, kind: str, target: Path) -> Path:

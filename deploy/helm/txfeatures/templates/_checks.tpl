@@ -22,6 +22,9 @@
 {{- if and (eq $security "mtls") (not $secrets.kafkaTls.existing) -}}
 {{- fail "settings.kafka.security mtls needs a certificate: set secrets.kafkaTls.existing to a Secret with tls.crt and tls.key" -}}
 {{- end -}}
+{{- if and .Values.services.api.ingress.enabled (not .Values.services.api.ingress.hosts) -}}
+{{- fail "services.api.ingress.hosts is missing: give the names that the api is served under" -}}
+{{- end -}}
 {{- $partitions := .Values.bootstrap.settings.partitions | default 4 | int -}}
 {{- range $name := without (include "txfeatures.workloads" $ | fromJsonArray) "poller" -}}
 {{- $c := include "txfeatures.component" (dict "root" $ "name" $name) | fromJson -}}

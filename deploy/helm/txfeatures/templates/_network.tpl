@@ -5,29 +5,46 @@
 ingress: []
 {{- else -}}
 {{- $policy := .root.Values.networkPolicy -}}
-{{- $namespaces := $policy.scrapeFromNamespaces -}}
-{{- $open := not $namespaces -}}
-{{- if eq .name "api" -}}
-{{- $open = or $open (not $policy.apiFromNamespaces) -}}
-{{- $namespaces = concat $namespaces $policy.apiFromNamespaces | uniq -}}
-{{- end -}}
+{{- $balancers := ternary $policy.apiFromCidrs list (eq .name "api") -}}
 ingress:
   - ports:
       - {port: http, protocol: TCP}
-    {{- if not $open }}
+    {{- if $policy.scrapeFromNamespaces }}
     from:
-      {{- if eq .name "api" }}
+      {{- include "txfeatures.namespaces" $policy.scrapeFromNamespaces | nindent 6 }}
+      {{- include "txfeatures.cidrs" $balancers | nindent 6 }}
+    {{- end }}
+  {{- if eq .name "api" }}
+  - ports:
+      - {port: public, protocol: TCP}
+    {{- if or $policy.apiFromNamespaces $balancers }}
+    from:
       - podSelector:
           matchLabels:
             {{- include "txfeatures.selectorLabels" (dict "root" .root "name" "test") | nindent 12 }}
+      {{- with $policy.apiFromNamespaces }}
+      {{- include "txfeatures.namespaces" . | nindent 6 }}
       {{- end }}
-      - namespaceSelector:
-          matchExpressions:
-            - key: kubernetes.io/metadata.name
-              operator: In
-              values: {{- toYaml $namespaces | nindent 16 }}
+      {{- include "txfeatures.cidrs" $balancers | nindent 6 }}
     {{- end }}
+  {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{/* Peers of a policy: all pods of namespaces. Takes their names. */}}
+{{- define "txfeatures.namespaces" -}}
+- namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values: {{- toYaml . | nindent 10 }}
+{{- end -}}
+
+{{/* Peers of a policy: networks. Takes them. */}}
+{{- define "txfeatures.cidrs" -}}
+{{- range . }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
 {{- end -}}
 
 {{/* Kafka by the brokers' ports; AWS always, for credentials come from there. */}}
@@ -42,6 +59,9 @@ ingress:
 {{- $ports = append $ports (include "txfeatures.urlPort" ($values.aws.endpointUrl | default "https://aws")) -}}
 {{- if eq .name "poller" -}}
 {{- $ports = append $ports (include "txfeatures.urlPort" ($values.services.poller.settings.url | default "https://blockchain.info")) -}}
+{{- end -}}
+{{- if and (eq .name "api") $values.services.api.settings.oidc_issuer -}}
+{{- $ports = append $ports (include "txfeatures.urlPort" $values.services.api.settings.oidc_issuer) -}}
 {{- end -}}
 {{- if $values.settings.tracing.endpoint -}}
 {{- $ports = append $ports (include "txfeatures.urlPort" $values.settings.tracing.endpoint) -}}

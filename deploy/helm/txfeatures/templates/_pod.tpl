@@ -48,6 +48,12 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end -}}
 
+{{/* Name of the ConfigMap with the declared features: the hook's bootstrap runs before that of
+the services is there. Takes root, name. */}}
+{{- define "txfeatures.featuresName" -}}
+{{- include "txfeatures.fullname" .root -}}-features{{ if eq .name "bootstrap" }}-bootstrap{{ end -}}
+{{- end -}}
+
 {{/* Takes root. */}}
 {{- define "txfeatures.volumeMounts" -}}
 - name: tmp
@@ -57,9 +63,14 @@ priorityClassName: {{ . }}
   mountPath: /etc/txfeatures/kafka
   readOnly: true
 {{- end }}
+{{- if .root.Values.features }}
+- name: features
+  mountPath: /etc/txfeatures/features
+  readOnly: true
+{{- end }}
 {{- end -}}
 
-{{/* Takes root. */}}
+{{/* Takes root, name. */}}
 {{- define "txfeatures.volumes" -}}
 - name: tmp
   emptyDir: {}
@@ -68,6 +79,11 @@ priorityClassName: {{ . }}
   secret:
     secretName: {{ . }}
     defaultMode: 0440
+{{- end }}
+{{- if .root.Values.features }}
+- name: features
+  configMap:
+    name: {{ include "txfeatures.featuresName" . }}
 {{- end }}
 {{- end -}}
 
@@ -80,6 +96,9 @@ labels:
   {{- end }}
 annotations:
   checksum/config: {{ .config | sha256sum }}
+  {{- with .root.Values.features }}
+  checksum/features: {{ . | sha256sum }}
+  {{- end }}
   {{- with .c.podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

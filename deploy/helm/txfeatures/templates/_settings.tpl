@@ -52,7 +52,12 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and .root.Values.features (has "features" (get $groups $service)) -}}
+{{- $_ := set $environment "TXF_FEATURES_FILE" "/etc/txfeatures/features/features.yaml" -}}
+{{- end -}}
 {{- $_ := set $environment "AWS_DEFAULT_REGION" .root.Values.aws.region -}}
+{{- /* A pod has its own role, never that of its node. */ -}}
+{{- $_ := set $environment "AWS_EC2_METADATA_DISABLED" "true" -}}
 {{- with .root.Values.aws.endpointUrl -}}
 {{- $_ := set $environment "AWS_ENDPOINT_URL" . -}}
 {{- end -}}

@@ -29,6 +29,10 @@ spec:
       ports:
         - name: http
           containerPort: 8080
+        {{- if eq .name "api" }}
+        - name: public
+          containerPort: 8000
+        {{- end }}
       envFrom:
         {{- include "txfeatures.envFrom" . | nindent 8 }}
       {{- if eq .kind "StatefulSet" }}
