@@ -1,36 +1,45 @@
-"""Generator of the reference pages of docs/: ``python docs/generate.py [--check]``.
+"""Generator of the pages in docs/reference: ``python docs/generate.py [--check]``.
 
 Settings, metrics, topics and features are declared once, in the code. The pages are generated
 from the declarations, and a test fails if one is stale.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
+from fastapi import FastAPI
 from pydantic import SecretStr, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from deploy.generated import Generated
+from deploy.iam import tables
+from docs import reference_asyncapi, reference_commands
 from txfeatures.bootstrap import BootstrapSettings
+from txfeatures.cli.cost import KINDS, SEED_USD, notes, table, typical_load
+from txfeatures.cost.estimate import estimate
+from txfeatures.cost.rates import load as load_rates
 from txfeatures.domain.features import (
-    DERIVED,
-    FEATURES,
-    FOLDS,
     RECORD_IDENTIFIER,
+    ComputedFeature,
     DerivedFeature,
     Feature,
     FoldedFeature,
+    default,
     sketch,
 )
-from txfeatures.domain.model import MILLI
+from txfeatures.domain.features.columns import COLUMNS, Column
+from txfeatures.domain.model import Row
 from txfeatures.domain.topics import DAY_H, TOPICS, Topic
-from txfeatures.process.metrics import DEFINITIONS
+from txfeatures.process.metrics import DEFINITIONS, Metrics
+from txfeatures.process.runtime import Runtime
 from txfeatures.process.settings import (
     SERVICES,
     AwsSettings,
+    FeaturesSettings,
     Group,
     KafkaSettings,
     LogSettings,
@@ -38,6 +47,10 @@ from txfeatures.process.settings import (
     environment_names,
 )
 from txfeatures_aggregator.settings import Settings as AggregatorSettings
+from txfeatures_api.features import open_features
+from txfeatures_api.feed_clock import FeedClock
+from txfeatures_api.pipeline import Pipeline
+from txfeatures_api.routes import create_app
 from txfeatures_api.settings import Settings as ApiSettings
 from txfeatures_dedup.settings import Settings as DedupSettings
 from txfeatures_fs_writer.settings import Settings as FsWriterSettings
@@ -48,6 +61,7 @@ COMMAND = "python docs/generate.py"
 SHARED: Mapping[str, type[Group]] = {
     "Kafka": KafkaSettings,
     "AWS": AwsSettings,
+    "Features": FeaturesSettings,
     "Log": LogSettings,
     "Tracing": TracingSettings,
 }
@@ -70,24 +84,54 @@ def pages() -> dict[str, str]:
         "metrics.md": _page("Metrics", metrics()),
         "topics.md": _page("Topics", topics()),
         "features.md": _page("Features", features()),
+        "cost.md": _page("Cost", cost()),
+        "rights.md": _page("Rights", rights()),
+        "openapi.json": openapi(),
+        "asyncapi.json": reference_asyncapi.document(),
+        "commands.md": _page("Commands", reference_commands.commands()),
+        "client.md": _page("Python client", reference_commands.client()),
     }
+
+
+def undriven_api() -> FastAPI:
+    """Return the api's application with neither a store nor Kafka behind it."""
+    runtime, nothing = Runtime(metrics=Metrics("api")), _Nothing()
+    features = open_features(ApiSettings(), nothing, FeedClock(), runtime, default())
+    pipeline = Pipeline(nothing, clock=runtime.clock)
+    return create_app(features=features, pipeline=pipeline, runtime=runtime)
+
+
+class _Nothing:
+    def read(self, minutes: Sequence[int]) -> list[Row]:  # noqa: ARG002
+        return []
+
+    def ends(self, topics: Collection[str]) -> dict[str, dict[int, int]]:
+        return {topic: {} for topic in topics}
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:  # noqa: ARG002
+        return {}
+
+
+def openapi() -> str:
+    """Return the text of openapi.json, which the api serves too."""
+    return json.dumps(undriven_api().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 def settings() -> Iterator[str]:
     """Yield the parts of settings.md."""
     yield (
-        "Read from the environment only. A wrong value, or a name that begins with `TXF_` and that "
-        "nobody reads, stops the start with a sentence per mistake. Settings of other services and "
-        "commands are passed over, so that all processes can share one environment."
+        "All settings are environment variables. A value that is out of bounds, or an unknown name "
+        "that begins with `TXF_`, ends the start with one sentence per mistake. A process ignores "
+        "the settings of other services, so that all can share one environment."
     )
     yield (
-        "Region, credentials and endpoint of AWS come from boto3's own chain (`AWS_DEFAULT_REGION`,"
-        " `AWS_PROFILE`, `AWS_ENDPOINT_URL` and so on)."
+        "boto3 finds the region, credentials and endpoint of AWS in its own variables "
+        "(`AWS_DEFAULT_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL` and others)."
     )
     shared = {name: environment_names(group) for name, group in SHARED.items()}
-    yield "## Who reads what"
+    yield "## Settings of each process"
     yield _table(
-        ("process", "own names", "shared groups"),
+        ("process", "own settings", "shared settings"),
         (
             (reader, f"`{_prefix(cls)}*`", ", ".join(g for g in SHARED if _reads(cls, shared[g])))
             for reader, cls in READERS.items()
@@ -106,9 +150,9 @@ def settings() -> Iterator[str]:
 def metrics() -> Iterator[str]:
     """Yield the parts of metrics.md."""
     yield (
-        "At `/metrics` of each service, in Prometheus' text format. The list is closed: a name or "
-        "label that is not here can't be counted. Counters start at 0 with the process, with every "
-        "label value that can be told beforehand; other series appear with their first count."
+        "Each service serves its metrics at `/metrics` in Prometheus' text format. The code "
+        "accepts no other metric or label. A counter starts at 0 with the process for every label "
+        "value that is known in advance; other series appear with their first count."
     )
     for service in SERVICES:
         yield f"## {service}"
@@ -122,13 +166,50 @@ def metrics() -> Iterator[str]:
         )
 
 
+LOADS = (7.0, 100.0, 10_000.0)
+"""Transactions per second on the page of costs; the live feed has some seven."""
+
+
+def cost() -> Iterator[str]:
+    """Yield the parts of cost.md."""
+    found = load_rates()
+    bills = {
+        (kind, rate): estimate(kind, typical_load(rate), found) for kind in KINDS for rate in LOADS
+    }
+    yield (
+        "Output of `txfeatures cost`: dollars a month, from measured footprints and from the rates "
+        "in one file, which you can replace. `lean` has two zones, `standard` three; `serverless` "
+        "is standard on MSK Serverless. The serverless demo that this project replaces costs "
+        f"{SEED_USD:.0f} a month at the live rate. Of the machines and "
+        "brokers in the file, the cheapest that carry the load are chosen."
+    )
+    yield _table(
+        ("transactions a second", *KINDS),
+        ((f"{rate:,.0f}", *(f"{bills[kind, rate].usd:,.0f}" for kind in KINDS)) for rate in LOADS),
+    )
+    yield (
+        "What grows: the memory of dedup, which remembers each hash for two days; the storage of "
+        "the brokers, which is what `--retention-days` buys; the archive."
+    )
+    for rate in LOADS:
+        yield f"## Standard, {rate:,.0f} transactions a second"
+        yield "\n".join(["```text", *table(bills["standard", rate]), "```"])
+    yield "\n\n".join(line.replace("* ", r"\* ", 1) for line in notes(found))
+    yield (
+        "Rates, their sources and the footprints stand in "
+        "[rates.toml](../../src/txfeatures/cost/rates.toml)."
+    )
+
+
 def topics() -> Iterator[str]:
     """Yield the parts of topics.md."""
     yield (
-        "`txfeatures bootstrap` makes them. Topics that scale have `TXF_BOOTSTRAP_PARTITIONS` "
-        "partitions, and `raw` and `deduped` must have the same number. Record timestamps are the "
-        "feed's clock, and retention goes by them: `TXF_BOOTSTRAP_KEEP_FOREVER=true` is for "
-        "replays of old recordings."
+        "`txfeatures bootstrap` creates the topics. Those that scale have "
+        "`TXF_BOOTSTRAP_PARTITIONS` partitions; `raw` and `deduped` must have the same number. The "
+        "timestamp of a record is the feed's clock, and retention follows it: set "
+        "`TXF_BOOTSTRAP_KEEP_FOREVER=true` to replay old recordings. "
+        "[asyncapi.json](asyncapi.json) has the messages with their schemas, and who reads and "
+        "writes each topic."
     )
     yield _table(
         ("topic", "key", "partitions", "kept", "meaning"),
@@ -137,7 +218,7 @@ def topics() -> Iterator[str]:
             for t in TOPICS
         ),
     )
-    yield "All of them have this configuration:"
+    yield "Configuration of all topics:"
     first, *others = [topic.config(keep_forever=False) for topic in TOPICS]
     yield _table(
         ("name", "value"),
@@ -151,48 +232,75 @@ def topics() -> Iterator[str]:
 
 def features() -> Iterator[str]:
     """Yield the parts of features.md."""
+    declaration = default()
     yield (
-        "Columns of the feature group, one row per minute, in this order. A *folded* feature is "
-        "made of the minute's transactions, a *derived* one of folded ones; the others describe "
-        "the row itself. `txfeatures features` prints the same list."
+        "The feature group has these columns, and one row per minute, unless "
+        "[a file of yours](../how-to/features.md) declares others. A *folded* feature is computed "
+        "from the minute's transactions and a *derived* one from other features; the others "
+        "describe the row itself, and every declaration has them. `txfeatures features list` "
+        "prints the same list."
     )
     yield _table(
         ("feature", "type", "unit", "kind", "meaning", "error"),
         (
             (f"`{f.name}`", f.type, f.unit, _kind(f), f.description, f.error or _exact(f))
-            for f in FEATURES
+            for f in declaration.features
         ),
     )
     yield (
-        "A transaction counts if its hash, time and fee can be read. Where anything else is "
-        "missing or impossible (the websocket tells no `weight`, an output has more than 21 "
-        "million bitcoin), it contributes nothing to the features made of that: quantiles are over "
-        "the transactions whose size is known. A row whose total needs more than 64 bits is "
-        "withheld and said. The error is that of a bucket of the [sketch](adr/0014-sketch.md); "
-        f"rates above {sketch.LARGEST // MILLI:,} satoshi/vbyte count as that."
+        "A transaction counts if its hash, time and fee are readable. If another field is missing "
+        "or impossible (no `weight`, or an output of more than 21 million bitcoin), the "
+        "transaction contributes nothing to the features computed from that field. A row whose "
+        "total overflows 64 bits is not published; the overflow is logged and counted. The error "
+        "of a quantile is that of a bucket of the [sketch](../adr/0014-sketch.md); at a resolution "
+        f"of 0.001, numbers above {sketch.LARGEST // 1000:,} count as that one."
     )
-    yield "## Folds"
+    yield "## Computation"
     yield (
-        "What a transaction contributes, by the columns of the archive, and how contributions add "
-        "up, in the stream and by `features.minute_sql` alike. Those that are no features serve "
-        "derived ones. NULL contributes nothing."
+        "The aggregates of a transaction's columns behind each feature, and for a derived one its "
+        "expression. A quantile of `fee / vsize` counts whole thousandths, hence the `1000`."
     )
     yield _table(
-        ("fold", "adds up by", "contribution"),
-        ((f"`{name}`", fold.aggregate.name, f"`{fold.of_sql}`") for name, fold in FOLDS.items()),
+        ("feature", "computation"),
+        ((f"`{f.name}`", f"`{f.meaning}`") for f in declaration.computed),
     )
+    yield "## Columns of a transaction"
+    yield "Expressions use these. A column is NULL if the source has no valid value."
     yield _table(
-        ("derived", "SQL over the folds"), ((f"`{f.name}`", f"`{f.sql}`") for f in DERIVED)
+        ("column", "type", "values", "NULL", "meaning"),
+        (
+            (
+                f"`{c.name}`",
+                c.type,
+                _bounds(c),
+                "possible" if c.nullable else "never",
+                c.description,
+            )
+            for c in COLUMNS.values()
+        ),
     )
-    yield "## Adding a feature"
+
+
+def rights() -> Iterator[str]:
+    """Yield the parts of rights.md."""
     yield (
-        "Add one declaration to `FEATURES` in `txfeatures/features/declared.py` and a field to "
-        "`Transaction` if it needs another one (and a column to the archive, which older objects "
-        "lack: NULL). The oracle of the tests, `tests/support/oracle.py`, then says by code of its "
-        "own what it must be, and the property tests compare the fold, the SQL and the oracle. "
-        "`txfeatures bootstrap` adds it to the feature group; minutes that were open at the "
-        "upgrade have it of the transactions since then only."
+        "What each process may do in AWS and in Kafka, from the declaration in `deploy/iam`. "
+        "[Rights in an account](../how-to/rights.md) makes policies, trust policies and ACLs of "
+        "it. A process that is not listed in a table needs nothing there."
     )
+    yield _table(("process", "what it does", "role taken by"), tables.process_rows())
+    yield "## AWS"
+    yield _table(("process", "actions", "resources"), tables.aws_rows())
+    yield "## Kafka"
+    yield (
+        "Actions of MSK's IAM access control (`kafka-cluster:`). The same rights as ACLs: Read on "
+        "a group is AlterGroup, Write on a transactional id is AlterTransactionalId."
+    )
+    yield _table(("process", "actions", "resources"), tables.kafka_rows())
+
+
+def _bounds(column: Column) -> str:
+    return f"{column.low:,} to {column.high:,}" if column.type == "whole number" else ""
 
 
 def default_of(field: FieldInfo) -> str:
@@ -278,7 +386,7 @@ def _kind(feature: Feature) -> str:
 
 
 def _exact(feature: Feature) -> str:
-    return "exact" if isinstance(feature, FoldedFeature | DerivedFeature) else ""
+    return "exact" if isinstance(feature, ComputedFeature) else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -292,7 +400,7 @@ def _page(title: str, parts: Iterable[str]) -> str:
     return "\n\n".join([f"# {title}", _NOTE, *parts]) + "\n"
 
 
-GENERATED = Generated(command=COMMAND, directory=Path(__file__).parent, files=pages)
+GENERATED = Generated(command=COMMAND, directory=Path(__file__).parent / "reference", files=pages)
 
 if __name__ == "__main__":
     typer.run(GENERATED.main)
