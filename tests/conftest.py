@@ -1,4 +1,5 @@
 import atexit
+import gc
 import os
 from collections.abc import Iterator
 
@@ -8,6 +9,9 @@ from tests.support.scripted_source import ScriptedServer, scripted_server
 
 
 def pytest_configure() -> None:
+    gc.set_threshold(
+        100_000, 50, 100
+    )  # thousands of tests stay: to look at them often costs a fifth
     atexit.register(silence_native_exit)
 
 

@@ -193,12 +193,75 @@ def test_only_those_named_are_let_in() -> None:
     (dedup,) = rendered.get("NetworkPolicy", "txfeatures-dedup")["spec"]["ingress"]
     (expression,) = dedup["from"][0]["namespaceSelector"]["matchExpressions"]
     assert expression["values"] == ["monitoring"]
-    (api,) = rendered.get("NetworkPolicy", "txfeatures-api")["spec"]["ingress"]
-    test_pod, others = api["from"]
-    assert others["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring", "trading"]
+    operations, public = rendered.get("NetworkPolicy", "txfeatures-api")["spec"]["ingress"]
+    assert operations["ports"] == [{"port": "http", "protocol": "TCP"}]
+    (scraping,) = operations["from"]
+    assert scraping["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
+    assert public["ports"] == [{"port": "public", "protocol": "TCP"}]
+    test_pod, clients = public["from"]
+    assert clients["namespaceSelector"]["matchExpressions"][0]["values"] == ["trading"]
     pod = rendered.get("Pod", "txfeatures-test")
     assert test_pod["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     assert rendered.get("NetworkPolicy", "txfeatures-bootstrap")["spec"]["ingress"] == []
+
+
+def test_the_operations_port_stays_inside_the_cluster() -> None:
+    values = {"services": {"api": {"service": {"type": "LoadBalancer"}}}}
+    rendered = template(EKS, values=values)
+    public = rendered.get("Service", "txfeatures-api")["spec"]
+    assert public["ports"] == [{"name": "public", "port": 80, "targetPort": "public"}]
+    operations = rendered.get("Service", "txfeatures-api-operations")["spec"]
+    assert operations["clusterIP"] == "None"
+    assert operations["ports"] == [{"name": "http", "port": 8080, "targetPort": "http"}]
+    deployment = rendered.get("Deployment", "txfeatures-api")["spec"]["template"]["spec"]
+    ports = {port["name"]: port["containerPort"] for port in deployment["containers"][0]["ports"]}
+    assert ports == {"http": 8080, "public": 8000}
+    assert deployment["containers"][0]["readinessProbe"]["httpGet"]["port"] == "http"
+
+
+def test_an_ingress_leads_to_the_public_port_of_the_api() -> None:
+    assert not template(EKS).of("Ingress")
+    rendered = template(CASES["alb-values"])
+    (ingress,) = rendered.of("Ingress")
+    assert ingress["spec"] == {
+        "ingressClassName": "alb",
+        "rules": [
+            {
+                "host": "features.example.com",
+                "http": {
+                    "paths": [
+                        {
+                            "path": "/",
+                            "pathType": "Prefix",
+                            "backend": {
+                                "service": {"name": "txfeatures-api", "port": {"name": "public"}}
+                            },
+                        }
+                    ]
+                },
+            }
+        ],
+    }
+    annotations = ingress["metadata"]["annotations"]
+    assert annotations["alb.ingress.kubernetes.io/auth-type"] == "oidc"
+    signing_in = json.loads(annotations["alb.ingress.kubernetes.io/auth-idp-oidc"])
+    assert signing_in["issuer"] == "https://login.example.com"
+    environment = rendered.get("ConfigMap", "txfeatures-api")["data"]
+    assert environment["TXF_API_ALLOWED_HOSTS"] == "features.example.com"
+
+
+def test_a_load_balancer_reaches_both_ports_by_its_networks_alone() -> None:
+    policy = template(CASES["alb-values"]).get("NetworkPolicy", "txfeatures-api")["spec"]
+    for rule in policy["ingress"]:
+        cidrs = [peer["ipBlock"]["cidr"] for peer in rule["from"] if "ipBlock" in peer]
+        assert cidrs == ["10.0.0.0/20", "10.0.16.0/20"]
+
+
+def test_the_api_may_reach_the_issuer_of_its_tokens() -> None:
+    settings = {"oidc_issuer": "https://login.example.com:8443/realm", "oidc_audience": "features"}
+    rendered = template(EKS, values={"services": {"api": {"settings": settings}}})
+    assert ports(rendered.get("NetworkPolicy", "txfeatures-api")) == {9098, 443, 8443}
+    assert ports(rendered.get("NetworkPolicy", "txfeatures-dedup")) == {9098, 443}
 
 
 def test_alerts_and_dashboards_are_those_of_the_repository() -> None:
@@ -240,6 +303,7 @@ def test_nothing_needs_an_operator_unless_it_is_asked_for() -> None:
         ({"settings": {"kafka": {"security": "mtls"}}}, "mtls needs a certificate"),
         ({"services": {"dedup": {"autoscaling": {"maxReplicas": 9}}}}, "stand by idle"),
         ({"services": {"api": {"autoscaling": {"minReplicas": 11}}}}, "above maxReplicas"),
+        ({"services": {"api": {"ingress": {"enabled": True}}}}, "ingress.hosts is missing"),
         ({"secrets": {"existing": "a", "external": {"enabled": True}}}, "exclude each other"),
     ],
 )

@@ -10,7 +10,15 @@ from deploy.helm.chart_settings import PROCESSES
 from tests.chart.helm import EKS, LOCAL, template
 from txfeatures.process.settings import SERVICES, environment_names, load
 
-WORDS = {"feature_group": "a-group", "url": "https://example.com/", "msk_region": "eu-west-1"}
+WORDS = {
+    "feature_group": "a-group",
+    "url": "https://example.com/",
+    "msk_region": "eu-west-1",
+    "cors_origins": "https://example.com",
+    "oidc_issuer": "https://example.com",
+    "bucket_owner": "123456789012",
+    "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/a-key",
+}
 
 
 def component(reader: str) -> str:

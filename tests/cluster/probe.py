@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from botocore.config import Config
 from confluent_kafka.admin import AdminClient
 
+from tests.support.declared import FEATURES
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.layout import PREFIX
 from txfeatures.archive.reading import live_objects
@@ -68,6 +69,7 @@ def rows() -> dict[str, tuple[int, int]]:
         AwsSettings().feature_group,
         first_s=(found.first_arrival_at or 0) - 24 * 3600,
         last_s=max(found.newest_time or 0, found.last_arrival_at or 0),
+        features=FEATURES,
     )
     return {str(row["tx_minute"]): totals(row) for row in final}
 

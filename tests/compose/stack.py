@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from confluent_kafka.admin import AdminClient
 from kafka_local.ports import HOST, free_port
 
+from tests.support.declared import FEATURES
 from tests.support.shared_data import REPOSITORY
 from txfeatures.archive.layout import PREFIX
 from txfeatures.process.clock import SystemClock
@@ -169,6 +170,7 @@ class Compose:
             AwsSettings().feature_group,
             first_s=(status.first_arrival_at or 0) - 24 * 3600,
             last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
+            features=FEATURES,
         )
         return {
             str(row["tx_minute"]): (int(row["total_nb_trx_1min"]), int(row["total_fee_1min"]))

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from kafka_local.ports import free_port
 
+from tests.support.declared import FEATURES
 from txfeatures.domain.model import Record, Row
 from txfeatures.kafka.source import KafkaSource, committed_ends
 from txfeatures.process.clock import SystemClock
@@ -71,6 +72,7 @@ class Pipeline:
                 AwsSettings().feature_group,
                 first_s=(status.first_arrival_at or 0) - 24 * 3600,
                 last_s=max(status.newest_time or 0, status.last_arrival_at or 0),
+                features=FEATURES,
             )
         )
 

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 import duckdb
-import msgspec
 import pytest
 from featurestore_local import LocalAws
 
+from tests.support.local_account import Controls, entered, make_bucket
 from tests.unit.txfeatures.archive.parts import store
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.catalog import DATABASE, TABLE, ensure_archive_table
@@ -56,20 +54,12 @@ KILLS = [
 
 @pytest.fixture(scope="module")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    with pytest.MonkeyPatch.context() as environ, LocalAws() as local:
-        environ.setenv("AWS_ENDPOINT_URL", local.endpoint_url)
-        environ.setenv("AWS_ACCESS_KEY_ID", "local")
-        environ.setenv("AWS_SECRET_ACCESS_KEY", "local")
-        environ.setenv("AWS_DEFAULT_REGION", local.region)
+    with LocalAws() as local, entered(local) as environ:
         environ.setenv("TXF_AWS_TIMEOUT_S", "60")
         environ.setenv("TMPDIR", str(tmp_path_factory.mktemp("of-the-killed")))
-        aws._session.cache_clear()
-        aws.s3(AWS).create_bucket(
-            Bucket=AWS.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
+        make_bucket(AWS)
         ensure_archive_table(aws.glue(AWS), AWS.bucket)
         yield local
-    aws._session.cache_clear()
 
 
 @pytest.fixture
@@ -82,13 +72,6 @@ def bucket(local_aws: LocalAws) -> S3Bucket:
             store(bucket, range(offset, offset + ROWS_EACH), shelf=shelf)
             offset += ROWS_EACH
     return bucket
-
-
-def ask(local: LocalAws, method: str, path: str, content: object = None) -> Any:
-    body = msgspec.json.encode(content) if method == "POST" else None
-    request = Request(f"{local.endpoint_url}/_local/{path}", body, method=method)
-    with urlopen(request, timeout=30) as response:
-        return msgspec.json.decode(response.read())
 
 
 def start(*options: str) -> "subprocess.Popen[str]":
@@ -115,19 +98,20 @@ def hour(shelf: Shelf) -> tuple[str, ...]:
 
 def kill_at(local: LocalAws, operation: str, after: int, *options: str) -> None:
     """Start the command and end it while S3 lets it wait for an answer."""
-    ask(local, "DELETE", "faults")
+    controls = Controls(local.endpoint_url)
+    controls.forget()
     hang = {"operation": operation, "error": "hang", "after": after, "hang_s": WITHIN_S}
-    ask(local, "POST", "faults", [hang])
+    controls.order(hang)
     clock = SystemClock()
     deadline = clock.monotonic() + WITHIN_S
     with start(*options) as process:
-        while ask(local, "GET", "counts").get(operation, 0) <= after:
+        while controls.calls(operation) <= after:
             assert process.poll() is None, process.communicate()
             assert clock.monotonic() < deadline
             clock.wait(threading.Event(), 0.02)
         process.kill()
         process.communicate()
-    ask(local, "DELETE", "faults")
+    controls.forget()
 
 
 @dataclass(slots=True)

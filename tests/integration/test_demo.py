@@ -18,6 +18,7 @@ from kafka_local.ports import free_port
 
 from tests.support import oracle
 from tests.support.shared_data import RECORDED, RECORDING, REPOSITORY
+from tests.support.waiting import wait_until
 from txfeatures.process.clock import SystemClock
 from txfeatures.process.settings import SERVICES
 
@@ -33,9 +34,14 @@ class RunningDemo:
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.folder = folder
         self.port = free_port()
+        self.environment = {
+            **os.environ,
+            "TMPDIR": str(folder),
+            "XDG_STATE_HOME": str(folder.with_name(f"{folder.name}-state")),
+        }
         self.process = subprocess.Popen(
             [COMMAND, "demo", "--port", str(self.port), *arguments],
-            env={**os.environ, "TMPDIR": str(folder), **environment},
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -53,6 +59,17 @@ class RunningDemo:
         """Wait for the end; return exit code, output and errors."""
         out, err = self.process.communicate(timeout=TIMEOUT_S)
         return self.process.returncode, out, err
+
+    def second_terminal(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as in another terminal, whose settings are another account's."""
+        return subprocess.run(
+            [COMMAND, *arguments],
+            env=self.environment | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def children(self) -> dict[int, str]:
         """Process id -> command line of every process that works under ``folder``."""
@@ -106,9 +123,30 @@ def test_a_replay_until_drained_exports_the_oracles_rows_and_a_training_set(fold
     assert demo.children() == {}
 
 
-def test_ctrl_c_stops_everything_in_order_and_leaves_nothing(folder: Path) -> None:
+def test_a_second_terminal_needs_no_setting_and_ctrl_c_leaves_nothing(folder: Path) -> None:
     demo = RunningDemo(folder, "--source", "simulation")
+    assert demo.process.stdout
+    demo.wait_for(f"live page: http://127.0.0.1:{demo.port}/")
+    demo.wait_for("--demo top")
+    demo.wait_for(' --demo env)"')
     demo.wait_for("published")
+    top = demo.second_terminal("--demo", "top", "--json")
+    assert top.returncode == 0, top.stderr
+    stages = {stage["name"]: stage for stage in json.loads(top.stdout)["stages"]}
+    assert stages.keys() == set(SERVICES)
+    assert stages["poller"]["records_in"] > 0
+    audit = first_audit(demo)
+    assert audit.returncode == 0, audit.stderr
+    assert json.loads(audit.stdout)["findings"] == []
+    assert demo.second_terminal("--demo", "dlq", "list", "--json").returncode == 0
+    script = (
+        "import boto3; print(boto3.client('sagemaker').list_feature_groups()['ResponseMetadata'])"
+    )
+    line = f'eval "$({COMMAND} --demo env)" && {sys.executable} -c "{script}"'
+    shell = subprocess.run(
+        ["sh", "-c", line], env=demo.environment, capture_output=True, text=True, check=False
+    )
+    assert "'HTTPStatusCode': 200" in shell.stdout, shell.stderr
     assert is_listening(demo.port)
     commands = " ".join(demo.children().values())
     assert [name for name in SERVICES if f"-m txfeatures_{name}" in commands] == [*SERVICES]
@@ -119,6 +157,23 @@ def test_ctrl_c_stops_everything_in_order_and_leaves_nothing(folder: Path) -> No
     assert demo.children() == {}
     assert not is_listening(demo.port)
     assert list(folder.iterdir()) == []
+    after = demo.second_terminal("--demo", "top")
+    assert (after.returncode, after.stderr) == (
+        1,
+        "txfeatures: no demo runs on this machine; start one with `make demo`\n",
+    )
+
+
+def first_audit(demo: RunningDemo) -> subprocess.CompletedProcess[str]:
+    """Return the first audit that finds a minute in the archive, or that fails otherwise."""
+    audits: list[subprocess.CompletedProcess[str]] = []
+
+    def finds_a_minute() -> bool:
+        audits.append(demo.second_terminal("--demo", "audit", "--json"))
+        return "no transaction is archived yet" not in audits[-1].stderr
+
+    wait_until(finds_a_minute, patience_s=TIMEOUT_S)
+    return audits[-1]
 
 
 def test_ctrl_c_at_a_terminal_ends_make_demo_with_exit_code_0(folder: Path) -> None:

@@ -2,17 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from kafka_local import EmbeddedKafka
 
+from tests.support.waiting import wait_until
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS
 from txfeatures.kafka.admin import KafkaAdmin
 from txfeatures.kafka.client import KafkaSink, UndeliveredError, topic_partitions
-from txfeatures.kafka.source import KafkaSource, KafkaTail, next_offsets
+from txfeatures.kafka.skips import SkippedRecords
+from txfeatures.kafka.source import KafkaSource, next_offsets
+from txfeatures.kafka.tails import KafkaTail
 from txfeatures.process.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
@@ -72,6 +78,37 @@ def test_the_largest_record_passes_and_a_larger_one_is_refused(kafka: KafkaSetti
         assert [r.value for r in read(source, 1)] == [largest]
 
 
+def test_the_end_of_a_topic_is_that_of_committed_records_and_their_marker(
+    kafka: KafkaSettings,
+) -> None:
+    with closing(KafkaSink(kafka, client_id="t")) as sink:  # leads each partition by now
+        sink.publish([replace(record("deduped", b"k"), partition=n) for n in range(PARTITIONS)])
+    producer = Producer(
+        {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "ends"},
+    )
+    with closing(KafkaAdmin(kafka)) as admin:
+        before = admin.ends(["deduped"])
+        assert set(before["deduped"]) == set(range(PARTITIONS))
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        producer.produce("deduped", b"v", partition=1)
+        producer.flush(30)
+        assert admin.ends(["deduped"]) == before
+        producer.commit_transaction(30)
+        # The broker writes the marker after it has answered.
+        wait_until(lambda: admin.ends(["deduped"]) != before)
+        after = admin.ends(["deduped"])["deduped"]
+    assert after == before["deduped"] | {1: before["deduped"][1] + 2}
+
+
+def test_the_end_of_a_topic_that_is_not_there_is_not_known(kafka: KafkaSettings) -> None:
+    with (
+        closing(KafkaAdmin(kafka)) as admin,
+        pytest.raises(TransientError, match="run `txfeatures bootstrap`"),
+    ):
+        admin.ends(["nothing"])
+
+
 def test_what_was_not_committed_is_read_again(kafka: KafkaSettings) -> None:
     with closing(KafkaSink(kafka, client_id="t")) as sink:
         sink.publish([record("aggregated", b"k", b"%d" % n) for n in range(3)])
@@ -81,6 +118,43 @@ def test_what_was_not_committed_is_read_again(kafka: KafkaSettings) -> None:
     with closing(KafkaSource(kafka, ["aggregated"], group="g")) as source:
         assert [r.value for r in read(source, 1)] == [b"2"]
     assert KafkaAdmin(kafka).committed("g", "aggregated") == {records[0].partition: 2}
+
+
+def test_a_committed_offset_that_has_expired_is_reported_and_read_on_after(
+    kafka: KafkaSettings,
+) -> None:
+    skipped: list[SkippedRecords] = []
+    with (
+        closing(KafkaSink(kafka, client_id="t")) as sink,
+        closing(KafkaSource(kafka, ["aggregated.dlq"], group="expired")) as source,
+    ):
+        sink.publish([record("aggregated.dlq", b"k", b"%d" % n) for n in range(10)])
+        source.commit(next_offsets(read(source, 10)[:2]))
+    (committed,) = KafkaAdmin(kafka).committed("expired", "aggregated.dlq").items()
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    (deleted,) = admin.delete_records([TopicPartition("aggregated.dlq", committed[0], 7)]).values()
+    assert deleted.result().low_watermark == 7
+    member = KafkaSource(kafka, ["aggregated.dlq"], group="expired", on_skipped=skipped.append)
+    with closing(member) as source:
+        assert [r.value for r in read(source, 3)] == [b"7", b"8", b"9"]
+    assert [(s.committed_offset, s.first_offset, s.records, s.reason) for s in skipped] == [
+        (2, 7, 5, "expired")
+    ]
+
+
+def test_a_committed_offset_beyond_the_end_of_a_topic_is_reported(kafka: KafkaSettings) -> None:
+    skipped: list[SkippedRecords] = []
+    with closing(KafkaSink(kafka, client_id="t")) as sink:
+        sink.publish([record("deduped.dlq", b"k", b"%d" % n) for n in range(3)])
+    with closing(KafkaSource(kafka, ["deduped.dlq"], group="anew")) as source:
+        (partition,) = next_offsets(read(source, 3))
+        source.commit({partition: 50})
+    member = KafkaSource(kafka, ["deduped.dlq"], group="anew", on_skipped=skipped.append)
+    with closing(member) as source:
+        assert [r.value for r in read(source, 3)] == [b"0", b"1", b"2"]
+    assert [(s.committed_offset, s.first_offset, s.records, s.reason) for s in skipped] == [
+        (50, 0, 47, "beyond_end")
+    ]
 
 
 def test_a_tail_begins_with_the_last_record_and_follows(kafka: KafkaSettings) -> None:

@@ -5,8 +5,6 @@ a test runs. ``SECURITY_SESSION_S=60 SECURITY_LOAD_S=200`` tries it with a minut
 """
 
 import os
-import sys
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,20 +16,20 @@ import pytest
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider  # type: ignore[import-untyped]
 from kafka_local import EmbeddedKafka, ListenerSecurity
 from kafka_local.certificates import Authority
-from kafka_local.ports import free_port
-from kafka_local.process import GuardedProcess
 from pydantic import SecretStr
 
 from tests.support import tokens
-from tests.support.core import Core, Load, Worker
+from tests.support.core import Core
+from tests.support.load import Load
+from tests.support.worker import Worker
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.domain.topics import FEED, RAW, TOPICS
 from txfeatures.kafka import client as kafka
 from txfeatures.kafka.admin import KafkaAdmin
 from txfeatures.kafka.client import KafkaSink, topic_partitions
-from txfeatures.kafka.source import KafkaSource, KafkaTail, committed_ends, next_offsets
-from txfeatures.process.clock import SystemClock
+from txfeatures.kafka.source import KafkaSource, committed_ends, next_offsets
+from txfeatures.kafka.tails import KafkaTail
 from txfeatures.process.settings import KafkaSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -141,21 +139,9 @@ class SecuredWorker(Worker):
         super().__init__(service, settings.security, settings, folder)
         self._env |= environment(settings)
         self.takes_tokens = settings.security == "msk_iam"
-
-    def start(self) -> None:
-        program = ["-m", f"txfeatures_{self.service}"]
         if self.takes_tokens:
-            main = f"txfeatures_{self.service}.main"
-            program = [str(Path(tokens.__file__)), str(TOKEN_LIFE_S), main]
-        self._process = GuardedProcess(
-            [sys.executable, *program],
-            cwd=self._folder,
-            output=self._log,
-            env={**self._env, f"TXF_{self.service.upper()}_HTTP_PORT": str(free_port())},
-        )
-
-    def whole_log(self) -> str:
-        return self._log.read_text(errors="replace")
+            main = f"txfeatures_{service}.main"
+            self._program = [str(Path(tokens.__file__)), str(TOKEN_LIFE_S), main]
 
 
 def environment(settings: KafkaSettings) -> Mapping[str, str]:
@@ -239,16 +225,12 @@ def test_a_service_that_is_refused_ends_with_the_sentence_and_exit_code_1(
     worker = SecuredWorker("dedup", settings, tmp_path)
     worker.start()
     try:
-        clock = SystemClock()
-        deadline = clock.monotonic() + 60
-        while worker.exit_code() is None and clock.monotonic() < deadline:
-            clock.wait(threading.Event(), 0.1)
-        assert worker.exit_code() == 1
+        assert worker.wait() == 1
         log = worker.whole_log()
         assert advice in log.splitlines()[-1]
         assert "hidden" not in log
     finally:
-        worker.kill()
+        worker.dispose()
 
 
 @pytest.fixture

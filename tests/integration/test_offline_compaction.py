@@ -7,7 +7,8 @@ from unittest.mock import MagicMock
 import pytest
 from featurestore_local import LocalAws
 
-from txfeatures.compaction.offline_store import compact_offline_store
+from tests.support.local_account import entered, make_bucket, make_group
+from txfeatures.compaction.offline_store import _results, compact_offline_store
 from txfeatures.domain.errors import FatalError
 from txfeatures.process import aws
 from txfeatures.process.clock import SystemClock
@@ -21,41 +22,13 @@ AWS = AwsSettings(table_format="iceberg", feature_group="iceberg-group", timeout
 GLUE = AwsSettings(feature_group="glue-group", timeout_s=60)
 
 
-def make_group(settings: AwsSettings, table_format: str) -> None:
-    aws.sagemaker(settings).create_feature_group(
-        FeatureGroupName=settings.feature_group,
-        RecordIdentifierFeatureName="tx_minute",
-        EventTimeFeatureName="event_time",
-        FeatureDefinitions=[
-            {"FeatureName": "tx_minute", "FeatureType": "String"},
-            {"FeatureName": "event_time", "FeatureType": "String"},
-        ],
-        OfflineStoreConfig={
-            "S3StorageConfig": {"S3Uri": f"s3://{settings.bucket}/offline"},
-            "TableFormat": table_format,  # type: ignore[typeddict-item]
-        },
-        RoleArn=settings.role_arn.get_secret_value(),
-    )
-
-
 @pytest.fixture(scope="module")
 def local_aws() -> Iterator[LocalAws]:
-    with (
-        pytest.MonkeyPatch.context() as environ,
-        LocalAws(settling_s=0.0, offline_delay_s=0.0) as local,
-    ):
-        environ.setenv("AWS_ENDPOINT_URL", local.endpoint_url)
-        environ.setenv("AWS_ACCESS_KEY_ID", "local")
-        environ.setenv("AWS_SECRET_ACCESS_KEY", "local")
-        environ.setenv("AWS_DEFAULT_REGION", local.region)
-        aws._session.cache_clear()
-        aws.s3(AWS).create_bucket(
-            Bucket=AWS.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
-        make_group(AWS, "Iceberg")
-        make_group(GLUE, "Glue")
+    with LocalAws(settling_s=0.0, offline_delay_s=0.0) as local, entered(local):
+        make_bucket(AWS)
+        make_group(AWS)
+        make_group(GLUE)
         yield local
-    aws._session.cache_clear()
 
 
 @pytest.fixture
@@ -151,3 +124,10 @@ def test_a_stop_stops_the_statement_too(
     with pytest.raises(FatalError, match="run it again to go on"):
         compact_offline_store(AWS, runtime=runtime, say=print)
     assert athena.stopped == 1
+
+
+def test_the_results_of_queries_are_encrypted_with_the_key_that_is_set() -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/k"
+    results = _results(AwsSettings(kms_key_arn=key))
+    assert results["EncryptionConfiguration"] == {"EncryptionOption": "SSE_KMS", "KmsKey": key}
+    assert "EncryptionConfiguration" not in _results(AwsSettings())

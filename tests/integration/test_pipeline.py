@@ -92,5 +92,5 @@ def test_sigkill_in_the_middle_of_a_replay_changes_no_row(
             str(tx["hash"]) for tx in oracle.transactions(RECORDING)
         )
     if victim == "api":
-        pipeline.wait_until(lambda: pipeline.get("/readyz").is_success)
+        pipeline.wait_until(pipeline.stack.parts[victim].is_ready)
         assert pipeline.get("/features/latest").is_success

@@ -38,13 +38,13 @@ class Replay:
     environment: Mapping[str, str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed() -> None:
     if not (ENVIRONMENT / "installed").exists():
         pytest.skip(f"there is no {ENVIRONMENT.name}; `make notebooks` makes it and runs this")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def replay(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
     plan = Plan(source=Source.REPLAY, file=RECORDING, clock=ClockMode.POLL, port=free_port())
     stack = Stack(

@@ -11,7 +11,8 @@ import pytest
 
 from tests.notebooks.conftest import Replay
 from tests.notebooks.running import execute
-from txfeatures.domain.features import FEATURES, minute_name
+from tests.support.declared import FEATURES
+from txfeatures.domain.features import minute_name
 from txfeatures.history.dataset import IS_GAP
 
 pytestmark = pytest.mark.integration

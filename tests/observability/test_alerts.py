@@ -44,17 +44,17 @@ def test_an_alert_says_how_bad_it_is_what_it_is_and_what_to_do(name: str) -> Non
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"]["summary"].endswith(".")
     assert rule["annotations"]["description"].endswith(".")
-    assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{name.lower()}"
+    assert rule["annotations"]["runbook_url"] == f"docs/how-to/alerts.md#{name.lower()}"
 
 
 @each_alert
 def test_an_alert_has_a_runbook_of_its_name(name: str) -> None:
-    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    page = (REPOSITORY / "docs" / "how-to" / "alerts.md").read_text()
     assert re.search(rf"^#+ {name}$\n\n\S", page, re.MULTILINE)
 
 
 def test_every_runbook_has_its_alert() -> None:
-    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    page = (REPOSITORY / "docs" / "how-to" / "alerts.md").read_text()
     assert re.findall(r"^#+ (Txf\w+)$", page, re.MULTILINE) == list(alerts())
 
 

@@ -10,7 +10,8 @@ from faust_microbatch import App, Sendable
 from faust_microbatch.testing import TestDriver
 from opentelemetry.trace import StatusCode
 
-from tests.service.fs_writer.fakes import Archive, DeadLetters, FeatureStore, Log
+from tests.service.fs_writer.fakes import TOPIC, Archive, DeadLetters, FeatureStore, Log
+from tests.support.declared import DEFAULT, FEATURES
 from tests.support.memory_sink import MemorySink, tx
 from tests.support.spans import Recorder, linked, span_id
 from txfeatures.domain.model import Record
@@ -26,6 +27,7 @@ from txfeatures_fs_writer.archive import build_archive
 from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.settings import Settings as FsWriterSettings
+from txfeatures_poller.logic import Whole
 from txfeatures_poller.main import build as build_poller
 from txfeatures_poller.settings import Settings as PollerSettings
 from txfeatures_poller.source import Answer, PollFailedError
@@ -48,7 +50,7 @@ class OneAnswer:
             transactions=[tx(1, time=TIME_S), tx(2, time=TIME_S)],
             feed_time_ms=TIME_S * 1000,
             fetched_at_ms=1,
-            body_bytes=10,
+            whole=Whole.of(b"0123456789"),
         )
 
 
@@ -146,6 +148,7 @@ def test_links_lead_from_the_feature_store_back_to_the_poll(
         partitions=1,
         metrics=Metrics("aggregator"),
         tracing=recorder.tracing("aggregator"),
+        declaration=DEFAULT,
     )
     partials = worked(aggregator, "deduped", deduped, to="partials")
     aggregated = worked(aggregator, "partials", partials, to="aggregated")
@@ -160,6 +163,7 @@ def test_links_lead_from_the_feature_store_back_to_the_poll(
             pool=pool,
             freshness=Freshness(writer.metrics),
             runtime=writer,
+            features=FEATURES,
         )()
 
     assert links_of(recorder, "process aggregated") == {only(recorder, "process partials")}
@@ -175,6 +179,7 @@ def test_an_archive_object_is_linked_to_the_polls_in_it(recorder: Recorder, tmp_
     build_archive(
         FsWriterSettings(archive_max_rows=2),
         open_source=Log(deduped).open,
+        topic_id=lambda: TOPIC,
         archive=Archive(),
         freshness=Freshness(writer.metrics),
         runtime=writer,

@@ -7,6 +7,7 @@ from random import Random
 from typing import TypeVar
 
 from tests.properties.oracle import Moment
+from tests.support.declared import DEFAULT
 from txfeatures.domain.model import Heartbeat, KafkaRecord, Partial, PartitionUpdate, Record
 from txfeatures.domain.rules import AggregatorRules
 from txfeatures.domain.topics import DEDUPED
@@ -62,6 +63,7 @@ class Folding:
             partition=self.partition,
             partitions=self.partitions,
             rules=self.rules,
+            declaration=DEFAULT,
         )
         self.progress = outcome.progress
         self.partials.update(outcome.changed)
@@ -82,7 +84,9 @@ class Merging:
     rows: list[MergedRow] = field(default_factory=list)
 
     def take(self, messages: Sequence[PartitionUpdate | Heartbeat]) -> MergeOutcome:
-        outcome = merge(self.frontier, self.minutes, messages, rules=self.rules)
+        outcome = merge(
+            self.frontier, self.minutes, messages, rules=self.rules, declaration=DEFAULT
+        )
         self.frontier = outcome.frontier
         self.minutes.update(outcome.changed)
         for minute_s in outcome.forgotten:

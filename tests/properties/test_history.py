@@ -12,12 +12,13 @@ from hypothesis import assume, given, settings
 from tests.properties.drive import Folding, Merging, record
 from tests.properties.feeds import Feed, feeds
 from tests.properties.oracle import Moment
+from tests.support.declared import COMPUTED, DEFAULT
 from txfeatures.archive.schema import encode
 from txfeatures.domain.features import EVENT_TIME, minute_start_s
 from txfeatures.domain.model import Record
 from txfeatures.domain.rules import Rules
 from txfeatures.history.late import LOG, judge
-from txfeatures.history.minutes import COLUMNS, Minutes
+from txfeatures.history.minutes import Minutes
 from txfeatures.history.sources import FileSource, read_minutes, slim
 from txfeatures.history.span import Span
 
@@ -42,7 +43,9 @@ def recomputed(
     whole, path = folder / "whole.parquet", folder / "slim.parquet"
     whole.write_bytes(encode(records))
     slim([whole], path)
-    return read_minutes(connection, FileSource(paths=[path], whole=EVER), EVER, rules)
+    return read_minutes(
+        connection, FileSource(paths=[path], whole=EVER), EVER, rules=rules, declaration=DEFAULT
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -94,7 +97,7 @@ def test_last_revisions_are_those_of_the_stream(feed: Feed) -> None:
     assert counted.keys() == {m for m, row in expected.items() if row["total_nb_trx_1min"]}
     for minute_s, row in counted.items():
         wanted = expected[minute_s]
-        for name in (*COLUMNS, "nb_late_trx_1min", "is_final"):
+        for name in (*COMPUTED, "nb_late_trx_1min", "is_final"):
             assert row[name] == wanted[name], name
     for before, after in pairwise(rows):
         if before["tx_minute"] == after["tx_minute"]:

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from pyarrow import BufferReader
 
 from tests.properties.feeds import FEES_SAT, HOSTILE, RESTS
-from tests.support import oracle
+from tests.support import declared, oracle
 from tests.support.shared_data import BLOCK, HUGE, RECORDING, shared_data
 from txfeatures.archive import schema
-from txfeatures.domain import features, wire
+from txfeatures.domain import wire
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import DERIVED, FEATURES, FOLDED
+from txfeatures.domain.features import READABLE_SQL, minute_start_s
 from txfeatures.domain.model import MAX_MONEY_SAT, Record, Row, Transaction
 
-FROM_TRANSACTIONS = [f.name for f in FEATURES if f in {*FOLDED, *DERIVED}]
+FROM_TRANSACTIONS = declared.COMPUTED
 
 Rows = dict[int, dict[str, object]]
 """Minute -> the features computed from its transactions."""
@@ -68,9 +68,9 @@ def folded(values: Sequence[bytes]) -> Rows:
         minutes[transaction.time // 60 * 60].append(transaction)
     rows: Rows = {}
     for minute_s, found in minutes.items():
-        halves = [features.fold(features.EMPTY, half) for half in (found[::2], found[1::2])]
-        row = features.row(
-            features.merge(halves),
+        halves = [declared.fold(declared.EMPTY, half) for half in (found[::2], found[1::2])]
+        row = declared.row(
+            declared.merge(halves),
             minute_s=0,
             event_time_ms=0,
             revision=1,
@@ -87,10 +87,11 @@ def select(values: Sequence[bytes], engine: duckdb.DuckDBPyConnection) -> Rows:
         for i, value in enumerate(values)
     ]
     engine.register("archive", pq.read_table(BufferReader(schema.encode(records))))
-    readable = f"(SELECT * FROM archive WHERE {features.READABLE_SQL})"
-    found = engine.execute(features.minute_sql(readable))
+    readable = f"(SELECT * FROM archive WHERE {READABLE_SQL})"
+    found = engine.execute(declared.minute_sql(readable))
     names = [column[0] for column in found.description or ()]
     rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    assert all(row.pop("is_exact") for row in rows)
     return {row.pop("minute_s"): row for row in rows}
 
 
@@ -132,16 +133,16 @@ def test_sql_the_fold_and_the_oracle_agree_on_recorded_transactions(
     rows = selected(values)
     assert rows == folded(values)
     for name, members in oracle.by_minute(found).items():
-        row: Row = rows[features.minute_start_s(name)]  # type: ignore[assignment]
+        row: Row = rows[minute_start_s(name)]  # type: ignore[assignment]
         for feature, true in oracle.features(members).items():
             assert oracle.is_close(feature, row[feature], true), (name, feature)
 
 
-def test_a_total_beyond_64_bits_is_null_and_so_is_its_average() -> None:
+def test_a_minute_with_a_total_beyond_64_bits_is_not_exact() -> None:
     many = f"(SELECT 0 AS time, {MAX_MONEY_SAT} AS fee, 1 AS size, 4 AS weight, true AS rbf, "
     source = f"{many} 0::BIGINT AS output_value FROM range(4393))"
-    sql = features.minute_sql(source, also={"latest_s": "max(time)"})
+    sql = declared.minute_sql(source, also={"latest_s": "max(time)"})
     with duckdb.connect() as engine:
-        found = engine.execute(f"SELECT total_fee_1min, avg_fee_1min, latest_s FROM ({sql})")
+        found = engine.execute(f"SELECT total_fee_1min, is_exact, latest_s FROM ({sql})")
         [row] = found.fetchall()
-    assert row == (None, None, 0)
+    assert row[1:] == (False, 0)

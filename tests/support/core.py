@@ -1,24 +1,22 @@
 """dedup and aggregator as processes on a real broker, with a loader that computes the truth."""
 
-import hashlib
 import json
-import os
-import random
-import signal
-import sys
+import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from kafka_local import EmbeddedKafka
-from kafka_local.ports import free_port
-from kafka_local.process import GuardedProcess
 
+from tests.support.declared import FEATURES
+from tests.support.load import START_S, Load
+from tests.support.worker import Worker
 from txfeatures.domain import wire
+from txfeatures.domain.errors import TransientError
 from txfeatures.domain.model import Heartbeat, OutgoingRecord, Record, Row
 from txfeatures.domain.topics import AGGREGATED, DEDUPED, FEED, PARTIALS, RAW, TOPICS
 from txfeatures.kafka.admin import KafkaAdmin
@@ -28,7 +26,6 @@ from txfeatures.process.clock import SystemClock
 from txfeatures.process.settings import KafkaSettings
 
 PARTITIONS = 4
-START_S = 1_729_296_000
 CLOSING_S = 300
 READS = (
     (RAW, "dedup"),
@@ -36,102 +33,10 @@ READS = (
     (PARTIALS, "aggregator"),
     (FEED, "aggregator"),
 )
+READ_FIRST = {"dedup": RAW, "aggregator": DEDUPED}
+"""The topic of each service that has the transactions."""
 PATIENCE_S = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """The records to send: ``transactions`` in all, ``per_second`` per second of the feed.
-
-    One in ten is sent twice, one in a hundred is dated up to ten minutes back.
-    """
-
-    transactions: int
-    per_second: int = 40
-    seed: int = 0
-
-    def seconds(self) -> Iterator[tuple[int, list[dict[str, object]]]]:
-        """Yield (feed time in s, transactions of its poll)."""
-        draw = random.Random(self.seed)
-        made = 0
-        second = START_S
-        recent: list[dict[str, object]] = []
-        while made < self.transactions:
-            polled = []
-            for _ in range(min(self.per_second, self.transactions - made)):
-                age = draw.randrange(600) if draw.random() < 0.01 else draw.randrange(3)
-                digest = hashlib.sha256(f"{self.seed}/{made}".encode()).hexdigest()
-                fee = draw.randrange(10**9)
-                polled.append({"hash": digest, "fee": fee, "time": second - age, "pad": "x" * 200})
-                made += 1
-            recent = (recent + polled)[-100:]
-            yield second, polled + draw.sample(recent, len(polled) // 10)
-            second += 1
-
-    def truth(self) -> dict[str, tuple[int, int]]:
-        """Return minute -> (transactions, sum of fees), with each hash counted once."""
-        totals: dict[str, tuple[int, int]] = {}
-        seen = set()
-        for _, polled in self.seconds():
-            for tx in polled:
-                if tx["hash"] in seen:
-                    continue
-                seen.add(tx["hash"])
-                moment = int(str(tx["time"]))
-                name = time.strftime("%Y-%m-%d %H:%M:00", time.gmtime(moment))
-                count, fees = totals.get(name, (0, 0))
-                totals[name] = (count + 1, fees + int(str(tx["fee"])))
-        return totals
-
-
-class Worker:
-    """One process of dedup or aggregator."""
-
-    def __init__(self, service: str, name: str, kafka: KafkaSettings, folder: Path) -> None:
-        self.service = service
-        self._folder = folder
-        self._log = folder / f"{service}-{name}.log"
-        self._env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("TXF_")},
-            "TXF_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-            "TXF_LOG_FORMAT": "text",
-            f"TXF_{service.upper()}_HTTP_HOST": "127.0.0.1",
-            f"TXF_{service.upper()}_INSTANCE_ID": name,
-        }
-        self._process: GuardedProcess | None = None
-
-    def start(self) -> None:
-        port = {f"TXF_{self.service.upper()}_HTTP_PORT": str(free_port())}
-        self._process = GuardedProcess(
-            [sys.executable, "-m", f"txfeatures_{self.service}"],
-            cwd=self._folder,
-            output=self._log,
-            env={**self._env, **port},
-        )
-
-    @property
-    def is_up(self) -> bool:
-        return self._process is not None and self._process.exit_code() is None
-
-    def exit_code(self) -> int | None:
-        assert self._process
-        return self._process.exit_code()
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-
-    def stop(self) -> int | None:
-        assert self._process
-        self._process.stop(30.0)
-        return self._process.exit_code()
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        os.kill(self._process.pid, number)
-
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")[-3000:]
+LOOK_S = 0.05
 
 
 @dataclass(slots=True)
@@ -143,7 +48,9 @@ class Core:
     load: Load
     clock: SystemClock = field(default_factory=SystemClock)
     loaded: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event)
     batches: int = 0
+    allowed: float = math.inf
     failure: list[BaseException] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
 
@@ -169,18 +76,55 @@ class Core:
             try:
                 with closing(KafkaSink(self.kafka, client_id="loader")) as sink:
                     for number, batch in enumerate(self._batches()):
+                        while number >= self.allowed and not self.closed.wait(LOOK_S):
+                            pass
+                        if self.closed.is_set():
+                            return
                         publish(sink, batch)
                         self.batches = number
                         if number % 5 == 0:
-                            self.clock.wait(threading.Event(), 5 * len(batch) / records_per_s)
+                            self.closed.wait(5 * len(batch) / records_per_s)
             except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
                 self.failure.append(error)
             self.loaded.set()
 
         threading.Thread(target=send, daemon=True).start()
 
+    def advance(self, share: float, *services: str, records: int = 1) -> None:
+        """Load up to ``share`` of the transactions, and see the services at work on them.
+
+        Returns when each service has committed ``records`` more than before. The loader waits
+        for the next call, so that what follows never comes too late, however busy the
+        machine is. With a share of 1 it sends all the rest.
+        """
+        with closing(KafkaAdmin(self.kafka)) as admin:
+            before = {service: self._committed(admin, service) for service in services}
+            self.allowed = math.ceil(share * self.load.polls) if share < 1 else math.inf
+
+            def has_moved(service: str) -> bool:
+                return self._committed(admin, service) >= before[service] + records
+
+            for service in services:
+                self.wait_until(partial(has_moved, service), f"commits of {service}")
+
+    def wait_until_ready(self, worker: Worker) -> None:
+        """Wait until a worker, which must not end meanwhile, has its partitions."""
+
+        def is_ready() -> bool:
+            assert worker.is_up, worker.log()
+            return worker.is_ready
+
+        self.wait_until(is_ready, f"{worker.service} getting ready")
+
+    def pause(self, seconds: float) -> None:
+        """Let a fault last."""
+        self.closed.wait(seconds)
+
     def wait_until(
-        self, is_true: Callable[[], bool], what: str, progress: Callable[[], object]
+        self,
+        is_true: Callable[[], bool],
+        what: str,
+        progress: Callable[[], object] = lambda: None,
     ) -> None:
         """Wait until ``is_true``; fail after ``PATIENCE_S`` without a change of ``progress``."""
         seen, deadline = progress(), self.clock.monotonic() + PATIENCE_S
@@ -188,9 +132,8 @@ class Core:
             assert not self.failure, self.failure
             if (now := progress()) != seen:
                 seen, deadline = now, self.clock.monotonic() + PATIENCE_S
-            logs = "\n".join(worker.log() for worker in self.workers)
-            assert self.clock.monotonic() < deadline, f"{what} took too long\n{logs}"
-            self.clock.wait(threading.Event(), 0.2)
+            assert self.clock.monotonic() < deadline, f"{what} took too long\n{self._logs()}"
+            self.clock.wait(threading.Event(), LOOK_S)
 
     def drain(self) -> None:
         """Wait until all records are loaded and every stage has read the output of the previous."""
@@ -232,7 +175,7 @@ class Core:
         assert len(hashes) == self.load.transactions
         newest: dict[str, Row] = {}
         for record in self.records(AGGREGATED):
-            row = wire.decode_row(record.value)
+            row = wire.decode_row(record.value, features=FEATURES)
             name = str(row["tx_minute"])
             before = newest.get(name)
             if before:
@@ -248,8 +191,24 @@ class Core:
         assert all(newest[name]["is_final"] == 1 for name in totals)
 
     def close(self) -> None:
+        self.closed.set()
         for worker in self.workers:
-            worker.kill()
+            worker.dispose()
+
+    def _committed(self, admin: KafkaAdmin, service: str) -> int:
+        found: list[int] = []
+
+        def is_known() -> bool:
+            # Of a group that has just lost a member, an offset may be undecided.
+            with suppress(TransientError):
+                found.append(sum(admin.committed(service, READ_FIRST[service]).values()))
+            return bool(found)
+
+        self.wait_until(is_known, f"offsets of {service}")
+        return found[-1]
+
+    def _logs(self) -> str:
+        return "\n".join(worker.log() for worker in self.workers)
 
     def _batches(self) -> Iterator[list[OutgoingRecord]]:
         last = START_S

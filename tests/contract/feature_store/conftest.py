@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import httpx
 import pytest
 from featurestore_local import LocalAws
 
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from tests.support.declared import FEATURES
+from tests.support.local_account import Controls, entered, make_bucket, make_group
 from txfeatures.domain.model import Row
 from txfeatures.feature_store.codec import TableFormat, Target, Values, to_row, to_values
 from txfeatures.feature_store.offline import OfflineRows, OfflineStore
@@ -92,11 +92,15 @@ class Group:
         return self.writer.put([self.write(row) for row in rows])
 
     def rows(self, minutes: Sequence[int]) -> dict[str, Row]:
-        return {name: to_row(values) for name, values in self.online.read(minutes)}
+        return {
+            name: to_row(values, features=FEATURES) for name, values in self.online.read(minutes)
+        }
 
     def offline(self, minutes: Sequence[int]) -> OfflineRows:
         self.flush()
-        store = OfflineStore.locate(aws.sagemaker(SETTINGS), aws.s3(SETTINGS), self.name)
+        store = OfflineStore.locate(
+            aws.sagemaker(SETTINGS), aws.s3(SETTINGS), self.name, features=FEATURES
+        )
         connection = duckdb.connect()
         return store.read(connection, self.directory, start_s=min(minutes), end_s=max(minutes) + 60)
 
@@ -104,25 +108,9 @@ class Group:
 @pytest.fixture(scope="session")
 def local_aws() -> Iterator[LocalAws]:
     with LocalAws(settling_s=0.0, offline_delay_s=600.0) as local:
-        with pytest.MonkeyPatch.context() as environ:
-            use(local, environ)
-            aws.s3(SETTINGS).create_bucket(
-                Bucket=SETTINGS.bucket,
-                CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
-            )
+        with entered(local):
+            make_bucket(SETTINGS)
         yield local
-
-
-def use(local: LocalAws, environ: pytest.MonkeyPatch) -> None:
-    """Let the environment name the local AWS, for one test alone: others have AWSs of their own."""
-    for name, value in (
-        ("AWS_ENDPOINT_URL", local.endpoint_url),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_DEFAULT_REGION", local.region),
-    ):
-        environ.setenv(name, value)
-    aws._session.cache_clear()
 
 
 @pytest.fixture(params=KINDS, ids=str)
@@ -130,52 +118,32 @@ def group(
     request: pytest.FixtureRequest,
     local_aws: LocalAws,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Group]:
-    use(local_aws, monkeypatch)
     kind: Kind = request.param
     # A deleted group leaves its objects, where one of the same name and second would find them.
     name = f"{kind}-{uuid.uuid4().hex[:12]}"
-    sagemaker: Any = aws.sagemaker(SETTINGS)
-    offline: dict[str, Any] = {}
-    if kind.storage != "InMemory":
-        offline["OfflineStoreConfig"] = {
-            "S3StorageConfig": {"S3Uri": f"s3://{SETTINGS.bucket}/offline"},
-            "TableFormat": kind.table_format.title(),
-        }
-    sagemaker.create_feature_group(
-        FeatureGroupName=name,
-        RecordIdentifierFeatureName=RECORD_IDENTIFIER,
-        EventTimeFeatureName=EVENT_TIME,
-        FeatureDefinitions=[
-            {
-                "FeatureName": feature.name,
-                "FeatureType": "String"
-                if kind.table_format == "iceberg" and feature.name == EVENT_TIME
-                else feature.type,
-            }
-            for feature in FEATURES
-        ],
-        OnlineStoreConfig={"EnableOnlineStore": True, "StorageType": kind.storage},
-        RoleArn=SETTINGS.role_arn.get_secret_value(),
-        **offline,
+    settings = SETTINGS.model_copy(
+        update={"feature_group": name, "table_format": kind.table_format}
     )
-    with httpx.Client(base_url=local_aws.endpoint_url, trust_env=False, timeout=30) as client:
+    changes: dict[str, Any] = {
+        "OnlineStoreConfig": {"EnableOnlineStore": True, "StorageType": kind.storage}
+    }
+    if kind.storage == "InMemory":
+        changes["OfflineStoreConfig"] = None
+    controls = Controls(local_aws.endpoint_url)
+    # For one test alone: others have AWSs of their own.
+    with entered(local_aws):
+        make_group(settings, **changes)
 
         def order(operation: str, error: str, **options: Any) -> None:
-            fault = {"operation": operation, "error": error, **options}
-            client.post("/_local/faults", json=[fault]).raise_for_status()
-
-        def flush() -> None:
-            client.post("/_local/flush").raise_for_status()
+            controls.order({"operation": operation, "error": error, **options})
 
         yield Group(
             name=name,
             kind=kind,
             directory=tmp_path,
             order=order,
-            flush=flush,
+            flush=controls.flush,
         )
-        client.delete("/_local/faults")
-    sagemaker.delete_feature_group(FeatureGroupName=name)
-    aws._session.cache_clear()
+        controls.forget()
+        aws.sagemaker(SETTINGS).delete_feature_group(FeatureGroupName=name)

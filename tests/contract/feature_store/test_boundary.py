@@ -7,8 +7,9 @@ import duckdb
 import pytest
 
 from tests.contract.feature_store.conftest import KINDS, Group
+from tests.support.declared import row
 from txfeatures.domain.errors import FatalError, InvalidMessageError
-from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, minute_name, row
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, minute_name
 from txfeatures.domain.model import Partial, Row
 from txfeatures.feature_store.errors import StoreUnavailableError
 

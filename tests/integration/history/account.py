@@ -3,19 +3,19 @@
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.request import Request, urlopen
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from featurestore_local import LocalAws
 
+from tests.support.local_account import Controls, make_bucket, make_group
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.manifests import Manifests
 from txfeatures.archive.objects import store_object
 from txfeatures.archive.schema import encode
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from txfeatures.bootstrap.schema import OFFLINE_STORE_PREFIX
+from txfeatures.domain.features import EVENT_TIME
 from txfeatures.domain.model import Record, Row
 from txfeatures.feature_store.codec import TableFormat, to_record, to_values
 from txfeatures.process import aws
@@ -32,34 +32,13 @@ class Account:
     """A local AWS with a feature group and a bucket."""
 
     def __init__(self, local: LocalAws, table_format: TableFormat) -> None:
-        self._local = local
+        self.controls = Controls(local.endpoint_url)
         self._format: TableFormat = table_format
-        is_iceberg = table_format == "iceberg"
         self.s3: S3Client = aws.s3(AWS)
         self.bucket = S3Bucket(self.s3, AWS.bucket)
         self.runtime = aws.feature_store(AWS)
-        self.s3.create_bucket(
-            Bucket=AWS.bucket,
-            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
-        )
-        aws.sagemaker(AWS).create_feature_group(
-            FeatureGroupName=AWS.feature_group,
-            RecordIdentifierFeatureName=RECORD_IDENTIFIER,
-            EventTimeFeatureName=EVENT_TIME,
-            FeatureDefinitions=[
-                {
-                    "FeatureName": f.name,
-                    "FeatureType": "String" if is_iceberg and f.name == EVENT_TIME else f.type,
-                }
-                for f in FEATURES
-            ],
-            OnlineStoreConfig={"EnableOnlineStore": True},
-            OfflineStoreConfig={
-                "S3StorageConfig": {"S3Uri": f"s3://{AWS.bucket}/offline"},
-                "TableFormat": "Iceberg" if is_iceberg else "Glue",
-            },
-            RoleArn=AWS.role_arn.get_secret_value(),
-        )
+        make_bucket(AWS)
+        make_group(AwsSettings(table_format=table_format))
 
     def archive(self, records: Sequence[Record]) -> None:
         shelves: dict[Shelf, list[Record]] = {}
@@ -79,26 +58,11 @@ class Account:
             TargetStores=list(targets),
         )
 
-    def order(self, *faults: dict[str, Any]) -> None:
-        """Let the next calls fail."""
-        body = msgspec.json.encode(faults)
-        request = Request(f"{self._local.endpoint_url}/_local/faults", body, method="POST")
-        with urlopen(request, timeout=30) as done:
-            assert done.status == 200
-
-    def flush(self) -> None:
-        flush(self._local.endpoint_url)
-
     def offline_rows(self) -> list[dict[str, Any]]:
         found = []
-        for listed in self.bucket.list("offline/"):
+        for listed in self.bucket.list(f"{OFFLINE_STORE_PREFIX}/"):
             found += pq.read_table(io.BytesIO(self.bucket.get(listed.key).body)).to_pylist()
         return found
-
-
-def flush(endpoint_url: str) -> None:
-    with urlopen(Request(f"{endpoint_url}/_local/flush", b"{}", method="POST"), timeout=30) as done:
-        assert done.status == 200
 
 
 def corrupt_object(s3: "S3Client", key: str) -> None:

@@ -9,11 +9,15 @@ from typer.testing import CliRunner, Result
 
 from txfeatures.cli.audit import audit
 from txfeatures.cli.backfill import backfill
+from txfeatures.cli.bootstrap import bootstrap
+from txfeatures.cli.compact import compact
 from txfeatures.cli.dataset import dataset
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "audit": audit,
     "backfill": backfill,
+    "bootstrap": bootstrap,
+    "compact": compact,
     "dataset": dataset,
 }
 

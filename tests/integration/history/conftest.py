@@ -5,26 +5,17 @@ from featurestore_local import LocalAws
 
 from tests.integration.history.account import Account
 from tests.integration.history.replay import final_rows, replayed
+from tests.support.local_account import entered
 from tests.support.shared_data import RECORDING
 from txfeatures.feature_store.codec import TableFormat
-from txfeatures.process import aws
 
 
 @pytest.fixture
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     table_format: TableFormat = getattr(request, "param", "glue")
-    with pytest.MonkeyPatch.context() as environ, LocalAws(settling_s=0.0) as local:
-        for name, value in (
-            ("AWS_ENDPOINT_URL", local.endpoint_url),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_DEFAULT_REGION", local.region),
-            ("TXF_AWS_TABLE_FORMAT", table_format),
-        ):
-            environ.setenv(name, value)
-        aws._session.cache_clear()
+    with LocalAws(settling_s=0.0) as local, entered(local) as environ:
+        environ.setenv("TXF_AWS_TABLE_FORMAT", table_format)
         yield Account(local, table_format)
-    aws._session.cache_clear()
 
 
 @pytest.fixture
@@ -34,5 +25,5 @@ def replay(account: Account) -> Account:
     account.archive([record for log in logs for record in log if record.key is not None])
     for row in final_rows(logs):
         account.put(row, "OnlineStore", "OfflineStore")
-    account.flush()
+    account.controls.flush()
     return account

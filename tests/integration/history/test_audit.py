@@ -1,10 +1,11 @@
 import pytest
 
 from tests.integration.conftest import StartPipeline
-from tests.integration.history.account import AWS, Account, corrupt_object, flush, put_changed
+from tests.integration.history.account import AWS, Account, corrupt_object, put_changed
 from tests.integration.history.commands import audited, command
 from tests.integration.history.replay import PARTITIONS
 from tests.support import oracle
+from tests.support.local_account import Controls
 from tests.support.shared_data import RECORDED, RECORDING
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.reading import live_objects
@@ -27,7 +28,7 @@ def test_audit_finds_nothing_after_a_replay_and_names_each_planted_corruption(
     corrupt_object(replay.s3, damaged)
     put_changed(replay.runtime, "2024-10-19 10:53:00", "OnlineStore", total_fee_1min="1")
     put_changed(replay.runtime, "2024-10-19 10:55:00", "OfflineStore", max_fee_1min="1")
-    replay.flush()
+    replay.controls.flush()
     code, report = audited("--complete")
     assert code == 1
     found = {(f["where"], f["kind"], f["minute"]): f for f in report["findings"]}
@@ -45,7 +46,7 @@ def test_audit_finds_nothing_after_a_replay_and_names_each_planted_corruption(
 
 @pytest.mark.parametrize("account", ["glue", "iceberg"], indirect=True)
 def test_an_audit_outlasts_a_bad_moment_of_every_service(replay: Account) -> None:
-    replay.order(
+    replay.controls.order(
         {"operation": "DescribeFeatureGroup", "error": "ThrottlingException", "times": 2},
         {"operation": "BatchGetRecord", "error": "ThrottlingException"},
         {"operation": "BatchGetRecord", "error": "ServiceUnavailable"},
@@ -71,7 +72,7 @@ def test_audit_after_a_replay_of_the_whole_pipeline_finds_nothing_and_then_what_
             if name.startswith(("AWS_", "TXF_KAFKA_")):
                 environ.setenv(name, value)
         aws._session.cache_clear()
-        flush(pipeline.stack.addresses.aws)
+        Controls(pipeline.stack.addresses.aws).flush()
         code, report = audited("--complete", "--kafka")
         assert report["findings"] == []
         assert code == 0
@@ -83,7 +84,7 @@ def test_audit_after_a_replay_of_the_whole_pipeline_finds_nothing_and_then_what_
         s3.put_object(Bucket=AWS.bucket, Key=damaged, Body=b"PAR1 no more")
         put_changed(runtime, "2024-10-19 10:57:00", "OnlineStore", total_nb_trx_1min="1")
         put_changed(runtime, "2024-10-19 10:58:00", "OfflineStore", total_fee_1min="1")
-        flush(pipeline.stack.addresses.aws)
+        Controls(pipeline.stack.addresses.aws).flush()
         code, report = audited("--complete")
     aws._session.cache_clear()
     assert code == 1

@@ -41,7 +41,7 @@ def test_a_recording_backfilled_into_an_iceberg_group_makes_the_training_set_of_
         "--rows-per-s", "1000",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    account.flush()
+    account.controls.flush()
     out = tmp_path / "out.parquet"
     span = ("--start", "2024-10-19 10:49", "--end", "2024-10-19 11:04")
     result = command("dataset", *span, "--out", str(out))

@@ -1,19 +1,22 @@
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.declared import DEFAULT, EMPTY, row
 from txfeatures.domain import wire
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.features import EMPTY, minute_start_s, row
+from txfeatures.domain.features import minute_start_s
 from txfeatures.domain.model import Heartbeat, Record, Row
 from txfeatures.process.clock import SystemClock
 from txfeatures.process.metrics import Metrics
+from txfeatures.process.operations import operations_server
 from txfeatures.process.runtime import Runtime, run
+from txfeatures_api import problems
 from txfeatures_api.main import build
 from txfeatures_api.server import listen
 from txfeatures_api.settings import Settings
@@ -66,16 +69,29 @@ class MemoryStore:
         return [each for each in self.rows if minute_start_s(str(each["tx_minute"])) in minutes]
 
 
+class NoPositions:
+    """Offsets of brokers that don't answer."""
+
+    def ends(self, topics: Collection[str]) -> dict[str, dict[int, int]]:
+        raise TransientError("Kafka's brokers don't answer")
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        raise TransientError("Kafka's brokers don't answer")
+
+
 class Service:
     """The api as built, on a real port of the loopback."""
 
-    def __init__(self, base_url: str, runtime: Runtime) -> None:
+    def __init__(self, base_url: str, operations_url: str, runtime: Runtime) -> None:
+        self.url = base_url
         self._client = httpx.Client(base_url=base_url, trust_env=False)
+        self._operations_url = operations_url
         self.runtime = runtime
         self.exit_code: int | None = None
 
     def get(self, path: str) -> httpx.Response:
-        return self._client.get(path)
+        is_public = path not in ("/healthz", "/readyz", "/metrics")
+        return self._client.get(path if is_public else f"{self._operations_url}{path}")
 
     def wait_for(self, path: str, is_right: Callable[[httpx.Response], bool]) -> httpx.Response:
         clock = SystemClock()
@@ -90,12 +106,29 @@ class Service:
 
 
 @contextmanager
-def serving(store: Any, tail: QueueTail, *, drain_s: float = 0) -> Iterator[Service]:
-    settings = Settings(cache_s=0, drain_s=drain_s)
+def serving(
+    store: Any, tail: QueueTail, *, drain_s: float = 0, positions: Any = None
+) -> Iterator[Service]:
+    settings = Settings(cache_s=0.05, drain_s=drain_s)
     runtime = Runtime(metrics=Metrics("api"))
-    with listen("127.0.0.1", 0) as listener:
-        service = Service(f"http://127.0.0.1:{listener.getsockname()[1]}", runtime)
-        steps = build(settings, store=store, tail=tail, listener=listener, runtime=runtime)
+    with (
+        listen("127.0.0.1", 0) as listener,
+        operations_server("127.0.0.1", 0, runtime) as operations,
+    ):
+        service = Service(
+            f"http://127.0.0.1:{listener.getsockname()[1]}",
+            f"http://127.0.0.1:{operations}",
+            runtime,
+        )
+        steps = build(
+            settings,
+            declaration=DEFAULT,
+            store=store,
+            tail=tail,
+            positions=positions or NoPositions(),
+            listener=listener,
+            runtime=runtime,
+        )
 
         def target() -> None:
             service.exit_code = run(steps, runtime=runtime)
@@ -181,11 +214,15 @@ def test_an_outage_of_kafka_leaves_the_last_time_and_ends(
 def test_an_outage_of_the_store_after_the_start_leaves_it_ready(
     store: MemoryStore, tail: QueueTail
 ) -> None:
+    store.rows = [make_row()]
     with serving(store, tail) as service:
         tail.push(MINUTE_S)
         service.wait_until_ready()
-        store.failure = TransientError("The online store is down.")
-        assert service.get("/features/latest").status_code == 503
+        store.failure = TransientError("ThrottlingException of the store")
+        assert service.get("/features/latest").status_code == 200
+        answer = service.get("/features/2030-12-01T00:00:00Z")
+        assert answer.status_code == 503
+        assert "Throttling" not in answer.text
         assert service.get("/readyz").status_code == 200
 
 
@@ -206,7 +243,21 @@ def test_it_goes_on_answering_while_load_balancers_turn_away(
     with serving(store, tail, drain_s=2) as service:
         tail.push(MINUTE_S)
         service.wait_until_ready()
+        assert service.get("/features/latest").status_code == 200  # the public port has begun
         service.runtime.stop.set()
-        assert service.get("/readyz").text == "stopping\n"
+        assert service.get("/readyz").text == "waiting for stopping\n"
         assert service.get("/features/latest").status_code == 200
     assert service.exit_code == 0
+
+
+def test_without_kafka_the_counts_of_the_pipeline_are_a_problem_and_rows_are_served(
+    store: MemoryStore, tail: QueueTail
+) -> None:
+    store.rows = [make_row()]
+    with serving(store, tail) as service:
+        tail.push(MINUTE_S + 30)
+        service.wait_until_ready()
+        answer = service.get("/v1/pipeline")
+        assert answer.status_code == 503
+        assert answer.json()["detail"] == problems.UNAVAILABLE
+        assert service.get("/features/latest").status_code == 200

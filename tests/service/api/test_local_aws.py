@@ -5,15 +5,9 @@ import httpx
 import pytest
 from featurestore_local import LocalAws
 
+from tests.support.declared import EMPTY, FEATURES, row
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.features import (
-    EMPTY,
-    EVENT_TIME,
-    FEATURES,
-    RECORD_IDENTIFIER,
-    minute_start_s,
-    row,
-)
+from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, minute_start_s
 from txfeatures.domain.model import Row
 from txfeatures.process import aws
 from txfeatures.process.metrics import Metrics
@@ -60,7 +54,7 @@ def runtime() -> Runtime:
 
 @pytest.fixture
 def reader(settings: AwsSettings, runtime: Runtime) -> Iterator[FeatureStoreReader]:
-    reader = FeatureStoreReader.connect(settings, runtime=runtime)
+    reader = FeatureStoreReader.connect(settings, runtime=runtime, features=FEATURES)
     yield reader
     reader.close()
 
@@ -135,7 +129,7 @@ def test_a_store_that_is_gone_is_an_error(
     monkeypatch: pytest.MonkeyPatch, settings: AwsSettings, runtime: Runtime
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    reader = FeatureStoreReader.connect(settings, runtime=runtime)
+    reader = FeatureStoreReader.connect(settings, runtime=runtime, features=FEATURES)
     with pytest.raises(TransientError, match="EndpointConnectionError"):
         reader.read([MINUTE_S])
     reader.close()
@@ -145,7 +139,7 @@ def test_a_feature_group_that_does_not_exist_is_said(
     settings: AwsSettings, runtime: Runtime
 ) -> None:
     missing = settings.model_copy(update={"feature_group": "nobody"})
-    reader = FeatureStoreReader.connect(missing, runtime=runtime)
+    reader = FeatureStoreReader.connect(missing, runtime=runtime, features=FEATURES)
     with pytest.raises(FatalError, match=r"nobody: a resource is missing .* TXF_AWS_FEATURE_GROUP"):
         reader.read([MINUTE_S])
     reader.close()

@@ -3,32 +3,29 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from kafka_local.ports import free_port
 
-from txfeatures.process.clock import SystemClock
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 PATIENCE_S = 60
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
-def process(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(port: int, operations: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The api as a process that reaches neither Kafka nor AWS."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TXF_")} | {
         "TXF_API_HTTP_HOST": "127.0.0.1",
-        "TXF_API_HTTP_PORT": str(port),
+        "TXF_API_HTTP_PORT": str(operations),
+        "TXF_API_PUBLIC_HOST": "127.0.0.1",
+        "TXF_API_PUBLIC_PORT": str(port),
         "TXF_API_DRAIN_S": "0",
         "TXF_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
@@ -48,37 +45,37 @@ def process(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
             child.kill()
 
 
-def wait_until_it_answers(url: str) -> None:
-    clock, never = SystemClock(), threading.Event()
-    deadline_s = clock.monotonic() + PATIENCE_S
-    while True:
-        try:
-            httpx.get(url, trust_env=False)
-        except httpx.TransportError:
-            assert clock.monotonic() < deadline_s, f"{url} does not answer"
-            clock.wait(never, 0.05)
-        else:
-            return
+def answers(url: str) -> bool:
+    try:
+        httpx.get(url, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def test_without_kafka_it_lives_is_not_ready_and_stops_when_told_to(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    port = free_port()
+    port, operations = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
-    with process(port, log) as child:
-        wait_until_it_answers(f"{url}/healthz")
-        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
+    with process(port, operations, log) as child:
+        wait_until(lambda: answers(f"{url}/docs"), patience_s=PATIENCE_S)
+        wait_until(lambda: answers(f"http://127.0.0.1:{operations}/healthz"), patience_s=PATIENCE_S)
+        readiness = httpx.get(f"http://127.0.0.1:{operations}/readyz", trust_env=False)
+        assert readiness.status_code == 503
         assert httpx.get(f"{url}/features/latest", trust_env=False).status_code == 503
         child.send_signal(signal.SIGTERM)
         assert child.wait(PATIENCE_S) == 0
     assert "Traceback" not in log.read_text()
 
 
-def test_a_port_in_use_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["public", "operations"])
+def test_a_port_in_use_is_one_sentence_and_exit_code_1(which: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with process(port, log) as child:
+        public, operations = (port, free_port()) if which == "public" else (free_port(), port)
+        with process(public, operations, log) as child:
             assert child.wait(PATIENCE_S) == 1
-    [sentence] = log.read_text().splitlines()
+    # Beside the log's lines, which are JSON: Kafka's client may have begun to connect.
+    [sentence] = [line for line in log.read_text().splitlines() if not line.startswith("{")]
     assert sentence.startswith(f"api: port {port} on 127.0.0.1 can't be used")

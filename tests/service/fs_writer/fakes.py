@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow.parquet as pq
 
 from txfeatures.archive.layout import ObjectName
+from txfeatures.archive.skips import Skip
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import OutgoingRecord, Record
 from txfeatures.feature_store.writer import Outcome
+from txfeatures.kafka.skips import SkippedRecords
 from txfeatures.kafka.source import Partition
 from txfeatures_fs_writer.logic import Put
-from txfeatures_fs_writer.ports import OnPartitions, StoreUnavailableError
+from txfeatures_fs_writer.ports import OnPartitions, OnSkipped, StoreUnavailableError
 
 
 class Log:
@@ -24,8 +26,15 @@ class Log:
         self.commits: list[dict[Partition, int]] = []
         self.refusals: list[Exception] = []
 
-    def open(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> "Member":
+    def open(
+        self,
+        *,
+        on_assigned: OnPartitions,
+        on_revoked: OnPartitions,
+        on_skipped: OnSkipped | None = None,
+    ) -> "Member":
         self.member = Member(self, on_assigned=on_assigned, on_revoked=on_revoked)
+        self.member.on_skipped = on_skipped
         return self.member
 
 
@@ -35,8 +44,13 @@ class Member:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._positions: dict[Partition, int] = {}
-        self._next_rebalance: Callable[[], None] | None = None
+        self._next_rebalance: Callable[[], None] | None = self._join
         self.polls = 0
+        self.on_skipped: OnSkipped | None = None
+        self.skipped: list[SkippedRecords] = []
+
+    def _join(self) -> None:
+        self._on_assigned({(record.topic, record.partition) for record in self._log.records})
 
     def lose_and_regain(self, partitions: set[Partition]) -> None:
         def rebalance() -> None:
@@ -49,6 +63,9 @@ class Member:
 
     def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
         self.polls += 1
+        while self.skipped and self.on_skipped:
+            self.on_skipped(self.skipped[0])
+            del self.skipped[0]
         if self._next_rebalance is not None:
             self._next_rebalance()
             self._next_rebalance = None
@@ -115,11 +132,25 @@ class FeatureStore:
         return None
 
 
+TOPIC = "Zm9yIHRlc3RzIG9ubHktLQ"
+
+
 class Archive:
     def __init__(self) -> None:
+        self.before: list[str] = []
+        self.notes: list[Skip] = []
         self.objects: dict[str, bytes] = {}
         self.puts: list[str] = []
         self.refusals: list[Exception] = []
+
+    def has_without_topic(self, name: ObjectName, first: Record) -> bool:
+        assert first.offset == name.first
+        return name.key.replace(f".{TOPIC}", "") in self.before
+
+    def note(self, skip: Skip) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.notes.append(skip)
 
     def put(self, name: ObjectName, body: bytes, *, rows: int) -> None:
         assert rows == pq.ParquetFile(io.BytesIO(body)).metadata.num_rows

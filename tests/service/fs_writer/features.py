@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log, Refuse
+from tests.support.declared import FEATURES
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import EMPTY, row
 from txfeatures.domain.model import Record
-from txfeatures.domain.wire import encode_row
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime, Step
@@ -17,9 +16,6 @@ from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.ports import StoreUnavailableError
 from txfeatures_fs_writer.settings import Settings
 
-MINUTE_S = 1_729_334_940
-
-
 THROTTLED = StoreUnavailableError("ThrottlingException", "Feature Store: slow down")
 
 
@@ -27,27 +23,6 @@ REFUSED = InvalidMessageError("store_refused", "Invalid value for feature avg_fe
 
 
 THREADS = 4
-
-
-def row_record(
-    offset: int, minute: int, revision: int, *, final: bool = False, partition: int = 0
-) -> Record:
-    value = row(
-        EMPTY,
-        minute_s=MINUTE_S + 60 * minute,
-        event_time_ms=(MINUTE_S + 60 * minute + revision) * 1000,
-        revision=revision,
-        is_final=final,
-        gaps=0,
-    )
-    return Record(
-        topic="aggregated",
-        partition=partition,
-        offset=offset,
-        key=str(value["tx_minute"]).encode(),
-        value=encode_row(value),
-        timestamp_ms=(MINUTE_S + 60 * minute + revision) * 1000,
-    )
 
 
 def garbage(offset: int) -> Record:
@@ -87,6 +62,7 @@ def member(
         pool=pool,
         freshness=Freshness(runtime.metrics),
         runtime=runtime,
+        features=FEATURES,
     )
     return Service(log=log, store=store, dead_letters=dead_letters, runtime=runtime, step=step)
 

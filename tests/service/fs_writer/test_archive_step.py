@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.service.fs_writer.fakes import Archive, Log
+from tests.service.fs_writer.fakes import TOPIC, Archive, Log
+from txfeatures.archive.skips import Skip
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
 from txfeatures.domain.wire import TICK_HEADER
+from txfeatures.kafka.skips import SkippedRecords
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime, Step
@@ -23,7 +25,7 @@ from txfeatures_fs_writer.settings import Settings
 
 START_S = 1_729_335_000  # 2024-10-19 10:50:00, where a bucket begins
 SLOW_DOWN = StoreUnavailableError("SlowDown", "S3: slow down")
-NAME = "archive/deduped/date=2024-10-19/hour={}/deduped-{}-{:020d}.parquet"
+NAME = f"archive/deduped/date=2024-10-19/hour={{}}/deduped.{TOPIC}-{{}}-{{:020d}}.parquet"
 
 
 def transaction(offset: int, after_s: float, *, partition: int = 0) -> Record:
@@ -57,6 +59,8 @@ class Service:
     archive: Archive
     runtime: Runtime
     step: Step
+    topics: list[str]
+    clock: ManualClock
 
     def metric(self, noun: str, **labels: str) -> float | None:
         name = f"txf_fs_writer_{noun}"
@@ -65,15 +69,18 @@ class Service:
 
 def start(log: Log, archive: Archive | None = None, *, chosen: Settings | None = None) -> Service:
     archive = archive or Archive()
-    runtime = Runtime(metrics=Metrics("fs_writer"), clock=ManualClock())
+    clock = ManualClock()
+    runtime = Runtime(metrics=Metrics("fs_writer"), clock=clock)
+    topics = [TOPIC]
     step = build_archive(
         chosen or Settings(),
         open_source=log.open,
+        topic_id=lambda: topics[-1],
         archive=archive,
         freshness=Freshness(runtime.metrics),
         runtime=runtime,
     )
-    return Service(log=log, archive=archive, runtime=runtime, step=step)
+    return Service(log=log, archive=archive, runtime=runtime, step=step, topics=topics, clock=clock)
 
 
 def offsets(body: bytes) -> list[int]:
@@ -193,6 +200,106 @@ def test_a_repeat_overwrites_the_same_object_with_the_same_bytes() -> None:
     first.step()
     again.step()
     assert first.archive.objects == again.archive.objects
+
+
+def test_what_an_earlier_release_stored_but_did_not_commit_is_not_stored_twice() -> None:
+    service = start(Log([transaction(n, 300 * n) for n in range(4)]))
+    service.archive.before = [
+        NAME.format("10", 0, offset).replace(f".{TOPIC}", "") for offset in range(2)
+    ]
+    service.step()
+    assert service.archive.puts == [NAME.format("11", 0, 2)]
+    assert service.log.committed == {("deduped", 0): 3}
+
+
+def test_objects_of_an_earlier_release_are_looked_for_only_where_reading_begins() -> None:
+    service = start(Log([transaction(n, 300 * n) for n in range(4)]))
+    service.archive.before = [NAME.format("10", 0, 1).replace(f".{TOPIC}", "")]
+    service.step()
+    assert len(service.archive.puts) == 3
+
+
+def test_nothing_of_a_topic_made_anew_is_stored_or_committed_under_the_old_name() -> None:
+    service = start(Log([transaction(0, 1)]))
+    service.step()
+    service.topics.append("AAAAAAAAAAAAAAAAAAAAAg")
+    service.log.records.append(transaction(1, 300))
+    with pytest.raises(FatalError, match="deduped was made anew"):
+        service.step()
+    assert service.archive.objects == {}
+    assert service.log.commits == []
+
+
+def test_a_topic_made_anew_is_noticed_although_nothing_comes() -> None:
+    service = start(Log([]))
+    service.topics.append("AAAAAAAAAAAAAAAAAAAAAg")
+    service.topics.reverse()
+    service.step()
+    service.topics.reverse()
+    service.step()
+    service.clock.advance(archive_step.VERIFY_AFTER_S)
+    with pytest.raises(FatalError, match="deduped was made anew"):
+        service.step()
+
+
+SKIPPED = SkippedRecords(
+    topic="deduped",
+    partition=0,
+    committed_offset=3,
+    first_offset=9,
+    records=6,
+    reason="expired",
+)
+
+
+def test_skipped_records_are_noted_before_anything_behind_them_is_read() -> None:
+    service = start(Log([transaction(9, 1)]))
+    service.log.member.skipped = [SKIPPED]
+    service.archive.refusals = [SLOW_DOWN]
+    with pytest.raises(TransientError, match="slow down"):
+        service.step()
+    assert service.archive.notes == []
+    service.step()
+    assert service.archive.notes == [
+        Skip(
+            topic=TOPIC,
+            partition=0,
+            committed_offset=3,
+            first_offset=9,
+            records=6,
+            reason="expired",
+        )
+    ]
+    assert service.log.member.skipped == []
+
+
+def test_a_topic_made_anew_has_not_lost_what_its_predecessor_had() -> None:
+    service = start(Log([]))
+    service.step()
+    service.topics.append("AAAAAAAAAAAAAAAAAAAAAg")
+    service.log.member.skipped = [SKIPPED]
+    with pytest.raises(FatalError, match="deduped was made anew"):
+        service.step()
+    assert service.archive.notes == []
+
+
+def test_an_offset_of_a_deleted_topic_is_not_committed_to_the_one_made_anew() -> None:
+    service = start(Log([transaction(0, 1), tick(1, 300)]))
+    service.log.refusals = [TransientError("the topic is gone")]
+    with pytest.raises(TransientError):
+        service.step()
+    service.topics.append("AAAAAAAAAAAAAAAAAAAAAg")
+    with pytest.raises(FatalError, match="deduped was made anew"):
+        service.step()
+    assert service.log.commits == []
+
+
+def test_the_topic_of_objects_is_known_before_their_records_are_read() -> None:
+    service = start(Log([transaction(0, 1), transaction(1, 300)]))
+    service.topics[:] = []
+    with pytest.raises(IndexError):
+        service.step()
+    assert service.log.member.polls == 0
 
 
 events = st.lists(

@@ -3,10 +3,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.service.fs_writer.fakes import DeadLetters
-from tests.service.fs_writer.features import (
-    Start,
-    row_record,
-)
+from tests.service.fs_writer.features import Start
+from tests.support.declared import FEATURES
+from tests.support.rows import row_record
 from txfeatures.domain.model import Record
 from txfeatures.feature_store.writer import Outcome
 from txfeatures.kafka.source import Partition
@@ -16,7 +15,7 @@ from txfeatures.process.runtime import Runtime
 from txfeatures_fs_writer.features import build_features
 from txfeatures_fs_writer.freshness import Freshness
 from txfeatures_fs_writer.logic import Put
-from txfeatures_fs_writer.ports import OnPartitions
+from txfeatures_fs_writer.ports import OnPartitions, OnSkipped
 from txfeatures_fs_writer.settings import Settings
 
 
@@ -54,7 +53,13 @@ class Backlog:
     def __init__(self) -> None:
         self.next = 0
 
-    def open(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> "Backlog":
+    def open(
+        self,
+        *,
+        on_assigned: OnPartitions,
+        on_revoked: OnPartitions,
+        on_skipped: OnSkipped | None = None,
+    ) -> "Backlog":
         return self
 
     def poll(self, *, max_records: int, timeout_s: float) -> list[Record]:
@@ -75,6 +80,7 @@ def test_memory_does_not_grow_with_the_backlog(pool: ThreadPoolExecutor) -> None
         pool=pool,
         freshness=Freshness(runtime.metrics),
         runtime=runtime,
+        features=FEATURES,
     )
     step()
     tracemalloc.start()

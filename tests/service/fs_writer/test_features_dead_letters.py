@@ -2,14 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.service.fs_writer.features import (
-    MINUTE_S,
-    REFUSED,
-    Start,
-    first_times,
-    garbage,
-    row_record,
-)
+from tests.service.fs_writer.features import REFUSED, Start, first_times, garbage
+from tests.support.rows import MINUTE_S, row_record
 from txfeatures.domain.dead_letter_limit import TooManyDeadLettersError
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.features import minute_name

@@ -2,14 +2,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.service.fs_writer.features import (
-    MINUTE_S,
-    THREADS,
-    THROTTLED,
-    Start,
-    first_times,
-    row_record,
-)
+from tests.service.fs_writer.features import THREADS, THROTTLED, Start, first_times
+from tests.support.rows import MINUTE_S, row_record
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.features import minute_name
 from txfeatures_fs_writer.ports import StoreUnavailableError

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log
-from tests.service.fs_writer.features import MINUTE_S, THROTTLED, Start, member, row_record
+from tests.service.fs_writer.features import THROTTLED, Start, member
+from tests.support.rows import MINUTE_S, row_record
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.features import minute_name
 from txfeatures_fs_writer.settings import Settings

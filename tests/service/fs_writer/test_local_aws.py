@@ -3,21 +3,23 @@ import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-from urllib.request import Request, urlopen
 
 import msgspec
 import pyarrow.parquet as pq
 import pytest
 from featurestore_local import LocalAws
 
-from tests.service.fs_writer.fakes import DeadLetters, Log
+from tests.service.fs_writer.fakes import TOPIC, DeadLetters, Log
+from tests.support.declared import FEATURES
+from tests.support.local_account import Controls, entered, make_bucket, make_group
+from tests.support.rows import MINUTE_S, row_record
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.reading import live_objects
+from txfeatures.bootstrap.schema import OFFLINE_STORE_PREFIX
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER, minute_name, row
+from txfeatures.domain.features import minute_name
 from txfeatures.domain.model import Partial, Record
-from txfeatures.domain.wire import encode_row
 from txfeatures.feature_store.writer import FeatureGroupWriter
 from txfeatures.process import aws
 from txfeatures.process.clock import ManualClock
@@ -35,66 +37,29 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-MINUTE_S = 1_729_334_940
 AWS = AwsSettings()
+PARTIAL = Partial(states={"total_nb_trx_1min": 3, "total_fee_1min": 29_100_000_000})
 NAME = ObjectName(shelf=Shelf(date="2024-10-19", hour="10", partition=0), first=7)
 
 
 @pytest.fixture(scope="module")
 def local_aws() -> Iterator[LocalAws]:
-    with pytest.MonkeyPatch.context() as environ, LocalAws(settling_s=0.0) as local:
-        environ.setenv("AWS_ENDPOINT_URL", local.endpoint_url)
-        environ.setenv("AWS_ACCESS_KEY_ID", "local")
-        environ.setenv("AWS_SECRET_ACCESS_KEY", "local")
-        environ.setenv("AWS_DEFAULT_REGION", local.region)
-        aws._session.cache_clear()
-        client = aws.s3(AWS)
-        client.create_bucket(
-            Bucket=AWS.bucket,
-            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
-        )
-        aws.sagemaker(AWS).create_feature_group(
-            FeatureGroupName=AWS.feature_group,
-            RecordIdentifierFeatureName=RECORD_IDENTIFIER,
-            EventTimeFeatureName=EVENT_TIME,
-            FeatureDefinitions=[{"FeatureName": f.name, "FeatureType": f.type} for f in FEATURES],
-            OnlineStoreConfig={"EnableOnlineStore": True},
-            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{AWS.bucket}/offline"}},
-            RoleArn=AWS.role_arn.get_secret_value(),
-        )
+    with LocalAws(settling_s=0.0) as local, entered(local):
+        make_bucket(AWS)
+        make_group(AWS)
         yield local
-    aws._session.cache_clear()
 
 
-def post(local: LocalAws, path: str, content: object) -> None:
-    request = Request(f"{local.endpoint_url}{path}", msgspec.json.encode(content), method="POST")
-    with urlopen(request, timeout=30) as response:
-        assert response.status == 200
-
-
-def row_record(offset: int, revision: int, *, final: bool, minute: int = 0) -> Record:
-    partial = Partial(states={"total_nb_trx_1min": 3, "total_fee_1min": 29_100_000_000})
-    value = row(
-        partial,
-        minute_s=MINUTE_S + 60 * minute,
-        event_time_ms=(MINUTE_S + revision) * 1000 + 25,
-        revision=revision,
-        is_final=final,
-        gaps=0,
-    )
-    return Record(
-        topic="aggregated",
-        partition=0,
-        offset=offset,
-        key=str(value[RECORD_IDENTIFIER]).encode(),
-        value=encode_row(value),
-        timestamp_ms=(MINUTE_S + revision) * 1000,
-    )
+@pytest.fixture
+def controls(local_aws: LocalAws) -> Controls:
+    return Controls(local_aws.endpoint_url)
 
 
 def offline_rows(client: "S3Client") -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
-    for listed in client.list_objects_v2(Bucket=AWS.bucket, Prefix="offline/").get("Contents", []):
+    for listed in client.list_objects_v2(Bucket=AWS.bucket, Prefix=f"{OFFLINE_STORE_PREFIX}/").get(
+        "Contents", []
+    ):
         if listed["Key"].endswith(".parquet"):
             body = client.get_object(Bucket=AWS.bucket, Key=listed["Key"])["Body"].read()
             found += pq.read_table(io.BytesIO(body)).to_pylist()
@@ -120,24 +85,21 @@ def features(dead_letters: DeadLetters) -> Iterator[tuple[Log, Step]]:
                 pool=pool,
                 freshness=Freshness(runtime.metrics),
                 runtime=runtime,
+                features=FEATURES,
             ),
         )
 
 
 def test_rows_are_read_back_from_both_stores_as_they_were(
-    local_aws: LocalAws, features: tuple[Log, Step], dead_letters: DeadLetters
+    controls: Controls, features: tuple[Log, Step], dead_letters: DeadLetters
 ) -> None:
     log, step = features
-    log.records += [row_record(0, 1, final=False)]
+    log.records += [row_record(0, partial=PARTIAL)]
     step()
-    log.records += [row_record(1, 2, final=True)]
-    post(
-        local_aws,
-        "/_local/faults",
-        [
-            {"operation": "PutRecord", "error": "ThrottlingException"},
-            {"operation": "PutRecord", "error": "InternalFailure"},
-        ],
+    log.records += [row_record(1, revision=2, final=True, partial=PARTIAL, millis=25)]
+    controls.order(
+        {"operation": "PutRecord", "error": "ThrottlingException"},
+        {"operation": "PutRecord", "error": "InternalFailure"},
     )
     step()
     assert log.committed == {("aggregated", 0): 2}
@@ -152,7 +114,7 @@ def test_rows_are_read_back_from_both_stores_as_they_were(
     assert float(online["avg_fee_1min"]) == 9_700_000_000.0
     assert online["event_time"] == "1729334942.025"
 
-    post(local_aws, "/_local/flush", None)
+    controls.flush()
     (offline,) = offline_rows(aws.s3(AWS))
     assert offline["revision"] == 2
     assert offline["total_fee_1min"] == 29_100_000_000
@@ -160,11 +122,11 @@ def test_rows_are_read_back_from_both_stores_as_they_were(
 
 
 def test_a_row_that_the_store_refuses_is_a_dead_letter(
-    local_aws: LocalAws, features: tuple[Log, Step], dead_letters: DeadLetters
+    controls: Controls, features: tuple[Log, Step], dead_letters: DeadLetters
 ) -> None:
     log, step = features
-    log.records += [row_record(0, 9, final=False)]
-    post(local_aws, "/_local/faults", [{"operation": "PutRecord", "error": "ValidationError"}])
+    log.records += [row_record(0, revision=9)]
+    controls.order({"operation": "PutRecord", "error": "ValidationError"})
     step()
     (letter,) = dead_letters.records
     assert dict(letter.headers)["txf-reason"] == b"store_refused"
@@ -172,22 +134,18 @@ def test_a_row_that_the_store_refuses_is_a_dead_letter(
 
 
 def test_a_backlog_of_many_minutes_is_written_in_full_through_every_partial_failure(
-    local_aws: LocalAws, features: tuple[Log, Step], dead_letters: DeadLetters
+    controls: Controls, features: tuple[Log, Step], dead_letters: DeadLetters
 ) -> None:
     log, step = features
     minutes = range(100, 180)
     log.records += [
-        row_record(offset, revision, final=True, minute=minute)
+        row_record(offset, minute, revision, final=True)
         for offset, (revision, minute) in enumerate((r, m) for r in (1, 2) for m in minutes)
     ]
-    post(
-        local_aws,
-        "/_local/faults",
-        [
-            {"operation": "BatchWriteRecord", "error": "ThrottlingException"},
-            {"operation": "BatchWriteRecord", "error": "unprocessed", "processed": 3, "times": 2},
-            {"operation": "BatchWriteRecord", "error": "InternalFailure"},
-        ],
+    controls.order(
+        {"operation": "BatchWriteRecord", "error": "ThrottlingException"},
+        {"operation": "BatchWriteRecord", "error": "unprocessed", "processed": 3, "times": 2},
+        {"operation": "BatchWriteRecord", "error": "InternalFailure"},
     )
     step()
     assert log.committed == {("aggregated", 0): 160}
@@ -218,18 +176,19 @@ def transaction(offset: int, after_s: int) -> Record:
 
 
 def test_transactions_are_read_back_from_the_archive_even_if_the_answer_was_lost(
-    local_aws: LocalAws,
+    controls: Controls,
 ) -> None:
     log = Log([*(transaction(offset, 0) for offset in range(3)), transaction(3, 300)])
     runtime = Runtime(metrics=Metrics("fs_writer"), clock=ManualClock())
     step = build_archive(
         Settings(),
         open_source=log.open,
+        topic_id=lambda: TOPIC,
         archive=S3Archive(AWS),
         freshness=Freshness(runtime.metrics),
         runtime=runtime,
     )
-    post(local_aws, "/_local/faults", [{"operation": "s3:PUT", "error": "commit_then_drop"}])
+    controls.order({"operation": "s3:PUT", "error": "commit_then_drop"})
     with pytest.raises(TransientError):
         step()
     step()
@@ -237,7 +196,7 @@ def test_transactions_are_read_back_from_the_archive_even_if_the_answer_was_lost
     client = aws.s3(AWS)
     (name,) = live_objects(S3Bucket(client, AWS.bucket))
     assert name.key == (
-        "archive/deduped/date=2024-10-19/hour=10/deduped-0-00000000000000000000.parquet"
+        f"archive/deduped/date=2024-10-19/hour=10/deduped.{TOPIC}-0-00000000000000000000.parquet"
     )
     answer = client.get_object(Bucket=AWS.bucket, Key=name.key)
     body = answer["Body"].read()

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from tests.service.fs_writer.fakes import Archive, DeadLetters, FeatureStore, Log
-from tests.service.fs_writer.features import THROTTLED, garbage, row_record
+from tests.service.fs_writer.fakes import TOPIC, Archive, DeadLetters, FeatureStore, Log
+from tests.service.fs_writer.features import THROTTLED, garbage
 from tests.service.fs_writer.test_archive_step import SLOW_DOWN, offsets, tick, transaction
+from tests.support.declared import FEATURES
+from tests.support.rows import row_record
 from txfeatures.archive.layout import ObjectName
 from txfeatures.domain.dead_letter_limit import TooManyDeadLettersError
 from txfeatures.domain.errors import FatalError
@@ -61,12 +63,14 @@ class Service:
                 pool=pool,
                 freshness=freshness,
                 runtime=self.runtime,
+                features=FEATURES,
             )
 
         def archive() -> Step:
             return build_archive(
                 settings,
                 open_source=self.transactions.open,
+                topic_id=lambda: TOPIC,
                 archive=self.bucket,
                 freshness=freshness,
                 runtime=self.runtime,

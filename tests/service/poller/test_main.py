@@ -22,7 +22,8 @@ def test_a_wrong_setting_is_one_sentence_and_exit_code_1() -> None:
     ended = start(TXF_POLLER_INTERVALL_S="2")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        "poller: TXF_POLLER_INTERVALL_S is not a setting; see docs/settings.md for the names\n"
+        "poller: TXF_POLLER_INTERVALL_S is not a setting; "
+        "see docs/reference/settings.md for the names\n"
     )
 
 

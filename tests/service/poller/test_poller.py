@@ -88,6 +88,10 @@ def poller(server: ScriptedServer, tmp_path: Path) -> Iterator[Poller]:
         (tx(9, fee=-1), b"bad_fee"),
         (tx(9, fee=2**63 + 1), b"bad_fee"),
         (b'{"hash": "\xff"}', b"not_utf8"),
+        (tx(9, note="x").replace(b'"x"', b'"\\ud83d"'), b"not_json"),
+        (tx(9, fee=17).replace(b"17", b"NaN"), b"not_json"),
+        (tx(9)[:-1] + b"]", b"not_json"),
+        (b'{"a":' * 3000 + b"1" + b"}" * 3000, b"too_deep"),
         (b"null", b"not_object"),
     ],
 )

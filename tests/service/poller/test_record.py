@@ -42,6 +42,16 @@ def test_each_transaction_is_recorded_once_oldest_first_and_failed_polls_are_pas
     assert arrivals[0].arrived_at == arrivals[1].arrived_at < arrivals[2].arrived_at
 
 
+def test_an_element_that_is_no_json_is_left_out_and_a_faulty_transaction_is_kept(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    odd = b'{"hash":"\\ud83d","fee":NaN}'
+    server.replies = [Reply(body=body(tx(2), odd, b"17", tx(1)))]
+    assert recorded(server, tmp_path / "r.ndjson", seconds=1) == 3
+    arrivals = [bytes(arrival.tx) for arrival in recording.read(tmp_path / "r.ndjson")]
+    assert arrivals == [tx(1).replace(b"\n", b" "), b"17", tx(2).replace(b"\n", b" ")]
+
+
 def test_a_folder_that_is_not_there_is_said_before_the_first_poll(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="there is no folder for"):
         record(tmp_path / "nowhere" / "r.ndjson")

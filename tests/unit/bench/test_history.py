@@ -3,6 +3,7 @@ from pathlib import Path
 import duckdb
 
 from bench.history import PLAIN, make_archive, measure
+from tests.support.declared import DEFAULT
 from txfeatures.domain.features import minute_start_s
 from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
@@ -19,7 +20,9 @@ def test_both_sides_of_the_comparison_count_the_same(tmp_path: Path) -> None:
     plain = duckdb.execute(PLAIN.format(files=names)).fetchall()
     with engine(tmp_path) as connection:
         source = FileSource(paths=files, whole=span)
-        rows = list(rows_of(read_minutes(connection, source, span, Rules()).last))
+        rows = list(
+            rows_of(read_minutes(connection, source, span, rules=Rules(), declaration=DEFAULT).last)
+        )
     found = {
         minute_start_s(str(row["tx_minute"])): (row["total_nb_trx_1min"], row["total_fee_1min"])
         for row in rows

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
 from deploy.helm import chart_settings, generate
 from deploy.helm.schema import schema
 from docs.generate import SHARED
-from txfeatures.cli import create_app
+from txfeatures.cli.group import subcommands
 from txfeatures.process.settings import SERVICES, environment_names
 
 Json = dict[str, Any]
@@ -78,7 +77,7 @@ def test_every_setting_of_a_process_is_a_value_a_secret_or_the_charts_own(reader
 
 
 def test_every_command_that_the_chart_runs_exists() -> None:
-    commands = set(typer.main.get_group(create_app()).commands)
+    commands = set(subcommands())
     assert set(chart_settings.PROCESSES) - set(SERVICES) <= commands
 
 

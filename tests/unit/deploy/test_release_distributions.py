@@ -34,10 +34,21 @@ def test_a_wheel_without_one_of_its_packages_is_refused(tmp_path: Path) -> None:
         distributions.check(wheel_of(tmp_path / "a.whl", "one/x.py"), frozenset({"one", "two"}))
 
 
+@pytest.mark.parametrize("stray", ["txfeatures/__init__.py", "txfeatures/domain/x.py"])
+def test_a_portion_of_a_package_installs_nothing_beside_it(tmp_path: Path, stray: str) -> None:
+    wheel = wheel_of(tmp_path / "a.whl", "txfeatures/client/x.py", stray)
+    with pytest.raises(ReleaseError, match=r"a\.whl installs txfeatures, txfeatures/client"):
+        distributions.check(wheel, frozenset({"txfeatures/client"}))
+
+
 def test_every_project_of_the_repository_is_built() -> None:
     found = {
         str(path.parent.relative_to(REPOSITORY))
-        for pattern in ("pyproject.toml", "src/*/pyproject.toml", "packages/*/pyproject.toml")
+        for pattern in (
+            *("pyproject.toml", "src/*/pyproject.toml"),
+            "packages/*/pyproject.toml",
+            "clients/*/pyproject.toml",
+        )
         for path in REPOSITORY.glob(pattern)
     }
     assert found == set(distributions.CONTENTS)

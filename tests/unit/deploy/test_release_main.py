@@ -13,7 +13,7 @@ from tests.unit.deploy.test_release_repository import git
 pytestmark = pytest.mark.integration
 
 DISTRIBUTIONS = {"txfeatures", "txfeatures_local"}
-LIBRARIES = {"faust_microbatch", "featurestore_local", "kafka_local"}
+LIBRARIES = {"faust_microbatch", "featurestore_local", "kafka_local", "txfeatures_client"}
 
 
 @pytest.fixture

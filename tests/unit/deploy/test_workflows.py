@@ -47,8 +47,8 @@ def actionlint() -> str:
     return str(folder / "actionlint")
 
 
-def test_check_test_and_release_are_there() -> None:
-    assert set(WORKFLOWS) == {"check", "test", "release"}
+def test_the_workflows_are_there() -> None:
+    assert set(WORKFLOWS) == {"check", "test", "nightly", "release"}
 
 
 @pytest.mark.integration

@@ -4,7 +4,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsConfigDict
 
 from docs import generate
-from txfeatures.domain.features import FEATURES
+from tests.support.declared import FEATURES
 from txfeatures.domain.topics import TOPICS
 from txfeatures.process.metrics import DEFINITIONS
 from txfeatures.process.settings import SERVICES, Group
@@ -28,7 +28,9 @@ def field(name: str) -> FieldInfo:
 @pytest.mark.parametrize("name", generate.pages())
 def test_a_generated_page_equals_the_code(name: str) -> None:
     found = (generate.GENERATED.directory / name).read_text(encoding="utf-8")
-    assert found == generate.pages()[name], f"docs/{name} lags behind: run `{generate.COMMAND}`"
+    assert found == generate.pages()[name], (
+        f"docs/reference/{name} lags behind: run `{generate.COMMAND}`"
+    )
 
 
 def test_every_declared_name_stands_on_its_page() -> None:

@@ -1,27 +1,39 @@
-"""What the pages say exists."""
+"""Links lead somewhere, and the names in every Markdown file of the repository exist."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 
 from docs.generate import READERS
-from txfeatures.cli import create_app
+from docs.generate import pages as reference_pages
+from txfeatures.cli.group import subcommands
 from txfeatures.domain import topics
 from txfeatures.process.metrics import DEFINITIONS
 from txfeatures.process.settings import SERVICES, environment_names
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PAGES = sorted(
-    path.relative_to(REPOSITORY)
-    for pattern in (
-        "*.md",
-        *(f"{f}/**/*.md" for f in ("docs", "services", "src", "packages", "tests")),
-    )
-    for path in REPOSITORY.glob(pattern)
-)
+LONGEST = 250
+GENERATED = {"build", "dist", "node_modules"}
+REFERENCE = {Path("docs", "reference", name) for name in reference_pages()}
+
+
+def markdown() -> Iterator[Path]:
+    """Yield every Markdown file of the repository, relative to it."""
+    for folder, folders, files in os.walk(REPOSITORY):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name == ".github" or not (name.startswith(".") or name in GENERATED)
+        )
+        for name in sorted(files):
+            if name.endswith(".md"):
+                yield (Path(folder) / name).relative_to(REPOSITORY)
+
+
+PAGES = list(markdown())
 TOPIC_NAMES = {topic.name for topic in topics.TOPICS}
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -64,16 +76,54 @@ def invented(page: Path, pattern: str, known: set[str]) -> list[str]:
     return [name for name in found if name not in known]
 
 
-@pages
-def test_relative_links_lead_somewhere(page: Path) -> None:
+def broken(page: Path) -> Iterator[str]:
+    """Yield the relative links of ``page`` that lead to no file or heading."""
     for target in _LINK.findall(_SPAN.sub("code", _FENCE.sub("", text(page)))):
         if re.match(r"[a-z]+:", target):
             continue  # elsewhere: tests stay off the network
         path, _, anchor = target.partition("#")
         linked = (REPOSITORY / page).parent / path if path else REPOSITORY / page
-        assert linked.exists(), f"{page} links to {target}, which is not there"
-        if anchor:
-            assert anchor in anchors(linked), f"{page} links to {target}: no such heading"
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
+            yield target
+
+
+def test_every_kind_of_page_is_read() -> None:
+    names = {path.as_posix() for path in PAGES}
+    assert names >= {
+        "README.md",
+        "CHANGELOG.md",
+        ".github/PULL_REQUEST_TEMPLATE.md",
+        "deploy/helm/README.md",
+        "docs/adr/README.md",
+        "packages/featurestore-local/CONTRACT.md",
+        "services/poller/README.md",
+    }
+
+
+@pages
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    assert list(broken(page)) == []
+
+
+@pytest.mark.parametrize("target", ["gone.md", "#gone", "page.md#gone", "../page.md"])
+def test_a_broken_link_is_found(tmp_path: Path, target: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# A title\n\n[a](#a-title) [b](page.md#a-title) [c](.)\n[d]({target})\n")
+    assert list(broken(page)) == [target]
+
+
+@pages
+def test_paths_exist(page: Path) -> None:
+    tops = "bench|deploy|docs|examples|notebooks|packages|services|src|tests"
+    paths = [path for line in code(page) for path in re.findall(rf"^((?:{tops})/[\w./-]+)$", line)]
+    roots = (REPOSITORY, (REPOSITORY / page).parent)
+    assert [path for path in paths if not any((root / path).exists() for root in roots)] == []
+
+
+@pages
+def test_no_page_is_long(page: Path) -> None:
+    if page not in REFERENCE:  # which is looked up, not read
+        assert len(text(page).splitlines()) <= LONGEST
 
 
 @pages
@@ -103,7 +153,7 @@ def test_make_targets_exist(page: Path) -> None:
 
 @pages
 def test_subcommands_exist(page: Path) -> None:
-    names = set(typer.main.get_group(create_app()).commands)
+    names = set(subcommands())
     assert invented(page, r"(?:^|/)txfeatures ([a-z]\w*)", names) == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-FOLDERS = ("src", "services", "packages", "deploy", "docs", "bench")
+FOLDERS = ("src", "services", "packages", "clients", "deploy", "docs", "bench")
 CLAUSE = re.compile(
     r"""^\s*(?:r?\"{3}|\#:?\ )(?:What|Where|Who|Whoever|Whether|How\ far|As\ far)\ """,
     re.MULTILINE | re.VERBOSE,

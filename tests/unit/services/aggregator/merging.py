@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.support.declared import DEFAULT
 from txfeatures.domain.model import Heartbeat, Partial, PartitionUpdate
 from txfeatures.domain.rules import AggregatorRules
 from txfeatures_aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
@@ -22,7 +23,9 @@ class Merging:
     minutes: dict[int, Minute] = field(default_factory=dict)
 
     def take(self, *messages: PartitionUpdate | Heartbeat) -> MergeOutcome:
-        outcome = merge(self.frontier, self.minutes, messages, rules=self.rules)
+        outcome = merge(
+            self.frontier, self.minutes, messages, rules=self.rules, declaration=DEFAULT
+        )
         self.frontier = outcome.frontier
         self.minutes.update(outcome.changed)
         for minute_s in outcome.forgotten:

@@ -6,6 +6,7 @@ from faust_microbatch import App
 from faust_microbatch.testing import SentRecord, TestDriver
 from structlog.testing import capture_logs
 
+from tests.support.declared import DEFAULT, FEATURES
 from txfeatures.domain import wire
 from txfeatures.domain.features import INTEGRAL_MAX
 from txfeatures.domain.model import Heartbeat, OutgoingRecord, Partial, PartitionUpdate, Record
@@ -57,7 +58,9 @@ def tx(time: int, *, offset: int = 0) -> Record:
 
 
 def folded(*records: Record) -> FoldOutcome:
-    return fold(None, {}, records, partition=2, partitions=4, rules=AggregatorRules())
+    return fold(
+        None, {}, records, partition=2, partitions=4, rules=AggregatorRules(), declaration=DEFAULT
+    )
 
 
 def update(at_ms: int, *, fees: int = 1, minutes: tuple[int, ...] = (START_S,)) -> PartitionUpdate:
@@ -105,7 +108,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def app(metrics: Metrics) -> App:
-    created = create_app(load(Settings), partitions=4, metrics=metrics)
+    created = create_app(load(Settings), partitions=4, metrics=metrics, declaration=DEFAULT)
     assert isinstance(created, App)
     return created
 
@@ -140,11 +143,13 @@ def test_what_is_not_counted_goes_byte_for_byte_to_late_with_the_reason(
 
 
 def test_a_row_is_keyed_by_its_minute_and_stamped_with_its_event_time() -> None:
-    outcome = merge(Frontier(), {}, [update(START_MS + 123)], rules=AggregatorRules())
-    [sent] = module.rows(outcome)
+    outcome = merge(
+        Frontier(), {}, [update(START_MS + 123)], rules=AggregatorRules(), declaration=DEFAULT
+    )
+    [sent] = module.rows(outcome, declaration=DEFAULT)
     assert (sent.topic, sent.key, sent.partition) == ("aggregated", b"2024-10-19 00:00:00", None)
     assert sent.timestamp_ms == START_MS + 123
-    assert wire.decode_row(sent.value) == outcome.rows[0].row
+    assert wire.decode_row(sent.value, features=FEATURES) == outcome.rows[0].row
 
 
 def test_messages_are_read_as_their_topic_says() -> None:
@@ -244,7 +249,7 @@ def test_both_topics_of_unite_share_what_is_remembered(driver: TestDriver) -> No
     batch = work(driver, *of_partials(update(START_MS + 120_000, minutes=())))
     [row] = batch["aggregated"]
     assert row.key == b"2024-10-19 00:00:00"  # a minute without transactions, but with a feed
-    assert wire.decode_row(row.value)["is_final"] == 1
+    assert wire.decode_row(row.value, features=FEATURES)["is_final"] == 1
 
 
 def test_a_batch_that_changes_nothing_writes_nothing(driver: TestDriver) -> None:

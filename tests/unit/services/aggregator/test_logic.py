@@ -3,8 +3,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from txfeatures.domain import features
-from txfeatures.domain.features import INTEGRAL_MAX
+from tests.support import declared
+from tests.support.declared import DEFAULT
+from txfeatures.domain.features import INTEGRAL_MAX, minute_name
 from txfeatures.domain.model import Partial, Record, Transaction
 from txfeatures.domain.rules import AggregatorRules
 from txfeatures.domain.wire import TICK_HEADER
@@ -53,7 +54,15 @@ def run(
     progress: Progress | None = None,
     partials: dict[int, Partial] | None = None,
 ) -> FoldOutcome:
-    return fold(progress, partials or {}, records, partition=1, partitions=4, rules=rules)
+    return fold(
+        progress,
+        partials or {},
+        records,
+        partition=1,
+        partitions=4,
+        rules=rules,
+        declaration=DEFAULT,
+    )
 
 
 def watermark_s(*records: Record) -> int:
@@ -66,7 +75,7 @@ def watermark_s(*records: Record) -> int:
 def counted(outcome: FoldOutcome) -> dict[int, tuple[int, int]]:
     """Return minute, counted from the start, -> transactions and how many of them late."""
     return {
-        (minute_s - START_S) // 60: (partial.states["total_nb_trx_1min"], partial.late)
+        (minute_s - START_S) // 60: (partial.states["total_nb_trx_1min"] or 0, partial.late)
         for minute_s, partial in outcome.changed.items()
     }
 
@@ -135,6 +144,16 @@ def test_a_transaction_of_the_year_9999_closes_no_minute() -> None:
     assert outcome.late == 0
 
 
+def test_a_transaction_after_the_last_year_with_a_date_never_counts() -> None:
+    year_10000_s = 253_402_300_800
+    at_s = year_10000_s - START_S
+    outcome = run([tx(at_s, year_10000_s - 1), tx(at_s, year_10000_s), tick(at_s)])
+    assert reasons(outcome) == ["future"]
+    [update] = outcome.updates
+    assert list(update.minutes) == [year_10000_s - 60]
+    assert [minute_name(minute_s) for minute_s in update.minutes] == ["9999-12-31 23:59:00"]
+
+
 @pytest.mark.parametrize("time", [0, 59, 60])
 def test_a_transaction_of_the_year_0_is_late_even_as_the_very_first_record(time: int) -> None:
     outcome = run([tx(0, time)])
@@ -190,7 +209,7 @@ def test_every_tick_is_answered_with_what_changed_since_the_last() -> None:
     last = outcome.updates[-1]
     assert (last.partition, last.partitions) == (1, 4)
     assert (last.feed_time_ms, last.watermark_s) == ((START_S + 2) * 1000, START_S - 58)
-    assert last.minutes[START_S] == features.fold(features.EMPTY, [transaction(fee=1)] * 2)
+    assert last.minutes[START_S] == declared.fold(declared.EMPTY, [transaction(fee=1)] * 2)
 
 
 def test_an_update_holds_all_of_its_poll_however_long_the_last_one_is_ago() -> None:
@@ -264,6 +283,6 @@ def test_a_minute_folded_told_and_forgotten_within_a_batch_leaves_nothing() -> N
 
 
 def test_the_mapping_that_was_given_is_not_changed() -> None:
-    partials = {START_S: features.EMPTY}
+    partials = {START_S: declared.EMPTY}
     run([tx(0), tick(2 * DAY_S)], partials=partials)
-    assert partials == {START_S: features.EMPTY}
+    assert partials == {START_S: declared.EMPTY}

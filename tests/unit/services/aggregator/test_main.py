@@ -1,7 +1,9 @@
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
+from txfeatures.domain.features import default
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
 from txfeatures.process.shell import Program
@@ -17,7 +19,11 @@ def test_it_runs_its_app_as_wide_as_its_topic(monkeypatch: pytest.MonkeyPatch) -
     settings, runtime = Settings(), Runtime(metrics=Metrics("aggregator"))
 
     def worker(*arguments: object, keyed_by: str) -> Program:
-        assert arguments == (create_app, settings, runtime, stack)
+        app, *others = arguments
+        assert isinstance(app, partial)
+        assert app.func is create_app
+        assert app.keywords == {"declaration": default()}
+        assert others == [settings, runtime, stack]
         assert keyed_by == "deduped"
         return program
 

@@ -1,13 +1,16 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
-from txfeatures.domain.features import EMPTY, minute_start_s, row
+from tests.support.declared import EMPTY, row
+from txfeatures.domain.errors import TransientError
+from txfeatures.domain.features import minute_start_s
 from txfeatures.domain.model import Row
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
+from txfeatures_api.pipeline import Pipeline
 
 
 @dataclass(slots=True)
@@ -64,3 +67,18 @@ def make_row() -> Callable[..., Row]:
         )
 
     return make
+
+
+class NoPositions:
+    """Brokers that don't answer."""
+
+    def ends(self, topics: Collection[str]) -> Mapping[str, Mapping[int, int]]:
+        raise TransientError(f"Kafka's brokers don't answer for {len(topics)} topics")
+
+    def committed(self, group: str, topic: str) -> Mapping[int, int]:
+        raise TransientError(f"Kafka's brokers don't answer for {group} and {topic}")
+
+
+@pytest.fixture
+def pipeline(clock: ManualClock) -> Pipeline:
+    return Pipeline(NoPositions(), clock=clock)

@@ -5,19 +5,20 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import Response
 
+from tests.support.declared import DEFAULT
 from tests.unit.services.api.conftest import MemoryStore
-from txfeatures.process.clock import ManualClock
 from txfeatures.process.runtime import Runtime
+from txfeatures_api.features import open_features
 from txfeatures_api.feed_clock import FeedClock
+from txfeatures_api.pipeline import Pipeline
 from txfeatures_api.routes import create_app
-from txfeatures_api.rows import Rows
-from txfeatures_api.shared_reads import SharedReads
+from txfeatures_api.settings import Settings
 
 
 @pytest.fixture
-def app(store: MemoryStore, clock: ManualClock, runtime: Runtime) -> FastAPI:
-    rows = Rows(store, reads=SharedReads(cache_s=0, clock=clock, threads=2), lookback_minutes=9)
-    app = create_app(rows=rows, feed_clock=FeedClock(), runtime=runtime)
+def app(store: MemoryStore, pipeline: Pipeline, runtime: Runtime) -> FastAPI:
+    features = open_features(Settings(), store, FeedClock(), runtime, DEFAULT)
+    app = create_app(features=features, pipeline=pipeline, runtime=runtime)
     app.get("/answer")(lambda: Response("body", headers={"ETag": '"1"'}))
     return app
 
@@ -35,12 +36,11 @@ def request(app: FastAPI, method: str, path: str) -> httpx.Response:
     ("path", "status"),
     [
         ("/answer", 200),
-        ("/healthz", 200),
-        ("/readyz", 200),
         ("/docs", 200),
         ("/openapi.json", 200),
         ("/features/latest", 503),
         ("/features/2024-10-19 10:49:00", 503),
+        ("/v1/features/stream", 503),
         ("/features?limit=0", 422),
         ("/nothing", 404),
     ],
@@ -51,12 +51,7 @@ def test_head_is_answered_as_get_without_the_body(app: FastAPI, path: str, statu
     assert head.headers == got.headers
 
 
-def test_the_metrics_answer_head_too(app: FastAPI) -> None:
-    head = request(app, "HEAD", "/metrics")
-    assert (head.status_code, head.content) == (200, b"")
-
-
 def test_head_is_counted_with_its_route(app: FastAPI, runtime: Runtime) -> None:
-    request(app, "HEAD", "/healthz")
-    labels = {"route": "/healthz", "status": "200"}
+    request(app, "HEAD", "/answer")
+    labels = {"route": "/answer", "status": "200"}
     assert runtime.metrics.registry.get_sample_value("txf_api_requests_total", labels) == 1

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -85,36 +84,21 @@ def test_following_the_pages_reads_each_minute_of_a_range_once(
     assert read == list(logic.minutes_between(first_s, last_s))
 
 
-@given(lookback=st.integers(1, 400))
-def test_looks_cover_the_lookback_and_a_minute_ahead_once_and_newest_first(lookback: int) -> None:
-    looks = list(logic.looks(feed_time_ms=FEED_TIME_MS, lookback_minutes=lookback, known=None))
-    expected = logic.minutes_between(MINUTE_S - lookback * 60, MINUTE_S + 60)
-    assert list(chain.from_iterable(reversed(looks))) == list(expected)
-    assert len(looks[0]) <= 10
-    assert all(len(look) <= 100 for look in looks)
+def test_the_window_ends_a_minute_past_the_feeds_clock() -> None:
+    window = logic.window(FEED_TIME_MS)
+    assert (window[0], window[-1], len(window)) == (MINUTE_S - 540, MINUTE_S + 60, 11)
 
 
-def test_nobody_looks_before_the_latest_row_known(make_row: MakeRow) -> None:
-    known = make_row("2024-10-19 10:48:00")
-    looks = logic.looks(feed_time_ms=FEED_TIME_MS, lookback_minutes=180, known=known)
-    assert [list(look) for look in looks] == [[MINUTE_S - 60, MINUTE_S, MINUTE_S + 60]]
+@given(first=minutes, last=minutes)
+def test_a_cursor_is_read_as_it_was_written(first: int, last: int) -> None:
+    page = logic.Page(first_s=0, last_s=0, next_s=first)
+    cursor = logic.cursor(page, last)
+    assert cursor is not None
+    assert logic.parse_cursor(cursor) == (first, last)
 
 
-def test_the_latest_row_is_that_of_the_newest_minute(make_row: MakeRow) -> None:
-    old = make_row("2024-10-19 10:48:00", revision=9, is_final=True)
-    new = make_row("2024-10-19 10:49:00", revision=1)
-    assert logic.choose_latest([new, old], only_final=False) == new
-    assert logic.choose_latest([new, old], only_final=True) == old
-    assert logic.choose_latest([new], only_final=True) is None
-
-
-def test_a_newer_minute_beats_a_newer_revision(make_row: MakeRow) -> None:
-    old, new = make_row("2024-10-19 10:48:00", revision=9), make_row(revision=1)
-    corrected = make_row(revision=2)
-    assert logic.newer(None, old) == old
-    assert logic.newer(new, old) == new
-    assert logic.newer(new, corrected) == corrected
-    assert logic.newer(corrected, new) == corrected
+def test_a_stream_id_is_read_as_it_was_written(make_row: MakeRow) -> None:
+    assert logic.parse_event_id(logic.event_id(make_row(revision=7))) == (MINUTE_S, 7)
 
 
 def test_staleness_is_feed_time_less_event_time_and_never_negative(make_row: MakeRow) -> None:

@@ -7,6 +7,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from tests.support.declared import FEATURES
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.features import minute_start_s
 from txfeatures.domain.model import Row
@@ -34,7 +35,7 @@ class Store:
 
 
 def reader_of(runtime: Runtime, *records: Values) -> FeatureStoreReader:
-    return FeatureStoreReader(Store(list(records)), runtime=runtime)  # type: ignore[arg-type]
+    return FeatureStoreReader(Store(list(records)), runtime=runtime, features=FEATURES)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("table_format", ["glue", "iceberg"])
@@ -65,7 +66,7 @@ def test_a_time_out_is_counted_and_not_repeated_while_a_client_waits(
             raise ReadTimeoutError(endpoint_url="any")
 
     monkeypatch.setattr(aws, "feature_store", lambda *_, **__: Hanging())
-    reader = FeatureStoreReader.connect(AwsSettings(), runtime=runtime)
+    reader = FeatureStoreReader.connect(AwsSettings(), runtime=runtime, features=FEATURES)
     with pytest.raises(TransientError, match="ReadTimeoutError"):
         reader.read([MINUTE_S])
     counted = runtime.metrics.registry.get_sample_value(
@@ -81,7 +82,7 @@ def test_a_missing_region_is_reported_in_one_sentence(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("txfeatures.process.aws._session", _session_without_region)
     with pytest.raises(FatalError, match="set AWS_DEFAULT_REGION"):
-        FeatureStoreReader.connect(AwsSettings(), runtime=runtime)
+        FeatureStoreReader.connect(AwsSettings(), runtime=runtime, features=FEATURES)
 
 
 def _session_without_region() -> Any:

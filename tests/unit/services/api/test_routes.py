@@ -1,22 +1,30 @@
 import asyncio
+import contextlib
+import csv
+import io
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from pyarrow import ipc, parquet
 
+from tests.support.declared import DEFAULT, FEATURES
 from txfeatures.domain import wire
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.features import FEATURES, minute_name, minute_start_s
+from txfeatures.domain.features import minute_name, minute_start_s
 from txfeatures.domain.model import Heartbeat, Record, Row
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.runtime import Runtime
+from txfeatures_api import formats
+from txfeatures_api.features import open_features
 from txfeatures_api.feed_clock import FeedClock
-from txfeatures_api.models import FeatureRow, FeatureRows
+from txfeatures_api.models import Answers
+from txfeatures_api.pipeline import Pipeline
 from txfeatures_api.problems import Problem
 from txfeatures_api.routes import create_app
-from txfeatures_api.rows import Rows
-from txfeatures_api.shared_reads import SharedReads
+from txfeatures_api.rows import OPEN_S, UNREAD
+from txfeatures_api.settings import Settings
 
 MakeRow = Callable[..., Row]
 Get = Callable[..., httpx.Response]
@@ -24,6 +32,8 @@ Get = Callable[..., httpx.Response]
 MINUTE = "2024-10-19 10:49:00"
 MINUTE_S = minute_start_s(MINUTE)
 FEED_TIME_MS = (MINUTE_S + 45) * 1000
+
+ANSWERS = Answers(FEATURES)
 
 
 def heartbeat(feed_time_ms: int) -> Record:
@@ -40,12 +50,17 @@ def feed_clock() -> FeedClock:
 
 
 @pytest.fixture
-def get(store: Any, feed_clock: FeedClock, clock: ManualClock, runtime: Runtime) -> Get:
-    reads = SharedReads(cache_s=0, clock=clock, threads=2)
-    rows = Rows(store, reads=reads, lookback_minutes=180)
-    app = create_app(rows=rows, feed_clock=feed_clock, runtime=runtime)
+def get(
+    store: Any, feed_clock: FeedClock, pipeline: Pipeline, clock: ManualClock, runtime: Runtime
+) -> Get:
+    features = open_features(Settings(), store, feed_clock, runtime, DEFAULT)
+    app = create_app(features=features, pipeline=pipeline, runtime=runtime)
 
     def get(path: str, method: str = "GET", **options: Any) -> httpx.Response:
+        clock.advance(OPEN_S)
+        with contextlib.suppress(TransientError, FatalError, RuntimeError):  # the step's work
+            features.watch.read(clock.monotonic())
+
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
@@ -78,7 +93,7 @@ def test_the_latest_row_comes_typed_with_its_staleness(
     assert answer.json() == {**row, "staleness_s": 4.997, "as_of": "2024-10-19T10:49:45.000Z"}
     assert answer.headers["ETag"] == '"2024-10-19T10:49:00Z:3"'
     assert answer.headers["Cache-Control"] == "no-cache"
-    FeatureRow.model_validate_json(answer.content, strict=True)
+    ANSWERS.row.model_validate_json(answer.content, strict=True)
     assert runtime.metrics.registry.get_sample_value("txf_api_staleness_seconds") == 4.997
 
 
@@ -117,7 +132,7 @@ def test_a_feature_younger_than_the_row_is_null(get: Get, store: Any, make_row: 
     store.put(row)
     answer = get(f"/features/{MINUTE}")
     assert answer.json()["total_fee_1min"] is None
-    FeatureRow.model_validate_json(answer.content, strict=True)
+    ANSWERS.row.model_validate_json(answer.content, strict=True)
 
 
 def test_a_range_is_ascending_and_says_where_it_goes_on(
@@ -126,8 +141,12 @@ def test_a_range_is_ascending_and_says_where_it_goes_on(
     store.put(*(make_row(minute_name(MINUTE_S - 60 * age)) for age in range(100)))
     answer = get("/features", params={"from": MINUTE_S - 600, "to": MINUTE, "limit": 4})
     assert [row["tx_minute"][-5:-3] for row in answer.json()["rows"]] == ["39", "40", "41", "42"]
-    assert answer.json()["next"] == "2024-10-19 10:43:00"
-    FeatureRows.model_validate_json(answer.content, strict=True)
+    first, last = MINUTE_S - 360, MINUTE_S
+    assert answer.json()["next"] == f"{first}-{last}"
+    rest = get("/features", params={"cursor": answer.json()["next"], "limit": 100}).json()
+    assert [row["tx_minute"][-5:-3] for row in rest["rows"]] == [str(n) for n in range(43, 50)]
+    assert rest["next"] is None
+    ANSWERS.rows.model_validate_json(answer.content, strict=True)
 
 
 def test_a_range_is_the_last_hour_by_default(get: Get, store: Any, make_row: MakeRow) -> None:
@@ -177,11 +196,11 @@ def test_an_unknown_route_and_method_are_problems_too(get: Get, runtime: Runtime
     assert "/docs" in assert_problem(get("/feature/latest"), 404)
     answer = get("/features/latest", method="POST")
     assert "POST /features/latest is not served" in assert_problem(answer, 405)
-    assert answer.headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == "GET, HEAD"
     assert requests(runtime, route="unknown", status="404") == 1
 
 
-@pytest.mark.parametrize("path", ["/features/latest", f"/features/{MINUTE}", "/features"])
+@pytest.mark.parametrize("path", [f"/features/{MINUTE}", "/features"])
 @pytest.mark.parametrize(
     ("failure", "retry_after"),
     [
@@ -195,7 +214,7 @@ def test_a_store_that_is_down_is_unavailable_and_not_missing(
 ) -> None:
     store.failure = failure
     answer = get(path)
-    assert assert_problem(answer, 503) == str(failure)
+    assert assert_problem(answer, 503) == UNREAD
     assert answer.headers["Retry-After"] == retry_after
     store.failure = None
     assert get(path).status_code in {200, 404}
@@ -213,28 +232,13 @@ def test_a_defect_is_a_problem_that_tells_nothing_of_the_inside(
     get: Get, store: Any, runtime: Runtime
 ) -> None:
     store.failure = RuntimeError("secret")
-    assert "secret" not in assert_problem(get("/features/latest"), 500)
-    assert requests(runtime, route="/features/latest", status="500") == 1
+    assert "secret" not in assert_problem(get("/features"), 500)
+    assert requests(runtime, route="/features", status="500") == 1
 
 
-def test_liveness_asks_nobody(get: Get, store: Any) -> None:
-    store.failure = TransientError("down")
-    assert (get("/healthz").status_code, store.looks) == (200, [])
-
-
-def test_readiness_says_what_is_missing_and_when_it_stops(get: Get, runtime: Runtime) -> None:
-    runtime.health.wait_for("the feed's clock")
-    answer = get("/readyz")
-    assert (answer.status_code, answer.text) == (503, "waiting for the feed's clock\n")
-    runtime.health.has("the feed's clock")
-    assert get("/readyz").status_code == 200
-    runtime.stop.set()
-    assert get("/readyz").status_code == 503
-
-
-def test_metrics_are_served(get: Get) -> None:
-    get("/healthz")
-    assert 'txf_api_requests_total{route="/healthz",status="200"} 1.0' in get("/metrics").text
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_the_operations_endpoints_are_not_served_on_the_public_port(path: str, get: Get) -> None:
+    assert_problem(get(path), 404)
 
 
 def test_the_documentation_shows_every_feature_with_its_unit(get: Get) -> None:
@@ -247,8 +251,106 @@ def test_the_documentation_shows_every_feature_with_its_unit(get: Get) -> None:
 
 def test_the_documentation_shows_the_problems_of_each_route(get: Get) -> None:
     paths = get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/features", "/features/latest", "/features/{minute}"}
+    names = ("", "/declared", "/latest", "/stream", "/{minute}")
+    assert set(paths) == {f"/v1/features{name}" for name in names} | {"/v1/pipeline"}
+    del paths["/v1/features/declared"]  # it can't fail
     for path in paths.values():
         answers = path["get"]["responses"]
-        assert set(answers) - {"404"} == {"200", "422", "503"}
+        others = {"401", "404", "406", "429", "default"}
+        assert set(answers) - others in ({"200", "422", "503"}, {"200", "503"})
         assert list(answers["503"]["content"]) == ["application/problem+json"]
+
+
+def test_the_old_paths_are_aliases_of_the_new_ones(get: Get, store: Any, make_row: MakeRow) -> None:
+    store.put(make_row(MINUTE))
+    for path in ("/features/latest", f"/features/{MINUTE}", "/features"):
+        assert get(path).content == get(f"/v1{path}").content
+
+
+def test_a_failing_store_leaves_the_latest_row_for_a_while_and_then_is_said(
+    get: Get, store: Any, make_row: MakeRow, clock: ManualClock
+) -> None:
+    assert assert_problem(get("/v1/features/latest"), 404)
+    store.put(make_row(MINUTE))
+    assert get("/v1/features/latest").status_code == 200
+    store.failure = TransientError("ThrottlingException")
+    assert assert_problem(get("/v1/features/latest"), 503) == UNREAD
+
+
+def test_only_the_requested_fields_come_with_the_rows_identity(
+    get: Get, store: Any, make_row: MakeRow
+) -> None:
+    store.put(make_row(MINUTE))
+    names = {"tx_minute", "revision", "event_time", "staleness_s", "as_of"}
+    for path in ("latest", MINUTE):
+        assert set(get(f"/v1/features/{path}?fields=event_time").json()) == names
+    [row] = get("/v1/features?fields=event_time").json()["rows"]
+    assert set(row) == names
+    problem = assert_problem(get("/v1/features/latest?fields=event_time,fee"), 422)
+    assert problem == "fields: fee is not declared; /v1/features/declared lists the names."
+
+
+def test_a_row_older_than_the_client_allows_is_unavailable(
+    get: Get, store: Any, make_row: MakeRow
+) -> None:
+    store.put(make_row(MINUTE, known_after_s=40))
+    assert get("/v1/features/latest?max_staleness=5").status_code == 200
+    answer = get("/v1/features/latest?max_staleness=4.9")
+    assert "more than max_staleness allows" in assert_problem(answer, 503)
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("media_type", formats.FORMATS[1:])
+def test_a_range_comes_in_the_format_of_accept(
+    media_type: str, get: Get, store: Any, make_row: MakeRow
+) -> None:
+    store.put(*(make_row(minute_name(MINUTE_S - 60 * age)) for age in range(3)))
+    params: dict[str, Any] = {"limit": 2, "from": MINUTE_S - 120, "fields": "event_time"}
+    answer = get("/v1/features", params=params, headers={"Accept": media_type})
+    assert answer.headers["Content-Type"].partition(";")[0] == media_type
+    cursor = f"{MINUTE_S}-{MINUTE_S}"
+    link = f'</v1/features?cursor={cursor}&limit=2&fields=event_time>; rel="next"'
+    assert answer.headers["Link"] == link
+    assert read_table(answer) == [
+        {name: row[name] for name in ("tx_minute", "event_time", "revision")}
+        for row in (make_row(minute_name(MINUTE_S - 60 * age)) for age in (2, 1))
+    ]
+
+
+def read_table(answer: httpx.Response) -> list[dict[str, Any]]:
+    kind = answer.headers["Content-Type"].partition(";")[0]
+    if kind == formats.CSV:
+        return [
+            {**row, "event_time": float(row["event_time"]), "revision": int(row["revision"])}
+            for row in csv.DictReader(io.StringIO(answer.text))
+        ]
+    if kind == formats.PARQUET:
+        found = parquet.read_table(io.BytesIO(answer.content))
+    else:
+        found = ipc.open_stream(answer.content).read_all()
+    return [dict(row) for row in found.to_pylist()]
+
+
+def test_a_range_that_has_not_changed_has_no_body(get: Get, store: Any, make_row: MakeRow) -> None:
+    store.put(make_row(MINUTE))
+    first = get("/v1/features")
+    assert first.headers["Last-Modified"] == "Sat, 19 Oct 2024 10:49:30 GMT"
+    tag = first.headers["ETag"]
+    assert get("/v1/features", headers={"If-None-Match": tag}).status_code == 304
+    as_csv = get("/v1/features", headers={"If-None-Match": tag, "Accept": "text/csv"})
+    assert as_csv.status_code == 200
+    store.put(make_row(MINUTE, revision=2))
+    assert get("/v1/features", headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("accept", ["image/png", "application/json;q=0", "text/csv;q=none"])
+def test_a_format_that_is_not_served_is_answered_with_those_that_are(accept: str, get: Get) -> None:
+    problem = assert_problem(get("/v1/features", headers={"Accept": accept}), 406)
+    assert "text/csv" in problem
+
+
+@pytest.mark.parametrize(
+    "path", ["?cursor=noon", "?cursor=61-120", "?cursor=0-60&from=0", "/stream?last_event_id=1"]
+)
+def test_what_the_api_did_not_send_is_no_position(path: str, get: Get) -> None:
+    assert assert_problem(get(f"/v1/features{path}"), 422)

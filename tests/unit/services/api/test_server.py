@@ -10,7 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
+from txfeatures_api.main import limits
 from txfeatures_api.server import answer, listen
+from txfeatures_api.settings import Settings
 
 
 class SlowApp:
@@ -27,7 +29,7 @@ class SlowApp:
 
 
 def start(app: ASGIApp, listener: socket.socket, runtime: Runtime) -> threading.Thread:
-    step = answer(app, listener, drain_s=0, runtime=runtime)
+    step = answer(app, listener, limits=limits(Settings()), drain_s=0, runtime=runtime)
     thread = threading.Thread(target=step, daemon=True)
     thread.start()
     return thread
@@ -63,7 +65,7 @@ def test_connections_do_not_wait_for_acknowledgements() -> None:
 def test_a_port_in_use_is_said_in_one_sentence() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(FatalError, match=f"port {port} .* another TXF_API_HTTP_PORT"):
+        with pytest.raises(FatalError, match=f"port {port} .* another TXF_API_PUBLIC_PORT"):
             listen("127.0.0.1", port)
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txfeatures.domain.features import EMPTY, row
+from tests.support.declared import FEATURES
+from tests.support.rows import MINUTE_S, row_record
 from txfeatures.domain.model import Record
-from txfeatures.domain.wire import TICK_HEADER, encode_row
+from txfeatures.domain.wire import TICK_HEADER
 from txfeatures_fs_writer.logic import (
     ArchiveObject,
     CutRules,
@@ -18,32 +19,11 @@ from txfeatures_fs_writer.logic import (
     plan,
 )
 
-MINUTE_S = 1_729_334_940  # 2024-10-19 10:49:00
-
-
-def row_record(
-    offset: int, *, minute: int = 0, revision: int = 1, final: bool = False, partition: int = 0
-) -> Record:
-    value = row(
-        EMPTY,
-        minute_s=MINUTE_S + 60 * minute,
-        event_time_ms=(MINUTE_S + revision) * 1000 + 25,
-        revision=revision,
-        is_final=final,
-        gaps=0,
-    )
-    return Record(
-        topic="aggregated",
-        partition=partition,
-        offset=offset,
-        key=str(value["tx_minute"]).encode(),
-        value=encode_row(value),
-        timestamp_ms=(MINUTE_S + revision) * 1000,
-    )
-
 
 def offsets(records: Sequence[Record]) -> list[list[int]]:
-    return [[put.record.offset for put in minute] for minute in plan(records).minutes]
+    return [
+        [put.record.offset for put in minute] for minute in plan(records, features=FEATURES).minutes
+    ]
 
 
 def test_rows_are_grouped_by_minute_and_stay_in_order() -> None:
@@ -58,7 +38,7 @@ def test_rows_are_grouped_by_minute_and_stay_in_order() -> None:
 def test_only_the_newest_provisional_row_of_a_minute_is_put() -> None:
     records = [row_record(i, revision=i + 1) for i in range(3)] + [row_record(3, minute=1)]
     assert offsets(records) == [[2], [3]]
-    assert plan(records).superseded == 2
+    assert plan(records, features=FEATURES).superseded == 2
 
 
 def test_a_provisional_row_gives_way_to_a_final_one() -> None:
@@ -74,11 +54,11 @@ def test_an_older_provisional_row_is_left_out_wherever_it_stands() -> None:
 def test_final_rows_and_corrections_are_never_left_out() -> None:
     records = [row_record(i, revision=i + 1, final=True) for i in range(4)]
     assert offsets(records) == [[0, 1, 2, 3]]
-    assert plan(records).superseded == 0
+    assert plan(records, features=FEATURES).superseded == 0
 
 
 def test_provisional_rows_go_online_only_and_final_ones_to_both_stores() -> None:
-    minutes = plan([row_record(0), row_record(1, minute=1, final=True)]).minutes
+    minutes = plan([row_record(0), row_record(1, minute=1, final=True)], features=FEATURES).minutes
     assert [minute[0].targets for minute in minutes] == [
         ("OnlineStore",),
         ("OnlineStore", "OfflineStore"),
@@ -88,14 +68,14 @@ def test_provisional_rows_go_online_only_and_final_ones_to_both_stores() -> None
 @pytest.mark.parametrize("value", [None, b"", b"{", b'{"tx_minute": "x"}'])
 def test_a_record_that_is_no_row_is_reported_with_its_place(value: bytes | None) -> None:
     bad = Record(topic="aggregated", partition=0, offset=1, key=b"k", value=value, timestamp_ms=0)
-    made = plan([row_record(0), bad, row_record(2, minute=1)])
+    made = plan([row_record(0), bad, row_record(2, minute=1)], features=FEATURES)
     assert [refusal.record.offset for refusal in made.unreadable.values()] == [1]
     assert list(made.unreadable) == [1]
     assert sum(map(len, made.minutes)) == 2
 
 
 def test_values_are_strings_that_read_back_the_same() -> None:
-    (put,) = plan([row_record(0, revision=7)]).minutes[0]
+    (put,) = plan([row_record(0, revision=7, millis=25)], features=FEATURES).minutes[0]
     assert put.values == {
         "tx_minute": "2024-10-19 10:49:00",
         "total_nb_trx_1min": "0",
@@ -119,13 +99,13 @@ def test_values_are_strings_that_read_back_the_same() -> None:
 
 
 def test_the_plan_is_told_the_table_format() -> None:
-    ((put,),) = plan([row_record(0, revision=7)], "iceberg").minutes
+    ((put,),) = plan([row_record(0, revision=7, millis=25)], FEATURES, "iceberg").minutes
     assert put.values["event_time"] == "2024-10-19T10:49:07.025Z"
     assert put.event_time_s == 1729334947.025
 
 
 def heads(count: int) -> list[Put]:
-    minutes = plan([row_record(i, minute=i) for i in range(count)]).minutes
+    minutes = plan([row_record(i, minute=i) for i in range(count)], features=FEATURES).minutes
     return [minute[0] for minute in minutes]
 
 
@@ -230,7 +210,7 @@ def test_ticks_alone_make_an_object_without_rows() -> None:
     assert found.next_offset == 2
 
 
-def test_the_name_says_the_bucket_the_partition_and_the_first_row() -> None:
+def test_the_name_has_the_bucket_the_topic_the_partition_and_the_first_row() -> None:
     first = MINUTE_S + 59 * 60 + 59
     records = [
         tick(7, first - 1),
@@ -238,8 +218,9 @@ def test_the_name_says_the_bucket_the_partition_and_the_first_row() -> None:
         transaction(9, first + 300),
     ]
     (found,) = cut(records)
-    assert found.name.key == (
-        "archive/deduped/date=2024-10-19/hour=11/deduped-0-00000000000000000008.parquet"
+    assert found.name("AAAAAAAAAAAAAAAAAAAAAg").key == (
+        "archive/deduped/date=2024-10-19/hour=11/"
+        "deduped.AAAAAAAAAAAAAAAAAAAAAg-0-00000000000000000008.parquet"
     )
 
 
@@ -247,7 +228,7 @@ def test_the_name_says_the_bucket_the_partition_and_the_first_row() -> None:
 def test_a_timestamp_without_a_date_is_no_reason_to_stop(timestamp_ms: int, date: str) -> None:
     rules = CutRules(bucket_s=300, max_rows=1, max_bytes=1)
     (found,) = cut([transaction(0, timestamp_ms / 1000)], rules)
-    assert f"/date={date}/" in found.name.key
+    assert f"/date={date}/" in found.name("").key
 
 
 events = st.lists(
@@ -274,4 +255,6 @@ def test_whoever_starts_where_an_object_starts_cuts_the_same(
     rows = [record for each in objects for record in each.rows]
     assert rows == [r for r in records if r.key is not None][: len(rows)]
     assert all(len(each.rows) <= RULES.max_rows for each in objects)
-    assert len({each.name for each in objects if each.rows}) == sum(bool(o.rows) for o in objects)
+    assert len({each.name("") for each in objects if each.rows}) == sum(
+        bool(o.rows) for o in objects
+    )

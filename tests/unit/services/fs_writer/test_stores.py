@@ -5,6 +5,7 @@ import pytest
 
 from tests.support.scripted_aws import Aws, scripted_aws
 from txfeatures.archive.layout import ObjectName, Shelf
+from txfeatures.archive.skips import Skip
 from txfeatures.domain.errors import FatalError, SettingsError
 from txfeatures.feature_store.errors import StoreUnavailableError
 from txfeatures.process.settings import AwsSettings
@@ -33,6 +34,16 @@ def test_an_object_is_put_under_its_name_and_then_made_live(aws: Aws) -> None:
     assert (two, unquote(read)) == ("GET", f"/txfeatures/{NAME.shelf.manifest}")
     assert (three, listed) == ("PUT", read)
     assert f"s3://txfeatures/{NAME.key}\n".encode() in line
+
+
+def test_a_skip_is_noted(aws: Aws) -> None:
+    skip = Skip(
+        topic="t", partition=0, committed_offset=3, first_offset=9, records=6, reason="expired"
+    )
+    S3Archive(SETTINGS).note(skip)
+    ((method, at, body),) = aws.calls
+    assert (method, unquote(at)) == ("PUT", f"/txfeatures/{skip.key}")
+    assert b'"records":6' in body
 
 
 def s3_error(aws: Aws, status: int, code: str) -> None:

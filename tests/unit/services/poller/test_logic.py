@@ -9,7 +9,7 @@ from tests.support.memory_sink import tx, tx_hash
 from txfeatures.domain import wire
 from txfeatures.domain.model import Heartbeat, Record
 from txfeatures_poller import logic
-from txfeatures_poller.logic import Origin, Recent, Selection
+from txfeatures_poller.logic import Origin, Recent, Selection, Whole
 
 ORIGIN = Origin(
     source="example.org",
@@ -179,3 +179,18 @@ def test_recent_forgets_what_was_added_first() -> None:
     recent.update([b"a", b"b", b"c"])
     assert [item in recent for item in (b"a", b"b", b"c")] == [False, True, True]
     assert len(recent) == 2
+
+
+def test_more_junk_than_the_bound_is_one_dead_letter_for_the_answer() -> None:
+    selection = select(tx(1), b"1", b"2", tx(2), b"3")
+    whole = Whole.of(b"the answer " * 1000)
+    assert logic.bounded(selection, whole, frozenset(), max_rejected=3) is selection
+    bounded = logic.bounded(selection, whole, frozenset(), max_rejected=2)
+    assert [element.value for element in bounded.new] == [tx(1), tx(2), whole.beginning]
+    assert reasons(bounded) == ["too_many_rejected"]
+    assert bounded.identities == selection.identities
+    letter = bounded.new[-1]
+    assert len(whole.beginning) == logic.BEGINNING_BYTES
+    assert f"11000 bytes, SHA-256 {whole.sha256.hex()}" in str(letter.error)
+    again = logic.bounded(selection, whole, {letter.identity}, max_rejected=2)
+    assert [element.value for element in again.new] == [tx(1), tx(2)]

@@ -12,17 +12,24 @@ from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
 from txfeatures_poller.delivery import Delivery
+from txfeatures_poller.logic import Element, Whole
 from txfeatures_poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, Polling
 from txfeatures_poller.settings import Settings
 from txfeatures_poller.source import Answer, PollFailedError
 from txfeatures_poller.spool import Spool, SpoolError
 
-FEED_MS = 1_600_000_000_000
+FEED_MS = 1_729_334_941_000
 
 
-def answer(*transactions: bytes, feed_time_ms: int = FEED_MS) -> Answer:
+def answer(
+    *transactions: bytes, feed_time_ms: int = FEED_MS, other_clock_ms: int | None = None
+) -> Answer:
     return Answer(
-        transactions=transactions, feed_time_ms=feed_time_ms, fetched_at_ms=1, body_bytes=10
+        transactions=transactions,
+        feed_time_ms=feed_time_ms,
+        fetched_at_ms=1,
+        whole=Whole.of(b"0123456789"),
+        other_clock_ms=other_clock_ms,
     )
 
 
@@ -31,9 +38,14 @@ def failure(
     *,
     feed_time_ms: int | None = FEED_MS,
     retry_after_s: float | None = None,
+    letter: Element | None = None,
 ) -> PollFailedError:
     return PollFailedError(
-        outcome, "for a test", feed_time_ms=feed_time_ms, retry_after_s=retry_after_s
+        outcome,
+        "for a test",
+        feed_time_ms=feed_time_ms,
+        retry_after_s=retry_after_s,
+        letter=letter,
     )
 
 
@@ -141,6 +153,56 @@ def test_a_failed_poll_ticks_and_says_why(service: Service) -> None:
 def test_before_the_feeds_time_is_known_a_failed_poll_says_nothing(service: Service) -> None:
     service.poll(failure(feed_time_ms=None))
     assert service.sink.records == []
+
+
+TWO_DAYS_MS = 2 * 86_400_000
+
+
+@pytest.mark.parametrize("ahead_ms", [TWO_DAYS_MS, 3_600_000])
+def test_an_answer_of_a_wrong_clock_suffers_alone(service: Service, ahead_ms: int) -> None:
+    service.poll(
+        answer(tx(1)),
+        answer(tx(2), tx(1), feed_time_ms=FEED_MS + ahead_ms),
+        failure(feed_time_ms=FEED_MS + ahead_ms),
+        answer(tx(3), tx(2), feed_time_ms=FEED_MS + 3000),
+    )
+    assert [(h.outcome, h.feed_time_ms) for h in service.heartbeats()] == [
+        ("ok", FEED_MS),
+        ("clock_jump", FEED_MS),
+        ("http_429", FEED_MS),
+        ("ok", FEED_MS + 3000),
+    ]
+    keys = [key for key in ids(service.sink.of("raw")) if key != "tick"]
+    assert keys == [tx_hash(1), tx_hash(3), tx_hash(2)]
+    assert max(record.timestamp_ms for record in service.sink.records) == FEED_MS + 3000
+    assert service.sample("polls_total", outcome="clock_jump") == 1
+
+
+def test_a_date_behind_does_not_turn_the_clock_back(service: Service) -> None:
+    service.poll(answer(tx(1)), answer(tx(2), feed_time_ms=FEED_MS - TWO_DAYS_MS))
+    assert {record.timestamp_ms for record in service.sink.records} == {FEED_MS}
+
+
+def test_a_wrong_clock_is_refused_from_the_first_answer_on(service: Service) -> None:
+    ahead_ms = FEED_MS + TWO_DAYS_MS
+    wrong = answer(tx(1), feed_time_ms=ahead_ms, other_clock_ms=FEED_MS)
+    service.poll(wrong, wrong, failure(feed_time_ms=ahead_ms), answer(feed_time_ms=ahead_ms))
+    assert service.sink.records == []
+    service.poll(answer(tx(1)))
+    assert [heartbeat.outcome for heartbeat in service.heartbeats()] == ["ok"]
+
+
+def test_a_jump_that_transactions_confirm_is_followed(service: Service) -> None:
+    later = answer(tx(2, time=1_729_334_940 + 7200), feed_time_ms=FEED_MS + 7_200_000)
+    service.poll(answer(tx(1)), later)
+    assert service.heartbeats()[-1].feed_time_ms == FEED_MS + 7_200_000
+
+
+def test_the_dead_letter_of_a_whole_answer_is_sent_once(service: Service) -> None:
+    letter = Whole.of(b"[[[[").refused("too_many", "brackets")
+    service.poll(failure("too_many", letter=letter), failure("too_many", letter=letter))
+    assert [record.value for record in service.sink.of("raw.dlq")] == [b"[[[["]
+    assert [heartbeat.outcome for heartbeat in service.heartbeats()] == ["too_many"] * 2
 
 
 def test_polls_start_at_a_fixed_rate(service: Service) -> None:
@@ -300,3 +362,4 @@ def test_each_trouble_is_logged_when_it_begins(spool: Spool) -> None:
         "kafka_refused",
         "spool_full",
     ]
+    assert logs[4]["inspect"] == "txfeatures dlq list --topic raw.dlq"

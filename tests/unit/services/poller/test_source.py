@@ -1,19 +1,21 @@
 import gzip
-import itertools
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email.utils import formatdate
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.hostile_source import LINE, endless, hostile_server
 from tests.support.memory_sink import body, tx
 from tests.support.scripted_source import Reply, ScriptedServer
-from txfeatures.domain.errors import SettingsError
 from txfeatures.process.clock import Clock, ManualClock
 from txfeatures_poller import source as source_module
+from txfeatures_poller.logic import Whole
 from txfeatures_poller.source import Answer, FeedClockSource, HttpSource, PollFailedError
 
 NOW_S = 1_729_334_941.5
@@ -34,6 +36,7 @@ class Fetcher:
         feed_clock: FeedClockSource = "poll",
         max_body_bytes: int = 64 * 2**20,
         timeout_s: float = 10.0,
+        max_elements: int = 10_000,
         api_code: str | None = None,
         clock: Clock | None = None,
     ) -> HttpSource:
@@ -41,6 +44,7 @@ class Fetcher:
             url or self._url,
             timeout_s=timeout_s,
             max_body_bytes=max_body_bytes,
+            max_elements=max_elements,
             feed_clock=feed_clock,
             clock=clock or ManualClock(NOW_S),
             api_code=api_code,
@@ -68,7 +72,8 @@ def test_transactions_are_the_bytes_of_the_answer(server: ScriptedServer, make: 
         transactions=[tx(1), odd, b"null", b"[ 1 ]"],
         feed_time_ms=1_729_334_941_500,
         fetched_at_ms=1_729_334_941_500,
-        body_bytes=len(whole),
+        whole=Whole.of(whole),
+        other_clock_ms=None,
     )
 
 
@@ -82,7 +87,7 @@ def test_gzip_is_asked_for_and_unzipped(server: ScriptedServer, make: Fetcher) -
     server.replies = [Reply(body=zipped, headers={"Content-Encoding": "gzip"})]
     answer = make().fetch()
     assert answer.transactions == [tx(1)]
-    assert answer.body_bytes == len(body(tx(1)))
+    assert answer.whole == Whole.of(body(tx(1)))
     assert server.requests[0].headers["Accept-Encoding"] == "gzip"
 
 
@@ -227,16 +232,6 @@ def test_a_source_that_never_answers_fails_the_poll(make: Fetcher) -> None:
         assert failure(make(url=url, timeout_s=0.05)).outcome == "timeout"
 
 
-def test_a_body_that_trickles_fails_the_poll(server: ScriptedServer, make: Fetcher) -> None:
-    class Hurrying(ManualClock):
-        def monotonic(self) -> float:
-            self.advance(6.0)
-            return super().monotonic()
-
-    server.replies = [Reply(body=body(tx(1, script="f" * 1_000_000)))]
-    assert failure(make(clock=Hurrying(), timeout_s=10.0)).outcome == "timeout"
-
-
 def test_the_feeds_time_of_a_live_source_is_the_time_of_day_also_of_a_failure(
     server: ScriptedServer, make: Fetcher
 ) -> None:
@@ -244,68 +239,85 @@ def test_the_feeds_time_of_a_live_source_is_the_time_of_day_also_of_a_failure(
     assert failure(make()).feed_time_ms == 1_729_334_941_500
 
 
-def test_the_feeds_time_of_a_replay_is_the_date_of_the_last_good_answer(
+def test_the_feeds_time_of_a_replay_is_the_date_of_a_good_answer(
     server: ScriptedServer, make: Fetcher
 ) -> None:
-    dates = ({"Date": formatdate(FEED_S + second, usegmt=True)} for second in itertools.count())
-    server.replies = [
-        Reply(status=500, headers=next(dates)),
-        Reply(headers=next(dates)),
-        Reply(status=500, headers=next(dates)),
-        Reply(headers=next(dates)),
-    ]
+    date = {"Date": formatdate(FEED_S, usegmt=True)}
+    server.replies = [Reply(headers=date), Reply(status=500, headers=date)]
     source = make(feed_clock="response_date")
-    assert failure(source).feed_time_ms is None
-    assert source.fetch().feed_time_ms == (FEED_S + 1) * 1000
-    assert failure(source).feed_time_ms == (FEED_S + 1) * 1000
     answer = source.fetch()
-    assert (answer.feed_time_ms, answer.fetched_at_ms) == ((FEED_S + 3) * 1000, 1_729_334_941_500)
+    assert (answer.feed_time_ms, answer.fetched_at_ms) == (FEED_S * 1000, 1_729_334_941_500)
+    assert failure(source).feed_time_ms is None
 
 
 def test_a_replay_without_a_date_fails_the_poll(server: ScriptedServer, make: Fetcher) -> None:
     assert failure(make(feed_clock="response_date")).outcome == "no_date"
 
 
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+def test_a_look_up_of_the_name_that_never_ends_fails_each_poll_in_time(
+    make: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait() and [])
+    source = make(url="http://source.example/", timeout_s=0.05)
+    try:
+        assert [failure(source).outcome for _ in range(3)] == ["timeout"] * 3
+    finally:
+        over.set()
 
 
-@pytest.fixture
-def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment without proxy variables."""
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    return monkeypatch
+def test_a_poll_that_was_cancelled_leaves_the_next_one_working(
+    server: ScriptedServer, make: Fetcher
+) -> None:
+    source = make(timeout_s=0.5)
+    with hostile_server(endless(start=LINE, unit=b"A: b\r\n", pause_s=0.02)) as url:
+        good, source._url = source._url, httpx.URL(url)
+        assert failure(source).outcome == "timeout"
+    source._url = good
+    assert source.fetch().transactions == []
+
+
+def test_cookies_are_not_kept(server: ScriptedServer, make: Fetcher) -> None:
+    server.replies = [Reply(headers={"Set-Cookie": "a=b"})]
+    source = make()
+    source.fetch()
+    source.fetch()
+    assert "Cookie" not in server.requests[1].headers
+
+
+def test_one_odd_element_is_handed_on_with_the_others(
+    server: ScriptedServer, make: Fetcher
+) -> None:
+    odd = b'{"hash":"\\ud83d","fee":NaN}'
+    server.replies = [Reply(body=body(tx(1), odd, tx(2)))]
+    assert make().fetch().transactions == [tx(1), odd, tx(2)]
+
+
+def test_an_answer_with_too_many_elements_becomes_one_dead_letter(
+    server: ScriptedServer, make: Fetcher
+) -> None:
+    whole = body(*map(tx, range(101)))
+    server.replies = [Reply(body=whole)]
+    error = failure(make(max_elements=100))
+    assert error.outcome == "too_many"
+    assert error.letter is not None
+    assert error.letter.value == whole[:4096]
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("feed_clock", "feed_time_ms", "other_clock_ms"),
     [
-        ("NO_PROXY", "[::1]"),
-        ("NO_PROXY", "localhost,[::1]"),
-        ("HTTP_PROXY", "http://proxy:port"),
-        ("HTTPS_PROXY", "ftp://secret@proxy"),
-        ("ALL_PROXY", "http://[::1"),
+        ("poll", int(NOW_S * 1000), FEED_S * 1000),
+        ("response_date", FEED_S * 1000, int(NOW_S * 1000)),
     ],
 )
-def test_a_proxy_variable_that_the_client_refuses_is_named(
-    environ: pytest.MonkeyPatch, make: Fetcher, name: str, value: str
+def test_an_answer_has_the_other_clock_as_well(
+    server: ScriptedServer,
+    make: Fetcher,
+    feed_clock: FeedClockSource,
+    feed_time_ms: int,
+    other_clock_ms: int,
 ) -> None:
-    environ.setenv(name, value)
-    with pytest.raises(SettingsError, match=f"^{name} is not a value that the HTTP client accepts"):
-        make()
-
-
-def test_a_good_proxy_does_not_draw_the_blame(environ: pytest.MonkeyPatch, make: Fetcher) -> None:
-    environ.setenv("HTTPS_PROXY", "proxy:3128")
-    environ.setenv("NO_PROXY", "[::1]")
-    with pytest.raises(SettingsError, match=r"^NO_PROXY"):
-        make()
-
-
-@pytest.mark.parametrize("value", ["::1", "127.0.0.1,localhost", "*", ".svc,*.svc", "10.0.0.0/8"])
-def test_usual_exceptions_from_the_proxy_are_accepted(
-    environ: pytest.MonkeyPatch, make: Fetcher, value: str
-) -> None:
-    environ.setenv("NO_PROXY", value)
-    make()
+    server.replies = [Reply(headers={"Date": formatdate(FEED_S, usegmt=True)})]
+    answer = make(feed_clock=feed_clock).fetch()
+    assert (answer.feed_time_ms, answer.other_clock_ms) == (feed_time_ms, other_clock_ms)

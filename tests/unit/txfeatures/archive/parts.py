@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +36,14 @@ def record(offset: int, *, partition: int = 0, padding: int = 0) -> Record:
 def part(offsets: Iterable[int], *, shelf: Shelf = SHELF) -> tuple[ObjectName, bytes, int]:
     records = [record(offset, partition=shelf.partition) for offset in offsets]
     return ObjectName(shelf=shelf, first=records[0].offset), encode(records), len(records)
+
+
+TOPIC, ANEW = "AAAAAAAAAAAAAAAAAAAAAQ", "0-_AAAAAAAAAAAAAAAAAAg"
+"""Ids of a topic, and of the one that was made after its deletion."""
+
+
+def shelf_of(topic: str) -> Shelf:
+    return replace(SHELF, topic=topic)
 
 
 def store(bucket: Bucket, offsets: Iterable[int], *, shelf: Shelf = SHELF) -> ObjectName:

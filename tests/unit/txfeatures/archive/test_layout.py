@@ -1,14 +1,18 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.txfeatures.archive.parts import ANEW, TOPIC
 from txfeatures.archive.layout import ObjectName, Shelf, hour_folder
 
 SHELF = Shelf(date="2024-10-19", hour="10", partition=3)
 PART = ObjectName(shelf=SHELF, first=7)
 COMPACTED = ObjectName(shelf=SHELF, first=7, last=90)
 
-shelves = st.builds(Shelf.at, st.integers(0, 253_402_300_799), st.integers(0, 1000))
+topics = st.just("") | st.from_regex(r"[A-Za-z0-9_-]{22}", fullmatch=True)
+shelves = st.builds(Shelf.at, st.integers(0, 253_402_300_799), st.integers(0, 1000), topic=topics)
 offsets = st.integers(0, 2**63 - 1)
 
 
@@ -17,6 +21,10 @@ def test_names_are_what_queries_and_people_see() -> None:
     assert PART.key == f"{folder}deduped-3-00000000000000000007.parquet"
     assert COMPACTED.key == (f"{folder}deduped-3-00000000000000000007-00000000000000000090.parquet")
     assert SHELF.manifest == "archive/manifests/date=2024-10-19/hour=10/deduped-3.txt"
+    shelf = replace(SHELF, topic=ANEW)
+    key = f"{folder}deduped.{ANEW}-3-00000000000000000007.parquet"
+    assert replace(PART, shelf=shelf).key == key
+    assert shelf.manifest == f"archive/manifests/date=2024-10-19/hour=10/deduped.{ANEW}-3.txt"
 
 
 def test_a_shelf_is_an_hour_of_feed_time() -> None:
@@ -33,8 +41,23 @@ def test_every_name_is_read_back_from_its_key(shelf: Shelf, first: int, last: in
     assert Shelf.of_manifest(shelf.manifest) == shelf
 
 
+@given(shelves, shelves, offsets)
+def test_a_shelf_lists_its_own_objects_only(shelf: Shelf, other: Shelf, first: int) -> None:
+    key = ObjectName(shelf=other, first=first).key
+    assert key.startswith(shelf.objects) is (other == shelf)
+
+
 @pytest.mark.parametrize(
-    "key", ["", "archive/deduped/", f"{PART.key}x", f"x{PART.key}", PART.key.upper(), "a/b.parquet"]
+    "key",
+    [
+        "",
+        "archive/deduped/",
+        f"{PART.key}x",
+        f"x{PART.key}",
+        PART.key.upper(),
+        PART.key.replace("d-", "d.é-"),
+        "a/b.parquet",
+    ],
 )
 def test_another_key_is_no_name(key: str) -> None:
     assert ObjectName.parse(key) is None
@@ -71,6 +94,7 @@ def test_a_part_covers_nothing() -> None:
     [
         Shelf(date="2024-10-19", hour="11", partition=3),
         Shelf(date="2024-10-19", hour="10", partition=4),
+        replace(SHELF, topic=TOPIC),
     ],
 )
 def test_nothing_covers_what_lies_on_another_shelf(other: Shelf) -> None:

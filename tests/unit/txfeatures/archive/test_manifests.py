@@ -155,6 +155,20 @@ def test_a_spoilt_manifest_is_said_so(line: str) -> None:
         Manifests(bucket).read(SHELF)
 
 
+def test_an_empty_manifest_is_not_an_empty_hour() -> None:
+    bucket = MemoryBucket()
+    bucket.put_if(SHELF.manifest, b"", etag=None)
+    with pytest.raises(FatalError, match="is empty; restore its previous version"):
+        Manifests(bucket).read(SHELF)
+
+
+def test_a_manifest_that_is_no_text_is_damaged() -> None:
+    bucket = MemoryBucket()
+    bucket.put_if(SHELF.manifest, b"\xff\x00", etag=None)
+    with pytest.raises(FatalError, match="which is no object of that hour"):
+        Manifests(bucket).read(SHELF)
+
+
 def test_the_table_has_the_rows_of_live_objects_only() -> None:
     bucket = MemoryBucket()
     store(bucket, range(3))

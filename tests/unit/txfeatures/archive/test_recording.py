@@ -181,3 +181,18 @@ def test_any_json_value_survives_byte_for_byte(
     write(path, [arrival(raw, arrived_at)])
     [found] = read(path)
     assert (bytes(found.tx), found.arrived_at) == (raw, arrived_at)
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def test_a_line_that_is_nested_too_deeply_is_named_as_broken(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(line() + line(DEEP))
+    with pytest.raises(FatalError, match="Line 2 of the recording"):
+        list(read(path))
+
+
+def test_a_transaction_that_is_nested_too_deeply_is_kept_without_its_keys() -> None:
+    found = arrival(b'{"hash":' + DEEP + b"}")
+    assert (found.hash, found.time) == (None, 0)

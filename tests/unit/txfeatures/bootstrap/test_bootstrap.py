@@ -42,7 +42,7 @@ def aws_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Return a function that sets the answer of AWS: an outcome for each part, or an error."""
 
     def answer(answer: Any) -> None:
-        def do(*_: Any) -> str:
+        def do(*_: Any, **__: Any) -> str:
             if isinstance(answer, Exception):
                 raise answer
             return str(answer)

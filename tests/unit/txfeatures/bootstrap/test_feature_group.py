@@ -9,11 +9,13 @@ from featurestore_local.control import ControlPlane
 from featurestore_local.errors import AwsError
 from featurestore_local.registry import Registry
 
+from tests.support.declared import DEFAULT, FEATURES
 from txfeatures.bootstrap import feature_group as module
 from txfeatures.bootstrap import schema
 from txfeatures.bootstrap.feature_group import FeatureGroup
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import FEATURES
+from txfeatures.domain.features import ComputedFeature, Declaration, read
+from txfeatures.domain.features.reading import default_text
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
@@ -68,7 +70,10 @@ def runtime(clock: ManualClock) -> Runtime:
 
 @pytest.fixture
 def ensure(client: Any, runtime: Runtime) -> Callable[..., str]:
-    return lambda **changes: FeatureGroup(client, AwsSettings(**changes), runtime).ensure()
+    def ensure(declaration: Declaration = DEFAULT, **changes: Any) -> str:
+        return FeatureGroup(client, AwsSettings(**changes), declaration, runtime).ensure()
+
+    return ensure
 
 
 def described(client: Any) -> Any:
@@ -88,8 +93,10 @@ def test_a_missing_group_is_made_waited_for_and_described(
     for feature in FEATURES:
         said = client.describe_feature_metadata(FeatureGroupName=NAME, FeatureName=feature.name)
         assert said["Description"] == feature.description
-        units = [{"Key": "unit", "Value": feature.unit}] if feature.unit else []
-        assert said["Parameters"] == units
+        parameters = {each["Key"]: each["Value"] for each in said["Parameters"]}
+        assert parameters.pop("unit", "") == feature.unit
+        is_computed = isinstance(feature, ComputedFeature)
+        assert parameters.keys() == ({"meaning", "meaning-digest"} if is_computed else set())
 
 
 def test_a_second_run_changes_nothing(client: Any, ensure: Callable[..., str]) -> None:
@@ -99,35 +106,70 @@ def test_a_second_run_changes_nothing(client: Any, ensure: Callable[..., str]) -
     assert {call.partition("_")[0] for call in client.calls} == {"describe", "list"}
 
 
+OLDER = Declaration(computed=DEFAULT.computed[:-2])
+"""A declaration of before two features were added."""
+
+
 def test_features_that_were_declared_since_are_added_and_others_stay(
-    client: Any, ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    client: Any, ensure: Callable[..., str]
 ) -> None:
-    with monkeypatch.context() as patch:
-        old = [feature for feature in FEATURES if feature.name not in {"is_final", "revision"}]
-        patch.setattr(schema, "FEATURES", old)
-        patch.setattr(module, "FEATURES", old)
-        ensure()
-    assert ensure() == "features added: revision, is_final"
+    ensure(OLDER)
+    assert ensure() == "features added: total_output_value_1min, rbf_share_1min"
     found = described(client)
     assert found["LastUpdateStatus"] == {"Status": "Successful"}
     assert {d["FeatureName"] for d in found["FeatureDefinitions"]} == {f.name for f in FEATURES}
-    monkeypatch.setattr(schema, "FEATURES", old)
-    monkeypatch.setattr(module, "FEATURES", old)
-    assert ensure() == (
-        "exists already; no longer declared, kept without values: revision, is_final"
+    assert ensure(OLDER) == (
+        "exists already; no longer declared, kept without values: "
+        "total_output_value_1min, rbf_share_1min"
     )
+
+
+def test_a_changed_meaning_under_an_old_name_is_refused_with_both_meanings(
+    client: Any, ensure: Callable[..., str]
+) -> None:
+    ensure()
+    text = default_text().replace("from: fee\n    else: 0", "from: fee + 1\n    else: 0", 1)
+    before = described(client)
+    with pytest.raises(FatalError) as caught:
+        ensure(read(text, name="mine.yaml"))
+    assert "min_fee_1min was min(fee), and is declared as min(fee + 1)" in str(caught.value)
+    assert "new names" in str(caught.value)
+    assert described(client) == before
+
+
+def test_a_group_of_a_release_without_meanings_has_those_of_the_shipped_features(
+    client: Any, ensure: Callable[..., str]
+) -> None:
+    ensure()
+    for feature in DEFAULT.computed:
+        client.update_feature_metadata(
+            FeatureGroupName=NAME,
+            FeatureName=feature.name,
+            ParameterRemovals=["meaning", "meaning-digest"],
+        )
+    text = default_text().replace("where: rbf", "where: NOT rbf")
+    with pytest.raises(FatalError, match=r"rbf_share_1min was count\(\) WHERE rbf / count"):
+        ensure(read(text, name="mine.yaml"))
+    assert ensure() == "exists already"
+    with pytest.raises(FatalError, match=r"rbf_share_1min was count\(\) WHERE rbf / count"):
+        ensure(read(text, name="mine.yaml"))
+
+
+def test_a_new_description_is_no_new_meaning(client: Any, ensure: Callable[..., str]) -> None:
+    ensure()
+    text = default_text().replace("Sum of their fees, exact.", "Sum of all fees.")
+    assert ensure(read(text, name="mine.yaml")) == "exists already"
+    found = client.describe_feature_metadata(FeatureGroupName=NAME, FeatureName="total_fee_1min")
+    assert found["Description"] == "Sum of all fees."
 
 
 def test_features_are_added_in_as_many_calls_as_it_takes(
     client: Any, ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "FEATURES", [FEATURES[0], FEATURES[-1]])
-        patch.setattr(module, "FEATURES", [])
-        ensure()
-    monkeypatch.setattr(module, "MAX_ADDITIONS", 10)
+    ensure(Declaration(computed=DEFAULT.computed[:1]))
+    monkeypatch.setattr(module, "MAX_ADDITIONS", 4)
     ensure()
-    calls = -(-(len(FEATURES) - 2) // 10)
+    calls = -(-(len(DEFAULT.computed) - 1) // 4)
     assert client.calls.count("update_feature_group") == calls
     assert len(described(client)["FeatureDefinitions"]) == len(FEATURES)
 
@@ -170,7 +212,7 @@ def test_what_was_said_otherwise_is_corrected_and_what_others_said_stays(
 def test_a_group_that_is_being_made_is_waited_for(
     client: Any, ensure: Callable[..., str], clock: ManualClock
 ) -> None:
-    client.create_feature_group(**schema.request(AwsSettings()))
+    client.create_feature_group(**schema.request(AwsSettings(), features=FEATURES))
     assert ensure() == "exists already"
     assert clock.monotonic() >= 2.0
 
@@ -187,7 +229,7 @@ def test_another_bootstrap_may_be_quicker(
             raise error
         return look(params)
 
-    client.create_feature_group(**schema.request(AwsSettings()))
+    client.create_feature_group(**schema.request(AwsSettings(), features=FEATURES))
     monkeypatch.setattr(control, "describe_feature_group", late)
     assert ensure() == "exists already"
 
@@ -207,7 +249,7 @@ def test_a_group_that_can_not_become_ready_is_said_with_the_reason(
     state: dict[str, str],
     complaint: str,
 ) -> None:
-    client.create_feature_group(**schema.request(AwsSettings()))
+    client.create_feature_group(**schema.request(AwsSettings(), features=FEATURES))
     clock.advance(2.0)
     found = registry.get(NAME)
     found.settles_at_s = clock.now() + 3600.0
@@ -236,10 +278,7 @@ def test_a_wait_can_be_stopped_and_says_what_to_do(
 def test_an_update_that_failed_is_said_with_the_reason(
     client: Any, ensure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "FEATURES", FEATURES[:1] + FEATURES[-1:])
-        patch.setattr(module, "FEATURES", [])
-        ensure()
+    ensure(OLDER)
     control = client._control
     look = control.describe_feature_group
 

@@ -1,3 +1,5 @@
+import json
+import shlex
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -6,10 +8,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from txfeatures import cli
+from tests.support.declared import FEATURES
+from txfeatures import __version__, cli
 from txfeatures.bootstrap import BootstrapSettings, Say
+from txfeatures.cli import group
+from txfeatures.cli.catalogue import CATALOGUE
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.features import FEATURES
 from txfeatures.process import aws
 from txfeatures.process.runtime import Runtime
 
@@ -19,20 +23,20 @@ class Plugin:
     """An entry point that needs not be installed."""
 
     name: str
-    command: Any
+    command: Any = None
 
     def load(self) -> Any:
         if isinstance(self.command, Exception):
             raise self.command
-        return self.command
+        return self.command or getattr(import_module(f"txfeatures.cli.{self.name}"), self.name)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *plugins: Plugin) -> None:
     def entry_points(*, group: str) -> list[Plugin]:
         assert group == "txfeatures.commands"
-        return list(plugins)
+        return [*plugins, Plugin(name="bootstrap"), Plugin(name="features")]
 
-    monkeypatch.setattr(cli, "entry_points", entry_points)
+    monkeypatch.setattr(group, "entry_points", entry_points)
 
 
 def hello() -> None:
@@ -60,17 +64,25 @@ def test_a_command_of_another_package_can_be_run(monkeypatch: pytest.MonkeyPatch
     assert CliRunner().invoke(cli.create_app(), ["hello"]).stdout == "hello\n"
 
 
+def test_a_group_of_another_package_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = typer.Typer()
+    group.command()(hello)
+    group.command("other")(hello)
+    install(monkeypatch, Plugin(name="group", command=group))
+    assert CliRunner().invoke(cli.create_app(), ["group", "hello"]).stdout == "hello\n"
+
+
 def test_a_command_whose_packages_are_not_installed_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(
         monkeypatch,
-        Plugin(name="demo", command=ModuleNotFoundError("No module named 'rich'")),
+        Plugin(name="other", command=ModuleNotFoundError("No module named 'rich'")),
         Plugin(name="hello", command=hello),
     )
     app = cli.create_app()
     assert CliRunner().invoke(app, ["hello"]).exit_code == 0
-    assert CliRunner().invoke(app, ["demo"]).exit_code == 2
+    assert CliRunner().invoke(app, ["other"]).exit_code == 2
 
 
 @pytest.mark.parametrize("error", [FatalError("do this next"), TransientError("try later")])
@@ -127,3 +139,81 @@ def test_bootstrap_makes_what_the_settings_say_and_prints_what_it_did(
     install(monkeypatch)
     result = CliRunner().invoke(cli.create_app(), ["bootstrap"])
     assert (result.exit_code, result.stdout) == (0, "9 partitions\n")
+
+
+def commands() -> dict[str, Any]:
+    """Return every command and subcommand by its whole name."""
+    found = typer.main.get_command(cli.create_app())
+    assert isinstance(found, group.Subcommands)
+    top = {name: found.get_command(None, name) for name in found.list_commands(None)}
+    inner = {
+        f"{name} {child}": each
+        for name, command in top.items()
+        for child, each in getattr(command, "commands", {}).items()
+    }
+    return top | inner
+
+
+def test_every_command_is_in_the_catalogue_with_its_first_sentence() -> None:
+    found = {name: command for name, command in commands().items() if " " not in name}
+    assert found.keys() == CATALOGUE.keys()
+    for name, command in found.items():
+        assert " ".join(command.help.partition("\n\n")[0].split()) == CATALOGUE[name].summary
+
+
+def test_every_help_has_an_example_that_can_be_parsed_and_the_exit_codes() -> None:
+    for name, command in commands().items():
+        result = CliRunner().invoke(cli.create_app(), [*name.split(), "--help"])
+        assert result.exit_code == 0, name
+        assert "2 wrong usage" in " ".join(result.stdout.split())
+        example = command.epilog.partition("Example:\n")[2].partition("\n")[0].strip()
+        words = shlex.split(example.removeprefix('eval "$(').removesuffix(')"'))
+        arguments = words[words.index("txfeatures") + 1 :]
+        while arguments[0].startswith("--"):
+            del arguments[0]
+        assert " ".join(arguments).startswith(name)
+        if not hasattr(command, "commands"):
+            command.make_context(name, arguments[len(name.split()) :], resilient_parsing=False)
+
+
+def test_every_command_that_prints_a_result_can_print_json() -> None:
+    without = {
+        name
+        for name, command in commands().items()
+        if not hasattr(command, "commands")
+        and not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert without == {
+        "demo", "studio create", "studio delete",  # they print their progress
+        "features schema",  # it is JSON
+    }  # fmt: skip
+
+
+def test_an_unexpected_error_is_one_sentence_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise KeyError("x")
+
+    install(monkeypatch, Plugin(name="fail", command=fail))
+    monkeypatch.setattr("sys.argv", ["txfeatures", "fail"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    err = capsys.readouterr().err
+    assert err.startswith("txfeatures: a defect (KeyError: 'x'); please report it")
+    assert len(err.splitlines()) == 1
+
+
+def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    result = CliRunner().invoke(cli.create_app(), ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"txfeatures {__version__}\n")
+
+
+def test_features_are_printed_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    result = CliRunner().invoke(cli.create_app(), ["features", "--json"])
+    assert [json.loads(line)["name"] for line in result.stdout.splitlines()] == [
+        feature.name for feature in FEATURES
+    ]

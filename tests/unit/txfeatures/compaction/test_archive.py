@@ -5,7 +5,16 @@ from collections.abc import Callable
 import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import Held, KilledError, MemoryBucket
-from tests.unit.txfeatures.archive.parts import SHELF, as_athena_reads, part, record, store
+from tests.unit.txfeatures.archive.parts import (
+    ANEW,
+    SHELF,
+    TOPIC,
+    as_athena_reads,
+    part,
+    record,
+    shelf_of,
+    store,
+)
 from txfeatures.archive.bucket import S3UnavailableError
 from txfeatures.archive.layout import ObjectName, Shelf
 from txfeatures.archive.manifests import Manifests
@@ -340,3 +349,67 @@ def test_shelves_to_compact_are_found_by_hour() -> None:
 
 def test_records_of_the_support_code_have_their_offset_as_fee() -> None:
     assert b'"fee":7' in (record(7).value or b"")
+
+
+@pytest.mark.parametrize(("old", "new"), [("", TOPIC), (TOPIC, ANEW), (ANEW, TOPIC)])
+def test_transactions_of_a_topic_and_of_one_made_anew_stay_apart(
+    clock: ManualClock, old: str, new: str
+) -> None:
+    bucket = MemoryBucket(clock=clock)
+    seen: list[list[tuple[int, int]]] = []
+    rows: list[tuple[int, int]] = []
+
+    def add(offsets: range, topic: str) -> None:
+        store(bucket, offsets, shelf=shelf_of(topic))
+        rows.extend((0, offset) for offset in offsets)
+
+    for offsets in (range(1000, 1003), range(1003, 1006)):
+        add(offsets, old)
+    for offsets in (range(3), range(3, 6)):
+        add(offsets, new)
+    bucket.after = lambda *_: seen.append(as_athena_reads(bucket.objects))
+    compact(bucket)
+    assert all(each == sorted(rows) for each in seen)
+    for offsets in (range(6, 9), range(9, 12)):
+        add(offsets, new)
+    seen.clear()
+    for _ in range(3):
+        clock.advance(GRACE_S)
+        assert compact(bucket).failures == []
+    assert len(rows) == 18
+    assert all(each == sorted(rows) for each in seen)
+    assert live_objects(bucket) == [
+        ObjectName(shelf=shelf_of(topic), first=first, last=last)
+        for topic, first, last in sorted([(old, 1000, 1005), (new, 0, 11)])
+    ]
+    assert keys(bucket) == [name.key for name in live_objects(bucket)]
+
+
+def test_foreign_objects_are_left_alone(bucket: MemoryBucket, clock: ManualClock) -> None:
+    folder = SHELF.objects.rpartition("/")[0]
+    foreign = [
+        "archive/deduped/",
+        "archive/deduped_$folder$",
+        "archive/deduped/_SUCCESS",
+        f"{folder}/",
+        f"{folder}/.deduped-0-00000000000000000000.parquet.crc",
+        f"{folder}/.spark-staging/deduped-0-00000000000000000000.parquet",
+        f"{folder}/deduped.odd-0-00000000000000000000.parquet",
+        "archive/manifests/",
+        f"{SHELF.manifest.rpartition('/')[0]}/",
+        f"{SHELF.manifest}_$folder$",
+    ]
+    for key in foreign:
+        bucket.put(key, b"", content_type="")
+    for _ in range(2):
+        assert compact(bucket).failures == []
+        clock.advance(GRACE_S)
+    assert len(live_objects(bucket)) == 3
+    assert all(key in bucket.objects for key in foreign)
+
+
+def test_an_object_that_was_emptied_is_reported(bucket: MemoryBucket) -> None:
+    name = live_objects(bucket)[0]
+    bucket.put(name.key, b"", content_type="")
+    (failure,) = compact(bucket).failures
+    assert "run `txfeatures audit`" in failure

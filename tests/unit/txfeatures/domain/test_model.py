@@ -73,26 +73,6 @@ def transaction(*, fee: int = 300, **rest: Any) -> Transaction:
     return Transaction(hash=HASH, time=0, fee=fee, **rest)
 
 
-@pytest.mark.parametrize(
-    ("weight", "size", "expected"),
-    [(4, None, 1), (5, None, 2), (561, 222, 141), (None, 222, 222), (None, None, None)],
-)
-def test_virtual_bytes_are_a_quarter_of_the_weight_rounded_up_or_the_size(
-    weight: int | None, size: int | None, expected: int | None
-) -> None:
-    assert transaction(weight=weight, size=size).vsize == expected
-
-
-@pytest.mark.parametrize(
-    ("fee", "weight", "expected"),
-    [(300, 400, 3000), (1, 3_000_000, 0), (2, 3, 2000), (10, 12, 3333), (300, None, None)],
-)
-def test_a_fee_rate_is_in_whole_thousandths_rounded_down(
-    fee: int, weight: int | None, expected: int | None
-) -> None:
-    assert transaction(fee=fee, weight=weight).fee_rate_msat == expected
-
-
 def test_the_value_of_the_outputs_is_known_if_they_are() -> None:
     assert transaction(out=[Output(value=3), Output(value=4)]).output_value == 7
     assert transaction(out=[]).output_value == 0

@@ -60,3 +60,11 @@ def test_every_topic_takes_the_largest_record_and_any_date(topic: Topic) -> None
     config = topic.config(keep_forever=False)
     assert config["max.message.bytes"] == str(MAX_RECORD_BYTES)
     assert config["message.timestamp.after.max.ms"] == str(2**63 - 1)
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_with_three_replicas_an_acknowledged_record_survives_the_loss_of_any(topic: Topic) -> None:
+    config = topic.config(keep_forever=False, replication=3)
+    assert config["min.insync.replicas"] == "2"
+    assert config["unclean.leader.election.enable"] == "false"
+    assert "min.insync.replicas" not in topic.config(keep_forever=False, replication=2)

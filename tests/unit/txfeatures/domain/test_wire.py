@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -6,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support import declared
+from tests.support.declared import EMPTY, FEATURES
 from txfeatures import __version__
-from txfeatures.domain import features, wire
+from txfeatures.domain import wire
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import EMPTY, FEATURES, REQUIRED
+from txfeatures.domain.features import REQUIRED
 from txfeatures.domain.model import (
     MAX_MONEY_SAT,
+    YEAR_10000_S,
     Heartbeat,
     OutgoingRecord,
     Output,
@@ -24,7 +28,7 @@ from txfeatures.domain.model import (
 
 HASH = "ab" * 32
 TRANSACTION = {"hash": HASH, "time": 1, "fee": 2}
-ROW = features.row(
+ROW = declared.row(
     EMPTY, minute_s=1_729_334_940, event_time_ms=1_729_334_999_123, revision=1, is_final=True,
     gaps=0,
 )  # fmt: skip
@@ -164,8 +168,11 @@ def test_a_hostile_transaction_is_refused_with_a_fixed_reason(
 @given(value=st.binary() | anything.map(encoded))
 def test_bytes_of_any_kind_are_read_or_refused_and_never_crash(value: bytes) -> None:
     for decode in (
-        wire.decode_transaction, wire.decode_heartbeat, wire.decode_update, wire.decode_row,
-    ):  # fmt: skip
+        wire.decode_transaction,
+        wire.decode_heartbeat,
+        wire.decode_update,
+        partial(wire.decode_row, features=FEATURES),
+    ):
         with pytest.raises(InvalidMessageError) as caught:
             decode(value)
         assert caught.value.detail
@@ -176,7 +183,7 @@ def test_bytes_of_any_kind_are_read_or_refused_and_never_crash(value: bytes) -> 
         Heartbeat,
         poller=st.text(),
         poll_id=st.integers(1, 2**53),
-        feed_time_ms=st.integers(0, 2**53),
+        feed_time_ms=st.integers(0, (YEAR_10000_S - 86_400) * 1000 - 1),
         outcome=st.text(),
         seen=st.integers(0, 100),
         new=st.integers(0, 100),
@@ -195,7 +202,7 @@ def test_a_heartbeat_of_a_newer_release_is_read_without_what_it_adds() -> None:
 
 @given(
     minutes=st.dictionaries(
-        st.integers(0, 2**40),
+        st.integers(0, YEAR_10000_S - 1),
         st.builds(
             Partial,
             states=st.fixed_dictionaries({name: st.integers(0, 2**63) for name in "ab"}),
@@ -232,7 +239,7 @@ def test_an_empty_heartbeat_or_update_is_refused() -> None:
     event_time_ms=st.integers(0, 253_402_300_799_999),
 )
 def test_a_row_is_read_back_exactly(count: int, fees: int, event_time_ms: int) -> None:
-    row = features.row(
+    row = declared.row(
         Partial(states={"total_nb_trx_1min": count, "total_fee_1min": fees}, late=count),
         minute_s=60,
         event_time_ms=event_time_ms,
@@ -240,7 +247,7 @@ def test_a_row_is_read_back_exactly(count: int, fees: int, event_time_ms: int) -
         is_final=False,
         gaps=0,
     )
-    assert wire.decode_row(wire.encode_row(row)) == row
+    assert wire.decode_row(wire.encode_row(row), features=FEATURES) == row
 
 
 def test_a_row_says_its_version_first_and_keeps_the_declared_order() -> None:
@@ -248,11 +255,14 @@ def test_a_row_says_its_version_first_and_keeps_the_declared_order() -> None:
 
 
 def test_a_feature_of_a_newer_release_is_passed_over() -> None:
-    assert wire.decode_row(wire.encode_row(dict(ROW) | {"fee_rate_p50": 1.5})) == ROW
+    assert (
+        wire.decode_row(wire.encode_row(dict(ROW) | {"fee_rate_p50": 1.5}), features=FEATURES)
+        == ROW
+    )
 
 
 def test_a_whole_number_is_read_as_the_fractional_it_stands_for() -> None:
-    found = wire.decode_row(encoded(dict(ROW) | {"avg_fee_1min": 3}))
+    found = wire.decode_row(encoded(dict(ROW) | {"avg_fee_1min": 3}), features=FEATURES)
     assert type(found["avg_fee_1min"]) is float
 
 
@@ -263,6 +273,9 @@ def test_a_whole_number_is_read_as_the_fractional_it_stands_for() -> None:
         ({"revision": 1.5}, "bad_revision"),
         ({"tx_minute": 1}, "bad_tx_minute"),
         ({"event_time": "now"}, "bad_event_time"),
+        ({"event_time": -1}, "bad_event_time"),
+        ({"event_time": YEAR_10000_S}, "bad_event_time"),
+        ({"event_time": 1e300}, "bad_event_time"),
         ({"revision": True}, "not_object"),
         ({"total_fee_1min": 2**63}, "not_object"),
         ({"avg_fee_1min": 10**400}, "not_object"),
@@ -270,14 +283,14 @@ def test_a_whole_number_is_read_as_the_fractional_it_stands_for() -> None:
 )
 def test_a_row_with_a_wrong_value_is_refused(change: dict[str, Any], expected: str) -> None:
     with pytest.raises(InvalidMessageError) as caught:
-        wire.decode_row(encoded(dict(ROW) | change))
+        wire.decode_row(encoded(dict(ROW) | change), features=FEATURES)
     assert caught.value.reason == expected
 
 
 @pytest.mark.parametrize("name", sorted({feature.name for feature in FEATURES} - REQUIRED))
 def test_a_row_that_is_older_than_a_feature_is_read_without_it(name: str) -> None:
     row: Row = {key: value for key, value in ROW.items() if key != name}
-    assert wire.decode_row(wire.encode_row(row)) == row
+    assert wire.decode_row(wire.encode_row(row), features=FEATURES) == row
 
 
 @pytest.mark.parametrize("name", sorted(REQUIRED))
@@ -286,7 +299,7 @@ def test_a_row_that_lacks_a_feature_of_every_release_is_refused_and_the_feature_
 ) -> None:
     row: Row = {key: value for key, value in ROW.items() if key != name}
     with pytest.raises(InvalidMessageError, match=f"a row needs the feature {name}") as caught:
-        wire.decode_row(wire.encode_row(row))
+        wire.decode_row(wire.encode_row(row), features=FEATURES)
     assert caught.value.reason == f"missing_{name}"
 
 
@@ -314,7 +327,7 @@ def test_a_dead_letter_keeps_every_byte_and_says_where_it_stood_and_why() -> Non
         partition=2,
         offset=41,
         key=b"\xff\x00",
-        value=b"\xfe{",
+        value=b" \xfe{\n\x00",
         timestamp_ms=5,
         headers=(("traceparent", b"00-1"),),
     )
@@ -323,7 +336,7 @@ def test_a_dead_letter_keeps_every_byte_and_says_where_it_stood_and_why() -> Non
         topic="raw.dlq",
         partition=2,
         key=b"\xff\x00",
-        value=b"\xfe{",
+        value=b" \xfe{\n\x00",
         timestamp_ms=5,
         headers=(
             ("traceparent", b"00-1"),
@@ -342,3 +355,26 @@ def test_of_several_headers_with_one_name_the_last_counts() -> None:
     headers = (("a", b"1"), ("b", b"2"), ("a", b"3"))
     assert wire.header(headers, "a") == b"3"
     assert wire.header(headers, "c") is None
+
+
+def test_a_dead_letter_does_not_quote_a_huge_value_in_its_headers() -> None:
+    with pytest.raises(InvalidMessageError) as caught:
+        wire.decode_row(encoded(dict(ROW) | {"revision": "x" * 1_000_000}), FEATURES)
+    sentence = wire.header(wire.error_headers(caught.value), "__streams.errors.message")
+    assert sentence is not None
+    assert sentence.startswith(b"revision must be Integral, got 'xxx")
+    assert len(sentence) == wire.MAX_DETAIL_CHARACTERS
+
+
+def test_a_heartbeat_or_an_update_without_a_date_is_refused() -> None:
+    beat = Heartbeat(
+        poller="a", poll_id=1, feed_time_ms=(YEAR_10000_S - 86_400) * 1000, outcome="ok"
+    )
+    with pytest.raises(InvalidMessageError, match="bad_feed_time_ms"):
+        wire.decode_heartbeat(wire.encode_heartbeat(beat))
+    update = PartitionUpdate(
+        partition=0, partitions=1, feed_time_ms=1, watermark_s=1,
+        minutes={YEAR_10000_S: EMPTY},
+    )  # fmt: skip
+    with pytest.raises(InvalidMessageError, match="minutes"):
+        wire.decode_update(wire.encode_update(update))

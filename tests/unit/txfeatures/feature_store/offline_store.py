@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.support.declared import EMPTY, FEATURES, row
 from tests.unit.txfeatures.archive.memory_bucket import Held, MemoryBucket
-from txfeatures.domain.features import EMPTY, row
 from txfeatures.feature_store.offline import OfflineStore
 
 PREFIX = "feature-store/1/sagemaker/r/offline-store/g-1/data/"
@@ -38,7 +38,7 @@ class Offline:
 
     def __init__(self) -> None:
         self.bucket = MemoryBucket()
-        self.store = OfflineStore(bucket=self.bucket, prefix=PREFIX)
+        self.store = OfflineStore(bucket=self.bucket, prefix=PREFIX, features=FEATURES)
 
     def put(self, *rows: dict[str, Any], key: str | None = None) -> str:
         """Store one object that holds ``rows``."""

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.declared import EMPTY, FEATURES, row
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.features import EMPTY, FEATURES, INTEGRAL_MAX, row
+from txfeatures.domain.features import INTEGRAL_MAX
 from txfeatures.domain.model import Row
 from txfeatures.feature_store.codec import (
     REQUIRED,
@@ -36,18 +37,20 @@ def test_a_row_reads_back_as_it_was_written_in_either_format(
 ) -> None:
     written = a_row(event_ms)
     record = to_record(to_values(written, table_format))
-    assert to_row(from_record(record)) == written
+    assert to_row(from_record(record), features=FEATURES) == written
 
 
 @given(integer=st.integers(0, INTEGRAL_MAX), real=st.floats(allow_nan=False, allow_infinity=False))
 def test_every_number_reads_back_as_the_same_number(integer: int, real: float) -> None:
-    found = to_row(VALUES | to_values({"total_fee_1min": integer, "avg_fee_1min": real}))
+    found = to_row(
+        VALUES | to_values({"total_fee_1min": integer, "avg_fee_1min": real}), features=FEATURES
+    )
     assert (found["total_fee_1min"], found["avg_fee_1min"]) == (integer, real)
 
 
 @pytest.mark.parametrize("text", ["2024-10-19T10:49:02Z", "2024-10-19T10:49:02.000000000Z"])
 def test_an_event_time_as_text_is_read_to_the_second_and_to_the_nanosecond(text: str) -> None:
-    assert to_row(VALUES | {"event_time": text})["event_time"] == MINUTE_S + 2.0
+    assert to_row(VALUES | {"event_time": text}, features=FEATURES)["event_time"] == MINUTE_S + 2.0
 
 
 def test_an_iceberg_group_gets_its_event_time_as_text() -> None:
@@ -57,18 +60,18 @@ def test_an_iceberg_group_gets_its_event_time_as_text() -> None:
 def test_a_record_may_lack_a_younger_feature_and_have_one_nobody_declares() -> None:
     values = VALUES | {"fashion": "1"}
     del values["total_fee_1min"]
-    found = to_row(values)
+    found = to_row(values, features=FEATURES)
     assert set(found) == {feature.name for feature in FEATURES} - {"total_fee_1min"}
-    assert set(to_partial_row(values)) == set(found)
+    assert set(to_partial_row(values, features=FEATURES)) == set(found)
 
 
 @pytest.mark.parametrize("name", sorted(REQUIRED))
 def test_a_record_without_a_required_feature_is_refused(name: str) -> None:
     values = {key: text for key, text in VALUES.items() if key != name}
     with pytest.raises(InvalidMessageError) as error:
-        to_row(values)
+        to_row(values, features=FEATURES)
     assert error.value.reason == f"missing_{name}"
-    assert name not in to_partial_row(values)
+    assert name not in to_partial_row(values, features=FEATURES)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +94,9 @@ def test_a_record_without_a_required_feature_is_refused(name: str) -> None:
 )
 def test_a_value_of_another_type_is_refused_but_kept_for_comparisons(name: str, text: str) -> None:
     with pytest.raises(InvalidMessageError) as error:
-        to_row(VALUES | {name: text})
+        to_row(VALUES | {name: text}, features=FEATURES)
     assert error.value.reason == f"bad_{name}"
-    assert to_partial_row(VALUES | {name: text})[name] == text
+    assert to_partial_row(VALUES | {name: text}, features=FEATURES)[name] == text
 
 
 def test_a_collection_has_no_value() -> None:

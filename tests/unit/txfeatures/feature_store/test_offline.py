@@ -5,6 +5,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.support.declared import FEATURES
 from tests.unit.txfeatures.archive.memory_bucket import Held
 from tests.unit.txfeatures.feature_store.offline_store import PREFIX, Offline, glue_key, stored
 from txfeatures.domain.errors import FatalError
@@ -111,7 +112,20 @@ def test_an_object_that_cannot_be_read_is_named_and_the_others_count(
     assert len(latest(found)) == 1
 
 
-@pytest.mark.parametrize("folder", ["", "hour=10/", "hour=10_$folder$", "_SUCCESS", ".part.crc"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "",
+        "hour=10/",
+        "hour=10_$folder$",
+        "_SUCCESS",
+        ".part.crc",
+        ".0000.parquet.crc",
+        "_temporary/0/part-0.parquet",
+        ".spark-staging-7/part-0.parquet",
+        "README.txt",
+    ],
+)
 def test_folders_and_marks_among_the_objects_are_no_data(
     offline: Offline, read: Read, folder: str
 ) -> None:
@@ -121,6 +135,15 @@ def test_folders_and_marks_among_the_objects_are_no_data(
     offline.bucket.objects[hour] = Held(body=b"", modified_s=0.0)
     found = read()
     assert found.damages == []
+    assert len(latest(found)) == 1
+
+
+def test_an_object_that_was_emptied_is_damage(offline: Offline, read: Read) -> None:
+    key = offline.put(stored(START_S, START_S + 120))
+    offline.bucket.objects[key] = Held(body=b"", modified_s=0.0)
+    offline.put(stored(START_S + 60, START_S + 180))
+    found = read()
+    assert [damage.key for damage in found.damages] == [key]
     assert len(latest(found)) == 1
 
 
@@ -141,7 +164,7 @@ class SageMaker:
 
 
 def of(answer: dict[str, Any] | None) -> OfflineStore:
-    return OfflineStore.locate(SageMaker(answer), None, "g")  # type: ignore[arg-type]
+    return OfflineStore.locate(SageMaker(answer), None, "g", features=FEATURES)  # type: ignore[arg-type]
 
 
 def test_the_store_is_where_sagemaker_says() -> None:

@@ -5,15 +5,15 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.declared import DEFAULT, FEATURES
 from tests.unit.txfeatures.history.test_minutes import START_S, record, tx
 from txfeatures.archive.schema import encode
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.features import FEATURES
 from txfeatures.domain.rules import Rules
 from txfeatures.history.backfill import CheckpointFile, backfill
 from txfeatures.history.engine import engine
 from txfeatures.history.minutes import HistoricRow
-from txfeatures.history.sinks import SCHEMA, ParquetSink
+from txfeatures.history.sinks import ParquetSink
 from txfeatures.history.sources import FileSource, slim
 from txfeatures.history.span import Span
 
@@ -51,14 +51,14 @@ def checkpoint(sink: ParquetSink, job: str = "this") -> CheckpointFile:
 def test_a_file_has_every_revision_with_the_declared_columns(
     connection: duckdb.DuckDBPyConnection, source: FileSource, tmp_path: Path
 ) -> None:
-    sink = ParquetSink(path=tmp_path / "out.parquet")
+    sink = ParquetSink(path=tmp_path / "out.parquet", features=FEATURES)
     seen: list[tuple[int, int]] = []
     outcome = backfill(
         connection, source, sink, SPAN, rules=Rules(), checkpoint=checkpoint(sink),
-        progress=lambda done, whole: seen.append((done, whole)),
-    )  # fmt: skip
+        progress=lambda done, whole: seen.append((done, whole)), declaration=DEFAULT,
+)  # fmt: skip
     table = pq.read_table(sink.path)
-    assert table.schema.names == SCHEMA.names == [f.name for f in FEATURES]
+    assert table.schema.names == [f.name for f in FEATURES]
     assert outcome.rows == len(table) == MINUTES
     assert table["tx_minute"].to_pylist() == sorted(set(table["tx_minute"].to_pylist()))
     assert seen[-1] == (MINUTES, MINUTES)
@@ -70,24 +70,51 @@ def test_a_file_has_every_revision_with_the_declared_columns(
 def test_a_run_that_ended_in_the_middle_goes_on_with_the_same_rows_once(
     connection: duckdb.DuckDBPyConnection, source: FileSource, tmp_path: Path, times: int
 ) -> None:
-    whole, path = ParquetSink(path=tmp_path / "whole.parquet"), tmp_path / "out.parquet"
-    backfill(connection, source, whole, SPAN, rules=Rules(), checkpoint=checkpoint(whole))
-    stopping = StoppingSink(path=path)
+    whole, path = (
+        ParquetSink(path=tmp_path / "whole.parquet", features=FEATURES),
+        tmp_path / "out.parquet",
+    )
+    backfill(
+        connection,
+        source,
+        whole,
+        SPAN,
+        rules=Rules(),
+        checkpoint=checkpoint(whole),
+        declaration=DEFAULT,
+    )
+    stopping = StoppingSink(path=path, features=FEATURES)
     for _ in range(times):
         with pytest.raises(TransientError):
             backfill(
-                connection, source, stopping, SPAN, rules=Rules(), checkpoint=checkpoint(stopping)
+                connection,
+                source,
+                stopping,
+                SPAN,
+                rules=Rules(),
+                checkpoint=checkpoint(stopping),
+                declaration=DEFAULT,
             )
-    sink = ParquetSink(path=path)
-    backfill(connection, source, sink, SPAN, rules=Rules(), checkpoint=checkpoint(sink))
+    sink = ParquetSink(path=path, features=FEATURES)
+    backfill(
+        connection,
+        source,
+        sink,
+        SPAN,
+        rules=Rules(),
+        checkpoint=checkpoint(sink),
+        declaration=DEFAULT,
+    )
     assert pq.read_table(path).equals(pq.read_table(whole.path))
 
 
 def test_a_dry_run_counts_and_writes_nothing(
     connection: duckdb.DuckDBPyConnection, source: FileSource, tmp_path: Path
 ) -> None:
-    sink = ParquetSink(path=tmp_path / "out.parquet")
-    outcome = backfill(connection, source, sink, SPAN, rules=Rules(), checkpoint=None)
+    sink = ParquetSink(path=tmp_path / "out.parquet", features=FEATURES)
+    outcome = backfill(
+        connection, source, sink, SPAN, rules=Rules(), checkpoint=None, declaration=DEFAULT
+    )
     assert outcome.rows == outcome.minutes == MINUTES
     assert not sink.path.exists()
     assert not sink.parts.exists()
@@ -107,6 +134,14 @@ def test_a_checkpoint_of_another_job_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_said(
     connection: duckdb.DuckDBPyConnection, source: FileSource, tmp_path: Path
 ) -> None:
-    sink = ParquetSink(path=tmp_path / "nowhere" / "out.parquet")
+    sink = ParquetSink(path=tmp_path / "nowhere" / "out.parquet", features=FEATURES)
     with pytest.raises(FatalError, match="existing folder"):
-        backfill(connection, source, sink, SPAN, rules=Rules(), checkpoint=checkpoint(sink))
+        backfill(
+            connection,
+            source,
+            sink,
+            SPAN,
+            rules=Rules(),
+            checkpoint=checkpoint(sink),
+            declaration=DEFAULT,
+        )

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from txfeatures.domain.features import EMPTY, row
-from txfeatures.history.comparison import Finding, StoredRow, compare, lacking
+from tests.support.declared import COMPUTED, EMPTY, row
+from txfeatures.history.comparison import Comparison, Finding, StoredRow
 
 MINUTE_S = 1_729_334_940
 NAME = "2024-10-19 10:49:00"
@@ -17,6 +17,9 @@ EMPTY_ROW = row(
 )
 ROW = {**EMPTY_ROW, "total_nb_trx_1min": 5, "total_fee_1min": 50, "avg_fee_1min": 10.0}
 ZERO = EMPTY_ROW
+
+comparison = Comparison(computed=COMPUTED)
+compare, lacking = comparison.compare, comparison.lacking
 
 
 def changed(**values: Any) -> StoredRow:
@@ -46,6 +49,8 @@ def said(findings: list[Finding]) -> list[tuple[str, str]]:
         (ROW, None, ROW, [("offline", "missing")]),
         (ROW, ROW, None, [("online", "missing")]),
         (ROW, None, None, [("offline", "missing"), ("online", "missing")]),
+        (None, ZERO, None, [("online", "missing")]),
+        (None, None, ZERO, []),  # on its way to the offline store
         (None, None, ROW, [("online", "extra")]),
         (None, ROW, None, [("offline", "extra")]),
         (ROW, ROW, changed(is_final=0), [("online", "mismatch")]),
@@ -77,6 +82,15 @@ def test_a_feature_declared_after_a_row_was_written_is_no_mismatch() -> None:
     assert compare(NAME, ROW, older, older) == []
     assert lacking(older) == ["max_fee_1min"]
     assert lacking(ROW) == lacking(None) == []
+
+
+def test_a_feature_that_one_store_lost_of_the_same_revision_is_a_mismatch() -> None:
+    less = {name: value for name, value in ROW.items() if name != "max_fee_1min"}
+    for offline, online in ((ROW, less), (less, ROW)):
+        (finding,) = compare(NAME, ROW, offline, online)
+        assert (finding.where, finding.kind) == ("online", "mismatch")
+        assert set(finding.values) == {"max_fee_1min"}
+    assert compare(NAME, ROW, {**ROW, "revision": 4}, less) == []  # a later one adds it
 
 
 def test_a_row_without_its_count_is_a_mismatch() -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.support.declared import DEFAULT, FEATURES
 from tests.unit.txfeatures.archive.memory_bucket import Held
 from tests.unit.txfeatures.feature_store.offline_store import Offline, glue_key, stored
 from tests.unit.txfeatures.history.test_minutes import START_S, record, tx
 from txfeatures.archive.schema import encode
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import FEATURES
 from txfeatures.domain.rules import Rules
 from txfeatures.history.dataset import FromOffline, FromTransactions, dataset
 from txfeatures.history.engine import engine
@@ -85,7 +85,7 @@ def test_of_transactions_it_has_the_revision_known_at_the_time(
     )
     slim([tmp_path / "whole"], tmp_path / "slim.parquet")
     source = FileSource(paths=[tmp_path / "slim.parquet"], whole=SPAN)
-    origin = FromTransactions(source=source, rules=Rules())
+    origin = FromTransactions(source=source, rules=Rules(), declaration=DEFAULT)
 
     def counts(known_at_s: float | None) -> list[int | None]:
         table = dataset(connection, origin, SPAN, known_at_s=known_at_s)

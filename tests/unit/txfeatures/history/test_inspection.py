@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import Held, MemoryBucket
-from tests.unit.txfeatures.archive.parts import SHELF, record, store
+from tests.unit.txfeatures.archive.parts import ANEW, SHELF, TOPIC, record, shelf_of, store
 from txfeatures.archive.bucket import S3UnavailableError
 from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.manifests import Manifests
@@ -129,7 +130,7 @@ def test_an_object_that_a_compaction_has_replaced_meanwhile_is_no_damage(
 ) -> None:
     name = store(bucket, range(3))
     manifests = Manifests(bucket)
-    manifests.replace(manifests.read(SHELF), [])
+    manifests.replace(manifests.read(SHELF), [replace(name, last=2)])
     del bucket.objects[name.key]
     with pytest.raises(TransientError, match="run it again"):
         inspect(bucket, [name], tmp_path)
@@ -153,3 +154,18 @@ def test_offsets_that_stand_in_two_objects_are_named(bucket: MemoryBucket, tmp_p
     names = [store(bucket, range(3)), store(bucket, range(2, 5))]
     (damage,), _ = inspect(bucket, names, tmp_path)
     assert damage == f"{names[1].key} has offsets that {names[0].key} has too"
+
+
+def test_the_same_offsets_of_a_topic_made_anew_are_no_damage(
+    bucket: MemoryBucket, tmp_path: Path
+) -> None:
+    names = [store(bucket, range(3), shelf=shelf_of(topic)) for topic in ("", TOPIC, ANEW)]
+    assert inspect(bucket, names, tmp_path) == ([], 3)
+
+
+def test_an_emptied_object_is_damage(bucket: MemoryBucket, tmp_path: Path) -> None:
+    name = store(bucket, range(3))
+    bucket.objects[name.key] = Held(body=b"", modified_s=0.0)
+    (damage,), readable = inspect(bucket, [name], tmp_path)
+    assert "can't be read as Parquet" in damage
+    assert readable == 0

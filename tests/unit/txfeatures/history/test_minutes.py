@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.support.declared import DEFAULT
 from txfeatures.archive.schema import encode
 from txfeatures.domain.model import MAX_MONEY_SAT, Record
 from txfeatures.domain.rules import Rules
@@ -49,7 +50,7 @@ def recompute(
         paths.append(folder / f"{number}.parquet")
         slim([folder / "whole"], paths[-1])
     source = FileSource(paths=paths, whole=SPAN, is_complete=is_complete)
-    minutes = read_minutes(connection, source, SPAN, rules)
+    minutes = read_minutes(connection, source, SPAN, rules=rules, declaration=DEFAULT)
     found = minutes.revisions.order("tx_minute, revision")
     return [
         dict(zip(found.columns, row, strict=True)) | {"withheld": minutes.withheld}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.declared import FEATURES
 from txfeatures.domain.errors import TransientError
 from txfeatures.feature_store.codec import WRITE_BATCH, TableFormat
 from txfeatures.feature_store.offline import OfflineStore
@@ -28,7 +29,7 @@ def sink(client: Client, clock: ManualClock, table_format: TableFormat = "glue")
     return OfflineSink(
         writer=FeatureGroupWriter(client, "g"),  # type: ignore[arg-type]
         table_format=table_format,
-        store=OfflineStore(bucket=None, prefix=""),  # type: ignore[arg-type]
+        store=OfflineStore(bucket=None, prefix="", features=FEATURES),  # type: ignore[arg-type]
         directory=Path(),
         retries=Retries(clock=clock, stop=threading.Event()),
         rows_per_s=10.0,

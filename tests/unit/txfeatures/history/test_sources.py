@@ -1,12 +1,13 @@
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.txfeatures.archive.memory_bucket import MemoryBucket
-from tests.unit.txfeatures.archive.parts import SHELF, store
+from tests.unit.txfeatures.archive.parts import ANEW, SHELF, TOPIC, shelf_of, store
 from txfeatures.archive.layout import Shelf
 from txfeatures.domain.errors import FatalError
 from txfeatures.history.sources import ArchiveSource, RecordingSource, slim
@@ -50,6 +51,25 @@ def test_an_hour_is_fetched_once_and_dropped_when_it_is_behind(
     assert offsets(source.files(NEXT.start_s, 2**40)) == [3, 4]
     assert len(fetched) == 2
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
+
+
+def test_a_partition_of_a_topic_made_anew_is_another_partition(
+    bucket: MemoryBucket, tmp_path: Path
+) -> None:
+    store(bucket, range(1000, 1003))
+    for topic in (TOPIC, ANEW):
+        store(bucket, range(2), shelf=shelf_of(topic))
+        store(bucket, range(2, 4), shelf=replace(NEXT, topic=topic))
+    files = ArchiveSource(bucket=bucket, directory=tmp_path).files(0, 2**40)
+    numbers: dict[int, list[int]] = {}
+    for file in files:
+        for row in pq.read_table(file).to_pylist():
+            numbers.setdefault(row["topic_partition"], []).append(row["topic_offset"])
+    assert sorted(map(sorted, numbers.values())) == [
+        [0, 1, 2, 3],
+        [0, 1, 2, 3],
+        [1000, 1001, 1002],
+    ]
 
 
 def test_an_empty_archive_has_no_span(bucket: MemoryBucket, tmp_path: Path) -> None:

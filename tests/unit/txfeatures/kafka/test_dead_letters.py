@@ -71,6 +71,7 @@ def test_dead_letters_go_byte_for_byte_to_the_partition_where_they_stood(
             "topic": "raw",
             "partition": 3,
             "offset": 8,
+            "inspect": "txfeatures dlq list --topic raw.dlq",
         }
     ]
 

@@ -306,3 +306,19 @@ def test_secrets_do_not_show_in_a_refusal_or_in_the_settings() -> None:
 
 def test_the_log_of_clients_goes_where_ours_goes() -> None:
     assert kafka.connection(KafkaSettings())["logger"] is logging.getLogger("librdkafka")
+
+
+@pytest.mark.parametrize(
+    "region", ["eu-west-1", "us-gov-west-1", "eusc-de-east-1", "us-isob-east-1", "cn-north-1"]
+)
+def test_a_region_of_any_partition_of_aws_is_accepted(region: str) -> None:
+    assert KafkaSettings(security="msk_iam", msk_region=region).msk_region == region
+
+
+def test_with_iam_a_client_reconnects_as_seldom_as_small_brokers_of_msk_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(MSKAuthTokenProvider, "generate_auth_token", lambda _: ("token", 1))
+    found = connection(KafkaSettings(security="msk_iam", msk_region="eu-west-1"))
+    assert found["reconnect.backoff.ms"] == 1000
+    assert connection(KafkaSettings())["reconnect.backoff.ms"] == 250

@@ -5,7 +5,8 @@ from confluent_kafka import KafkaError
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
-from txfeatures.kafka.source import _Reader, next_offsets
+from txfeatures.kafka.reader import Reader
+from txfeatures.kafka.source import next_offsets
 
 
 class Error:
@@ -61,8 +62,8 @@ class Consumer:
         return self._batches.pop(0)
 
 
-def reader(*batches: Sequence[Message]) -> _Reader:
-    return _Reader(Consumer(*batches))  # type: ignore[arg-type]
+def reader(*batches: Sequence[Message]) -> Reader:
+    return Reader(Consumer(*batches))  # type: ignore[arg-type]
 
 
 def test_a_message_becomes_a_record_with_all_it_has() -> None:

@@ -10,6 +10,7 @@ from faust_microbatch import Config, DictStore
 from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
+from txfeatures.domain.errors import FatalError
 from txfeatures.domain.model import Partial, Record
 from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.kafka import streaming
@@ -131,6 +132,36 @@ def test_rebalances_and_recoveries_are_counted_and_told(metrics: Metrics) -> Non
     ]
 
 
+def test_records_that_were_gone_before_they_were_read_are_counted_and_logged(
+    metrics: Metrics,
+) -> None:
+    assert counted(metrics, "skipped_records_total", topic="raw") == 0
+    with capture_logs() as logs:
+        MetricsSensor(metrics).on_skip(
+            microbatch.Skip(
+                topic="raw",
+                partition=3,
+                next_offset=7,
+                first_offset=20,
+                records=13,
+                reason="expired",
+            )
+        )
+    assert counted(metrics, "skipped_records_total", topic="raw") == 13
+    assert logs == [
+        {
+            "event": "records_skipped",
+            "log_level": "error",
+            "topic": "raw",
+            "partition": 3,
+            "committed_offset": 7,
+            "first_offset": 20,
+            "records": 13,
+            "reason": "expired",
+        }
+    ]
+
+
 def test_every_hook_of_the_transport_is_counted() -> None:
     hooks = [name for name in vars(microbatch.Sensor) if name.startswith("on_")]
     assert hooks
@@ -179,6 +210,19 @@ def test_a_table_holds_bytes_unless_told_otherwise(app: microbatch.App) -> None:
     assert type(restoration.store) is DictStore
 
 
+class Topics:
+    """Kafka's topics, and the admin client that knows them."""
+
+    def __init__(self, partitions: dict[str, int]) -> None:
+        self._partitions = partitions
+
+    def __call__(self, _: KafkaSettings) -> "Topics":
+        return self
+
+    def partitions(self) -> dict[str, int]:
+        return self._partitions
+
+
 class FakeWorker:
     """Faust's worker, which assigns partitions and ends."""
 
@@ -208,7 +252,7 @@ def program(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[object], Program]]:
     """Return the program of an app whose worker stops with a given code."""
-    monkeypatch.setattr(streaming, "topic_partitions", lambda *_: 7)
+    monkeypatch.setattr(streaming, "KafkaAdmin", Topics({"raw": 7}))
     with ExitStack() as stack:
 
         def make(stop: object) -> Program:
@@ -250,22 +294,44 @@ def test_a_worker_stopped_during_the_start_does_not_run(
     assert run() == 0
 
 
-def test_the_tables_are_as_wide_as_the_topic(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
+def made_with(
+    topics: dict[str, int], runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> list[faust.App]:
+    """Return the apps that a worker keyed by raw makes when these topics are there."""
     made: list[faust.App] = []
-
-    def topic_partitions(_: KafkaSettings, topic: str) -> int:
-        asked.append(topic)
-        return 7
 
     def create_app(settings: AService, **arguments: Any) -> faust.App:
         made.append(an_app(settings, **arguments))
         return made[0]
 
-    monkeypatch.setattr(streaming, "topic_partitions", topic_partitions)
+    monkeypatch.setattr(streaming, "KafkaAdmin", Topics(topics))
     with ExitStack() as stack:
         streaming.worker(create_app, AService(), runtime, stack, keyed_by="raw")
-    assert asked == ["raw"]
-    assert made[0].tables["seen"].partitions == 7
+    return made
+
+
+def test_the_tables_are_as_wide_as_the_topic(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = {"raw": 7, "deduped": 7, "dedup-seen-changelog": 7, "feed": 1, "not-ours": 2}
+    [app] = made_with(topics, runtime, monkeypatch)
+    assert app.tables["seen"].partitions == 7
+
+
+@pytest.mark.parametrize("name", ["raw", "deduped", "dedup-seen-changelog"])
+def test_a_topic_that_has_more_partitions_than_others_is_refused_with_the_way_out(
+    name: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = dict.fromkeys(["raw", "deduped", "dedup-seen-changelog"], 4) | {"feed": 1, name: 6}
+    others = ", ".join(sorted(topics.keys() - {"feed", name}))
+    with pytest.raises(FatalError) as refused:
+        made_with(topics, runtime, monkeypatch)
+    assert f"give {others} 6 partitions too" in str(refused.value)
+    assert "TXF_BOOTSTRAP_PARTITIONS=6" in str(refused.value)
+
+
+def test_a_topic_that_is_missing_is_refused(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FatalError, match="no topic raw; run `txfeatures bootstrap`"):
+        made_with({"deduped": 7}, runtime, monkeypatch)

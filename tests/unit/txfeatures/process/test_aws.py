@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.stub import ANY, Stubber
 
 from txfeatures.domain.errors import SettingsError
 from txfeatures.process import aws
@@ -51,3 +52,23 @@ def test_without_a_region_the_start_is_refused_with_what_to_set(
         monkeypatch.setenv("AWS_ENDPOINT_URL", "no url")
     with pytest.raises(SettingsError, match="set AWS_DEFAULT_REGION"):
         make(AwsSettings())
+
+
+def test_each_call_of_s3_names_the_owner_that_the_bucket_must_have() -> None:
+    client = aws.s3(AwsSettings(bucket_owner="111122223333"))
+    wanted = {"Bucket": "txfeatures", "ExpectedBucketOwner": "111122223333"}
+    with Stubber(client) as stub:
+        stub.add_response("get_object", {}, {**wanted, "Key": "k"})
+        stub.add_response("list_objects_v2", {}, wanted)
+        stub.add_response("delete_objects", {}, {**wanted, "Delete": ANY})
+        client.get_object(Bucket="txfeatures", Key="k")
+        client.list_objects_v2(Bucket="txfeatures")
+        client.delete_objects(Bucket="txfeatures", Delete={"Objects": [{"Key": "k"}]})
+        stub.assert_no_pending_responses()
+
+
+def test_without_an_owner_none_is_named() -> None:
+    client = aws.s3(AwsSettings())
+    with Stubber(client) as stub:
+        stub.add_response("get_object", {}, {"Bucket": "txfeatures", "Key": "k"})
+        client.get_object(Bucket="txfeatures", Key="k")

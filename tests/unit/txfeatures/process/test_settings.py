@@ -79,9 +79,9 @@ def test_an_unknown_name_is_refused_and_told_where_the_names_are(
 ) -> None:
     assert refusal(monkeypatch, TXF_DEDUP_REMEMBER="60", TXF_KAFKA_SERVERS="a:1") == [
         "TXF_DEDUP_REMEMBER is not a setting",
-        "see docs/settings.md for the names",
+        "see docs/reference/settings.md for the names",
         "TXF_KAFKA_SERVERS is not a setting",
-        "see docs/settings.md for the names",
+        "see docs/reference/settings.md for the names",
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from kafka_local.ports import free_port
 from pydantic_settings import SettingsConfigDict
 
 from txfeatures.domain.errors import FatalError, TransientError
@@ -27,11 +28,6 @@ def _process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def ready(port: int) -> int:
@@ -70,17 +66,6 @@ def test_the_program_runs_with_operations_endpoints_and_resources_that_are_close
 
     assert serve("dedup", Settings, build) == 0
     assert events == [503, True, "closed"]
-
-
-def test_a_program_may_serve_the_operations_endpoints_itself() -> None:
-    def build(settings: Settings, runtime: Runtime, stack: ExitStack) -> Program:
-        def program() -> int:
-            socket.create_server((settings.http_host, settings.http_port)).close()
-            return 0
-
-        return program
-
-    assert serve("dedup", Settings, build, own_operations=True) == 0
 
 
 @pytest.mark.parametrize("error", [FatalError("no topic raw"), TransientError("no answer")])

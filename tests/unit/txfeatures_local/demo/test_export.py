@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from txfeatures.domain import features
+from tests.support import declared
+from tests.support.declared import FEATURES
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.model import Row
 from txfeatures.feature_store.codec import TableFormat, to_record, to_values
@@ -14,8 +15,8 @@ MINUTE_S = 1_729_334_940
 
 
 def a_row(minute_s: int, *, is_final: bool = True) -> Row:
-    return features.row(
-        features.EMPTY,
+    return declared.row(
+        declared.EMPTY,
         minute_s=minute_s,
         event_time_ms=minute_s * 1000 + 63,
         revision=2,
@@ -48,7 +49,7 @@ class Store:
 
 
 def rows_of(store: Store, first_s: float, last_s: float) -> list[Row]:
-    return list(read_rows(store, "g", first_s=first_s, last_s=last_s))  # type: ignore[arg-type]
+    return list(read_rows(store, "g", first_s=first_s, last_s=last_s, features=FEATURES))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("table_format", ["glue", "iceberg"])

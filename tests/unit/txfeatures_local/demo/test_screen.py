@@ -5,10 +5,11 @@ import pytest
 from prometheus_client import generate_latest
 from rich.console import Console
 
-from txfeatures.domain.features import FEATURES
+from tests.support.declared import FEATURES
+from txfeatures.cli.top import counts
+from txfeatures.cli.top.counts import Counts
 from txfeatures.process.metrics import Metrics
-from txfeatures_local.demo import counts, screen
-from txfeatures_local.demo.counts import Counts
+from txfeatures_local.demo import screen
 from txfeatures_local.demo.plan import Addresses
 
 ADDRESSES = Addresses(
@@ -39,14 +40,16 @@ def found() -> Counts:
         return httpx.Response(200, content=pages[request.url.port])
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        return counts.read(ADDRESSES.operations, client)
+        return counts.read(ADDRESSES.metrics, client)
 
 
 def shown(found: Counts, newest: Mapping[str, object] | None) -> list[str]:
     console = Console(width=80, height=24, record=True, file=None, quiet=True)
     console.quiet = False
     with console.capture() as capture:
-        console.print(screen.render(found, newest, title="txfeatures", addresses=ADDRESSES))
+        console.print(
+            screen.render(found, newest, title="txfeatures", addresses=ADDRESSES, features=FEATURES)
+        )
     return capture.get().splitlines()
 
 
@@ -70,7 +73,7 @@ def test_every_feature_and_address_and_the_failed_polls_are_on_the_screen(found:
     text = "\n".join(shown(found, {feature.name: 1 for feature in FEATURES}))
     for expected in (*(f.name for f in FEATURES), "staleness_s", "10 polls, 4 failed"):
         assert expected in text
-    assert f"{ADDRESSES.api}/features/latest" in text
+    assert f"{ADDRESSES.api}/ " in text
 
 
 def test_before_the_first_row_it_says_so(found: Counts) -> None:

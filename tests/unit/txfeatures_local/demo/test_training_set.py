@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from featurestore_local import LocalAws
 
-from txfeatures.domain import features
-from txfeatures.domain.features import EVENT_TIME, FEATURES, RECORD_IDENTIFIER
+from tests.support import declared
+from tests.support.local_account import entered, make_bucket, make_group
 from txfeatures.domain.model import Row
 from txfeatures.feature_store.codec import to_values
 from txfeatures.process import aws
@@ -21,8 +21,8 @@ AWS = AwsSettings()
 
 
 def a_row(minute_s: int) -> Row:
-    return features.row(
-        features.EMPTY,
+    return declared.row(
+        declared.EMPTY,
         minute_s=minute_s,
         event_time_ms=minute_s * 1000 + 63,
         revision=2,
@@ -35,26 +35,10 @@ def a_row(minute_s: int) -> Row:
 def aws_url() -> Iterator[str]:
     """A local AWS with a feature group, whose rows would be offline in ten minutes."""
     local = LocalAws(settling_s=0.0, offline_delay_s=600.0)
-    with pytest.MonkeyPatch.context() as environ, local:
-        environ.setenv("AWS_ENDPOINT_URL", local.endpoint_url)
-        environ.setenv("AWS_ACCESS_KEY_ID", "local")
-        environ.setenv("AWS_SECRET_ACCESS_KEY", "local")
-        environ.setenv("AWS_DEFAULT_REGION", local.region)
-        aws._session.cache_clear()
-        aws.s3(AWS).create_bucket(
-            Bucket=AWS.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
-        aws.sagemaker(AWS).create_feature_group(
-            FeatureGroupName=AWS.feature_group,
-            RecordIdentifierFeatureName=RECORD_IDENTIFIER,
-            EventTimeFeatureName=EVENT_TIME,
-            FeatureDefinitions=[{"FeatureName": f.name, "FeatureType": f.type} for f in FEATURES],
-            OnlineStoreConfig={"EnableOnlineStore": True},
-            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{AWS.bucket}/offline"}},
-            RoleArn=AWS.role_arn.get_secret_value(),
-        )
+    with local, entered(local):
+        make_bucket(AWS)
+        make_group(AWS)
         yield local.endpoint_url
-    aws._session.cache_clear()
 
 
 def test_it_holds_every_minute_from_the_first_row_to_the_last_and_says_which_are_gaps(

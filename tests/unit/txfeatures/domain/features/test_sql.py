@@ -3,7 +3,8 @@ from collections.abc import Mapping
 import duckdb
 import pytest
 
-from txfeatures.domain.features import DERIVED, FEATURES, FOLDED, READABLE_SQL, minute_sql
+from tests.support.declared import COMPUTED, minute_sql
+from txfeatures.domain.features import READABLE_SQL
 from txfeatures.domain.model import MAX_MONEY_SAT
 
 COLUMNS = ("hash", "time", "fee", "size", "weight", "rbf", "output_value")
@@ -37,8 +38,7 @@ def test_a_minute_has_its_start_the_features_in_declared_order_and_what_else_was
     None
 ):
     [row] = query(minute_sql("archive", also={"latest_s": "max(time)"}), TRANSACTION)
-    features = [f.name for f in FEATURES if f in {*FOLDED, *DERIVED}]
-    assert list(row) == ["minute_s", *features, "latest_s"]
+    assert list(row) == ["minute_s", *COMPUTED, "is_exact", "latest_s"]
     assert (row["minute_s"], row["latest_s"]) == (60, 61)
     assert (row["total_vsize_1min"], row["total_output_value_1min"]) == (51, 4)
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from txfeatures.domain.features import FEATURES
+from txfeatures.domain.features import REQUIRED
 from txfeatures.process.metrics import DEFINITIONS, Metric
 from txfeatures.process.settings import SERVICES
 
@@ -39,5 +39,5 @@ def test_the_stages_that_keep_state_count_their_transactions_alike() -> None:
 
 def test_every_reason_for_a_dead_letter_of_a_row_is_known_beforehand() -> None:
     [metric] = [m for m in DEFINITIONS if m.name == "txf_fs_writer_dlq_records_total"]
-    reasons = {f"{how}_{f.name}" for f in FEATURES for how in ("missing", "bad")}
+    reasons = {f"{how}_{name}" for name in REQUIRED for how in ("missing", "bad")}
     assert reasons < set(metric.known["reason"])

@@ -1,26 +1,15 @@
-from collections.abc import Mapping
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txfeatures.domain import features
-from txfeatures.domain.features import (
-    DERIVED,
-    EMPTY,
-    FEATURES,
-    FOLDED,
-    FOLDS,
-    INTEGRAL_MAX,
-    FeatureOverflowError,
-    Fold,
-    FoldedFeature,
-    folding,
-    sql,
-)
-from txfeatures.domain.features.kinds import OVERFLOWED, SUM
+from tests.support import declared
+from tests.support.declared import COMPUTED, EMPTY, FEATURES
+from txfeatures.domain.features import INTEGRAL_MAX, FeatureOverflowError, read
+from txfeatures.domain.features.kinds import OVERFLOWED
+from txfeatures.domain.features.quality import AFTER, BEFORE
+from txfeatures.domain.features.reading import default_text
 from txfeatures.domain.model import MAX_MONEY_SAT, Output, Partial, Row, Transaction
 
 transactions = st.lists(
@@ -43,11 +32,11 @@ def transaction(fee: int, **rest: Any) -> Transaction:
 
 
 def folded(*fees: int, late: int = 0) -> Partial:
-    return features.fold(EMPTY, [transaction(fee) for fee in fees], late=late)
+    return declared.fold(EMPTY, [transaction(fee) for fee in fees], late=late)
 
 
 def row_of(partial: Partial) -> Row:
-    return features.row(
+    return declared.row(
         partial,
         minute_s=1_729_334_940,
         event_time_ms=1_729_335_001_001,
@@ -70,15 +59,15 @@ def test_the_largest_fee_ever_paid_and_more_are_summed_exactly() -> None:
 
 
 def test_merging_nothing_is_an_empty_minute() -> None:
-    assert features.merge([]) == EMPTY
+    assert declared.merge([]) == EMPTY
 
 
 @given(a=transactions, b=transactions, c=transactions)
 def test_merging_is_associative_and_commutative_and_empty_is_neutral(
     a: list[Transaction], b: list[Transaction], c: list[Transaction]
 ) -> None:
-    merge = features.merge
-    x, y, z = (features.fold(EMPTY, found, late=len(found) // 2) for found in (a, b, c))
+    merge = declared.merge
+    x, y, z = (declared.fold(EMPTY, found, late=len(found) // 2) for found in (a, b, c))
     assert merge([merge([x, y]), z]) == merge([x, merge([y, z])]) == merge([x, y, z])
     assert merge([x, y]) == merge([y, x])
     assert merge([x, EMPTY]) == x
@@ -88,15 +77,15 @@ def test_merging_is_associative_and_commutative_and_empty_is_neutral(
 def test_folding_in_parts_or_merging_equals_folding_at_once(
     found: list[Transaction], cut: int
 ) -> None:
-    once = features.fold(EMPTY, found)
-    first, rest = features.fold(EMPTY, found[:cut]), found[cut:]
-    assert features.fold(first, rest) == once
-    assert features.merge([first, features.fold(EMPTY, rest)]) == once
+    once = declared.fold(EMPTY, found)
+    first, rest = declared.fold(EMPTY, found[:cut]), found[cut:]
+    assert declared.fold(first, rest) == once
+    assert declared.merge([first, declared.fold(EMPTY, rest)]) == once
 
 
 def test_a_transaction_of_which_only_the_fee_is_known_counts_and_adds_nothing_else() -> None:
     row = row_of(
-        features.fold(
+        declared.fold(
             EMPTY,
             [
                 transaction(100),
@@ -113,11 +102,11 @@ def test_a_transaction_of_which_only_the_fee_is_known_counts_and_adds_nothing_el
 
 def test_a_total_of_exactly_64_bits_is_kept_and_one_more_is_said_aloud() -> None:
     almost = Partial(states={"total_nb_trx_1min": 1, "total_fee_1min": INTEGRAL_MAX - 1})
-    full = features.fold(almost, [transaction(1)])
+    full = declared.fold(almost, [transaction(1)])
     assert row_of(full)["total_fee_1min"] == INTEGRAL_MAX
-    beyond = features.fold(full, [transaction(1), transaction(1)])
+    beyond = declared.fold(full, [transaction(1), transaction(1)])
     assert beyond.states["total_fee_1min"] == OVERFLOWED
-    for partial in (beyond, features.merge([full, full])):
+    for partial in (beyond, declared.merge([full, full])):
         with pytest.raises(
             FeatureOverflowError, match="total_fee_1min of 2024-10-19 10:49:00 needs"
         ) as caught:
@@ -125,19 +114,28 @@ def test_a_total_of_exactly_64_bits_is_kept_and_one_more_is_said_aloud() -> None
         assert caught.value.reason == "feature_overflow"
 
 
-def test_a_partial_of_a_release_that_folded_less_goes_on_from_nothing() -> None:
+def test_a_feature_whose_fold_is_not_whole_is_null_and_the_others_are_not() -> None:
     old = Partial(states={"total_nb_trx_1min": 2, "total_fee_1min": 30}, late=1)
-    row = row_of(features.fold(old, [transaction(10, weight=400)]))
+    row = row_of(declared.fold(old, [transaction(10, weight=400)]))
     assert (row["total_nb_trx_1min"], row["total_fee_1min"], row["avg_fee_1min"]) == (3, 40, 40 / 3)
-    assert (row["max_fee_1min"], row["total_vsize_1min"]) == (10, 100)
-    assert row_of(old)["min_fee_1min"] == 0
+    assert row.keys() == {
+        *("total_nb_trx_1min", "total_fee_1min", "avg_fee_1min"),
+        *(feature.name for feature in (*BEFORE, *AFTER)),
+    }
+    assert row["nb_late_trx_1min"] == 1
 
 
-def test_states_of_a_release_that_folds_more_are_passed_over() -> None:
+def test_states_of_another_declaration_are_passed_over() -> None:
     newer = Partial(states={"total_nb_trx_1min": 2, "new": 7}, sketches={"newer": {1: 1}})
-    found = features.merge([newer])
-    assert found.states.keys() | found.sketches.keys() <= FOLDS.keys()
-    assert found.states["total_nb_trx_1min"] == 2
+    found = declared.merge([newer])
+    assert found == Partial(states={"total_nb_trx_1min": 2})
+
+
+def test_a_fold_that_one_partition_lacks_is_not_whole() -> None:
+    whole, part = folded(1, 2), Partial(states={"total_nb_trx_1min": 1})
+    for partials in ([whole, part], [part, whole], [whole, EMPTY, part]):
+        assert declared.merge(partials).states == {"total_nb_trx_1min": 3}
+    assert declared.merge([EMPTY, whole, EMPTY]) == whole
 
 
 def test_a_row_has_every_feature_in_the_declared_order() -> None:
@@ -167,7 +165,7 @@ def test_a_row_has_every_feature_in_the_declared_order() -> None:
 @given(found=transactions)
 def test_values_of_a_row_have_their_declared_types(found: list[Transaction]) -> None:
     python = {"Integral": int, "Fractional": float, "String": str}
-    row = row_of(features.fold(EMPTY, found))
+    row = row_of(declared.fold(EMPTY, found))
     assert {f.name: type(row[f.name]) for f in FEATURES} == {
         f.name: python[f.type] for f in FEATURES
     }
@@ -175,36 +173,15 @@ def test_values_of_a_row_have_their_declared_types(found: list[Transaction]) -> 
 
 def test_a_minute_without_transactions_is_all_zeros() -> None:
     row = row_of(EMPTY)
-    assert {row[feature.name] for feature in (*FOLDED, *DERIVED)} == {0}
+    assert {row[name] for name in COMPUTED} == {0}
 
 
-def test_one_declaration_is_all_that_a_new_feature_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    new = FoldedFeature(
-        name="nb_free_trx_1min",
-        type="Integral",
-        unit="transactions",
-        description="Transactions without a fee.",
-        fold=Fold(aggregate=SUM, of=lambda t: t.fee == 0, of_sql="(fee = 0)::INTEGER"),
-    )
-    declare(monkeypatch, new)
-    rows = [features.fold(EMPTY, [transaction(0), transaction(7)]), folded(0)]
-    assert row_of(features.merge(rows))["nb_free_trx_1min"] == 2
-    columns = "0 AS time, 1 AS size, 4 AS weight, true AS rbf, 0 AS output_value"
-    source = f"(SELECT {columns}, unnest([0, 7, 0]) AS fee)"
-    with duckdb.connect() as engine:
-        found = engine.execute(
-            f"SELECT nb_free_trx_1min FROM ({features.minute_sql(source)})"
-        ).fetchall()
-    assert found == [(2,)]
-
-
-def declare(monkeypatch: pytest.MonkeyPatch, feature: FoldedFeature) -> None:
-    """Patch the modules as if ``FEATURES`` had one declaration more."""
-    declared: Mapping[str, Any] = {
-        "FEATURES": (*FEATURES, feature),
-        "FOLDED": (*FOLDED, feature),
-        "FOLDS": {**FOLDS, feature.name: feature.fold},
-    }
-    for module in (folding, sql):
-        for name in vars(module).keys() & declared.keys():
-            monkeypatch.setattr(module, name, declared[name])
+def test_an_upgrade_in_mid_minute_keeps_what_both_declare_and_leaves_new_features_null() -> None:
+    text = default_text()
+    before = read(text.replace("where: rbf", "where: NOT rbf"), name="before.yaml")
+    partial = before.fold(EMPTY, [transaction(7, weight=400, rbf=True)])
+    row = row_of(declared.fold(partial, [transaction(5, weight=800, rbf=True)]))
+    assert "rbf_share_1min" not in row
+    assert (row["total_nb_trx_1min"], row["total_fee_1min"], row["max_fee_1min"]) == (2, 12, 7)
+    assert row["fee_rate_p90_1min"] == pytest.approx(0.07, abs=0.001)
+    assert row.keys() == {feature.name for feature in FEATURES} - {"rbf_share_1min"}
