@@ -5,17 +5,17 @@ BIN := .venv/bin
 HELM := $(or $(shell command -v helm),.tools/helm)
 PACKAGES := faust-microbatch featurestore-local kafka-local
 FROM_CHECKOUT := --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-	$(foreach package,$(PACKAGES),-e packages/$(package)) -e . -e src/txfeatures_local
-PROJECTS := pyproject.toml src/txfeatures_local/pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
+	$(foreach package,$(PACKAGES),-e packages/$(package)) -e clients/python -e . -e src/txfeatures_local
+PROJECTS := pyproject.toml clients/python/pyproject.toml src/txfeatures_local/pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
 
 # make demo SOURCE=replay FILE=recording.ndjson.gz CLOCK=poll UNTIL=drained EXPORT=rows.ndjson
-DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset port pollers errors error_rate,\
+DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset features port pollers errors error_rate,\
 	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
 
 # A worker for each core; tests of one module share a worker, hence the brokers they have started.
 PARALLEL := -q --numprocesses=auto --dist=loadscope
 
-.PHONY: help demo check test faults bench static setup lock clean images compose-test chart chart-check cluster-test release dashboards notebooks
+.PHONY: help demo check test faults simulate fuzz fuzz-api mutants chaos reliability bench images compose-test chart rights chart-check cluster-test notebooks release dashboards screenshots static setup lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,8 +32,30 @@ test: static $(HELM) .venv-notebooks/installed ## set-up, static checks, then al
 faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
 	FAULT_TRANSACTIONS=200000 FAULT_KILLS=50 $(BIN)/pytest -q tests/integration/test_faults.py
 
-bench: setup ## the product beside its peers, some twenty minutes; writes docs/benchmarks.md
-	$(BIN)/python -m bench --page docs/benchmarks.md
+simulate: setup ## the pipeline in simulated worlds, SEEDS=10000 of them from FIRST=0 on
+	$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) --json build/simulation.json
+
+fuzz: setup ## new hostile examples for every parser and record, for MINUTES=10; those that fail are kept
+	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES))
+
+fuzz-api: setup ## the running api under schemathesis at length, EXAMPLES=300 for each route and kind
+	FUZZ_API_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/pytest -q -n0 --timeout 3600 tests/service/api/test_schemathesis.py
+
+mutants: setup ## plant each bug of the catalogue, and see that some test notices it
+	$(BIN)/python -m tests.mutants $(if $(NAMES),$(NAMES),--json build/mutants.json)
+
+# make chaos MINUTES=5 SYSTEM=faust GUARANTEE=exactly_once
+CHAOS_OPTIONS := $(foreach option,minutes seed rate count kind plant system guarantee,\
+	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(option) "$($(shell echo $(option) | tr a-z A-Z))"))
+
+chaos: setup ## real processes on three brokers under faults from a SEED for MINUTES=30; result in build/chaos
+	$(BIN)/python -m tests.chaos $(CHAOS_OPTIONS)
+
+reliability: setup ## the page docs/explanation/reliability.md, with the results in FILES added to it
+	$(BIN)/python -m tests.chaos.page $(FILES)
+
+bench: setup ## the product beside its peers, some twenty minutes; writes docs/explanation/benchmarks.md
+	$(BIN)/python -m bench --page docs/explanation/benchmarks.md
 	$(BIN)/python -m bench.history --json build/bench-history.json
 
 images: ## all images of docker-compose.yml, labelled with this commit
@@ -44,6 +66,9 @@ compose-test: setup ## the tests that need a Docker engine: images, the stack, i
 
 chart: setup ## the chart's generated files: schema of the values, copies of alerts and dashboards
 	$(BIN)/python -m deploy.helm.generate
+
+rights: setup ## the example of policies, trust policies and ACLs in deploy/iam
+	$(BIN)/python -m deploy.iam.generate
 
 chart-check: setup $(HELM) ## the chart, rendered: lint, schema, policy, settings
 	$(BIN)/pytest -q tests/chart tests/unit/deploy/test_chart_settings.py
@@ -60,7 +85,10 @@ release: setup $(HELM) ## a release, checked and built as VERSION=x.y.z; nothing
 dashboards: setup ## write Grafana's dashboards from deploy/observability
 	$(BIN)/python deploy/observability/dashboards.py
 
-static: setup ## format, lint, types, imports
+screenshots: setup ## pictures of the live page on a replay, FILE=recording.ndjson.gz (needs chromium, fonts-inter)
+	$(BIN)/python docs/screenshots.py $(FILE)
+
+static: setup ## format, lint, types, imports, the documentation's site
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -68,6 +96,8 @@ static: setup ## format, lint, types, imports
 	@for package in $(PACKAGES); do \
 		(cd packages/$$package && ../../$(BIN)/mypy && ../../$(BIN)/lint-imports) || exit 1; \
 	done
+	cd clients/python && ../../$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 setup: .venv/installed
 
@@ -93,6 +123,7 @@ setup: .venv/installed
 # The packages of this repository are installed from the checkout, never from the lock.
 LOCK := uv pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-package faust-microbatch --no-emit-package featurestore-local --no-emit-package kafka-local \
+	--no-emit-package txfeatures-client \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 lock: ## resolve pyproject.toml again into both locks (needs uv); the notebooks' one holds all of the other

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from bench import report
+from bench.api import measure_api
 from bench.contest import Result, contest
 from bench.latency import Latency, measure_latency
 from bench.stages import stages
@@ -21,8 +22,8 @@ from txfeatures.process.settings import LogSettings
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 LATENCY, RECOVERY, DAY, REBALANCE = "latency", "recovery", "day", "rebalance"
-WRITER = "fs_writer"
-_OTHERS = (LATENCY, RECOVERY, DAY, REBALANCE, WRITER)
+WRITER, API = "fs_writer", "api"
+_OTHERS = (LATENCY, RECOVERY, DAY, REBALANCE, WRITER, API)
 TABLE_WIDTH = 120
 """Width of the widest table, in columns of the terminal."""
 
@@ -79,6 +80,8 @@ def bench(
             state += measure_rebalance(hashes // 10, clock=clock, say=say)
         if WRITER in chosen:
             state += measure_writer(records // 10, clock=clock, say=say)
+        if API in chosen:
+            state += measure_api(clock=clock, say=say)
         for one in (_STAGES[name] for name in chosen if name in _STAGES):
             if systems := [taker for taker in one.systems if taker.name in names]:
                 results += contest(

@@ -15,6 +15,7 @@ from typing import Annotated
 import duckdb
 import typer
 
+from txfeatures.domain.features import default
 from txfeatures.domain.rules import Rules
 from txfeatures.history.engine import engine
 from txfeatures.history.sources import FileSource, read_minutes
@@ -99,7 +100,9 @@ def measure(files: list[Path], span: Span, *, rounds: int, clock: Clock) -> Spee
             with engine(Path(directory), memory="4GB") as connection:
                 started_s = clock.monotonic()
                 source = FileSource(paths=files, whole=span)
-                read_minutes(connection, source, span, Rules()).revisions.fetchall()
+                read_minutes(
+                    connection, source, span, rules=Rules(), declaration=default()
+                ).revisions.fetchall()
                 product.append(clock.monotonic() - started_s)
     count = duckdb.connect().read_parquet(names).count("*").fetchall()[0][0]
     return Speed(

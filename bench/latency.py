@@ -17,7 +17,7 @@ from kafka_local.ports import free_port
 
 from bench.cluster import Cluster, read
 from txfeatures.domain import wire
-from txfeatures.domain.features import EVENT_TIME
+from txfeatures.domain.features import ALWAYS, EVENT_TIME
 from txfeatures.domain.topics import AGGREGATED, FEED
 from txfeatures.process.clock import Clock
 from txfeatures.process.settings import AwsSettings
@@ -127,7 +127,7 @@ def _watch(stack: Stack, seconds: int, clock: Clock) -> Sightings:
                     if heartbeat.new and heartbeat.feed_time_ms / 1000 >= start_s:
                         seen.polls_ms.append(heartbeat.feed_time_ms)
                 else:
-                    row = wire.decode_row(value)
+                    row = wire.decode_row(value, ALWAYS)
                     minute = str(row["tx_minute"])
                     seen.rows.append((clock.now(), message.timestamp()[1]))
             if minute and now_s >= start_s:

@@ -11,6 +11,7 @@ from bench.cluster import PARTITIONS, Cluster, read
 from bench.measure import Count, Output
 from txfeatures.domain import wire
 from txfeatures.domain.errors import FatalError
+from txfeatures.domain.features import ALWAYS
 from txfeatures.domain.topics import AGGREGATED, DEDUPED
 
 _READ_S = 0.5  # the client's wait to fill a batch, even at the end of the topic
@@ -81,7 +82,7 @@ class _Aggregated:
     def visible(self) -> int:
         messages, _ = read(self.consumer, 0.0)
         for message in messages:  # a minute's revisions come in order: one key, one partition
-            row = wire.decode_row(message.value())
+            row = wire.decode_row(message.value(), ALWAYS)
             self.totals[str(row["tx_minute"])] = int(row["total_nb_trx_1min"])
         return sum(self.totals.values())
 

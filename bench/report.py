@@ -146,9 +146,9 @@ def page(found: Mapping[str, Any]) -> str:
     """Return a document as a page of Markdown."""
     parts = [
         "# Benchmarks",
-        "<!-- Written by `python -m bench --page docs/benchmarks.md`; do not edit. -->",
+        "<!-- Written by `python -m bench --page docs/explanation/benchmarks.md`; do not edit. -->",
         "Medians over the rounds, of runs that took turns on one machine. The measurements and the"
-        " set-up of each system are described in [bench/README.md](../bench/README.md).",
+        " set-up of each system are described in [bench/README.md](../../bench/README.md).",
         "\n".join(f"- {name}: {value}" for name, value in found["machine"].items()),
     ]
     for section in sections(found):

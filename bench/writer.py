@@ -14,9 +14,9 @@ from featurestore_local import LocalAws
 
 from bench.state import Measured, broker
 from bench.worker import Worker
-from txfeatures.domain import features, wire
+from txfeatures.domain import wire
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.features import EMPTY
+from txfeatures.domain.features import EMPTY, default
 from txfeatures.domain.model import MINUTE_S, OutgoingRecord, Row
 from txfeatures.domain.topics import AGGREGATED
 from txfeatures.feature_store.codec import to_values
@@ -92,7 +92,7 @@ def measure_writer(count: int, *, clock: Clock, say: Callable[[str], None]) -> l
 def _rows(count: int) -> Iterator[Row]:
     for number in range(count):
         minute_s = _FIRST_MINUTE_S + number * MINUTE_S
-        yield features.row(
+        yield default().row(
             EMPTY,
             minute_s=minute_s,
             event_time_ms=(minute_s + 2 * MINUTE_S) * 1000 + 123,
