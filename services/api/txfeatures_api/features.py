@@ -154,7 +154,13 @@ def _latest(features: Features) -> Callable[..., Any]:
 def _minute(features: Features) -> Callable[..., Any]:
     async def one_minute(
         request: Request,
-        minute: Annotated[str, Path(description=logic.MINUTE_FORMATS)],
+        minute: Annotated[
+            str,
+            Path(
+                description=logic.MINUTE_FORMATS,
+                json_schema_extra={"pattern": logic.MINUTE_PATTERN},
+            ),
+        ],
         query: Annotated[FieldsQuery, Query()],
     ) -> Response:
         """Return the row of a minute."""

@@ -36,6 +36,12 @@ AHEAD_S = MINUTE_S
 
 MINUTE_FORMATS = "YYYY-MM-DD HH:MM:00, YYYY-MM-DDTHH:MM:00Z or epoch seconds of a whole minute"
 
+MINUTE_PATTERN = (
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:00"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:00Z|[0-9]{0,11}0)$"
+)
+"""``MINUTE_FORMATS`` for the api's description. A pattern can't say all: that a day exists."""
+
 IDENTITY = (RECORD_IDENTIFIER, "revision")
 """Features that every answer has, whatever its fields."""
 

@@ -78,8 +78,10 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 def test_the_api_is_what_it_says_whatever_is_sent(service: Service, tmp_path: Path) -> None:
     assert service.get("/features/latest").status_code == 200
     # A row that is older than `max_staleness` is unavailable as documented: 503, with Retry-After.
+    # Of random minutes nearly none has a row, and that is no fault of the description.
     (tmp_path / "schemathesis.toml").write_text(
         '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "4xx", 503]\n'
+        '[[operations]]\ninclude-path = "/v1/features/{minute}"\nwarnings = false\n'
     )
     run = subprocess.run(
         [
