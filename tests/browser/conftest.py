@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -7,12 +8,15 @@ from typing import Any
 
 import pytest
 from kafka_local.ports import free_port
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.browser.site import PATIENCE_S, Site, make_row, serving
 from txfeatures.domain.model import Row
 
 CHROMIUM = Path("/usr/bin/chromium")
+
+log = logging.getLogger(__name__)
+"""pytest shows it where a test fails."""
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -83,7 +87,12 @@ def opener(browser: Browser, site: Site) -> Iterator[Open]:
     contexts = []
 
     def open_page(
-        *, scheme: Any = "light", width: int = 1280, height: int = 900, **options: Any
+        *,
+        address: str = site.url,
+        scheme: Any = "light",
+        width: int = 1280,
+        height: int = 900,
+        **options: Any,
     ) -> Visit:
         context = browser.new_context(
             color_scheme=scheme, viewport={"width": width, "height": height}, **options
@@ -93,8 +102,8 @@ def opener(browser: Browser, site: Site) -> Iterator[Open]:
         visit.page.on("request", lambda request: visit.requests.append(request.url))
         visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
         visit.page.on("console", partial(note, visit))
-        visit.page.on("requestfailed", lambda request: print(request.failure, request.url))
-        visit.page.goto(site.url)
+        visit.page.on("requestfailed", note_failure)
+        visit.page.goto(address)
         return visit
 
     yield open_page
@@ -103,6 +112,10 @@ def opener(browser: Browser, site: Site) -> Iterator[Open]:
 
 
 def note(visit: Visit, message: ConsoleMessage) -> None:
-    print(message.type, message.text)
+    log.warning("%s: %s", message.type, message.text)
     if message.type in {"error", "warning"}:
         visit.errors.append(message.text)
+
+
+def note_failure(request: Request) -> None:
+    log.warning("%s: %s", request.url, request.failure)

@@ -2,7 +2,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.site import FIRST_S, STORE_DOWN, Site, make_row
@@ -71,6 +71,23 @@ def test_a_restart_of_the_api_loses_no_row(open_page: Open, site: Site) -> None:
         )
     # A browser reports each refused connection itself; the page adds no error of its own.
     assert all("net::ERR" in error for error in visit.errors)
+
+
+@pytest.mark.parametrize("file", ["page.js", "chart.js"])
+def test_a_file_of_another_release_is_loaded_again(file: str, open_page: Open, site: Site) -> None:
+    page = open_page(address="about:blank").page
+    refusals = [404]
+
+    def refuse(route: Route) -> None:
+        if refusals:
+            route.fulfill(status=refusals.pop())
+        else:
+            route.continue_()
+
+    page.route(f"**/assets/*/{file}", refuse)
+    page.goto(site.url)
+    expect(page.locator("#state-words")).to_have_text("Loading again")
+    expect(page.locator("#state-words")).to_have_text("Live")
 
 
 @pytest.mark.parametrize("site", [()], indirect=True)

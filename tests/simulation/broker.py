@@ -55,15 +55,17 @@ class Log(list[Entry]):
     def __init__(self, partition: Partition) -> None:
         super().__init__()
         self.partition = partition
+        self._decided = 0  # records before it are decided for good
 
     @property
     def stable(self) -> int:
         """The last stable offset: where the first transaction lies that may still be decided."""
-        for offset, entry in enumerate(self):
-            transaction = entry.transaction
+        while self._decided < len(self):
+            transaction = self[self._decided].transaction
             if transaction is not None and self.partition in transaction.unmarked:
-                return offset
-        return len(self)
+                break
+            self._decided += 1
+        return self._decided
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
+from selectors import SelectSelector
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -123,12 +124,20 @@ def stepped() -> Iterator[None]:
         yield
 
 
+class NoFiles(SelectSelector):
+    """Looks for nothing: only the scheduler wakes the event loop."""
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        """Return at once."""
+        return []
+
+
 class Seat:
     """An app and its event loop, for one worker after another: apps are slow to make."""
 
     def __init__(self, make: Callable[[], faust.App]) -> None:
         self.app: Any = make()
-        self.loop = asyncio.new_event_loop()
+        self.loop = asyncio.SelectorEventLoop(NoFiles())
         self.loop.set_task_factory(self._create_task)
         self._tasks: list[asyncio.Task[Any]] = []
         self.run(self._finalize())
@@ -223,8 +232,9 @@ class Worker:
         return cast("SteppedCommitter", self.engine._committer)
 
     def work(self) -> None:
-        """Let the event loop run for some turns."""
-        self._seat.run(self._turn())
+        """Let the event loop run for some turns, if anything waits for it."""
+        if self._seat.loop._ready:  # type: ignore[attr-defined]
+            self._seat.run(self._turn())
 
     def stop(self) -> None:
         """End as a signal asks for."""
