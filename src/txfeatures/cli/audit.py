@@ -39,7 +39,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="All findings as JSON.")] = False,
 ) -> None:
     """Recompute minutes from the archive and compare both stores."""
-    from txfeatures.cli.history import choose_span, progress_bar, workspace
+    from txfeatures.cli.history import choose_span, workspace
+    from txfeatures.cli.progress import progress_bar
     from txfeatures.feature_store.online import OnlineStore
     from txfeatures.history.audit import Report, Sources
     from txfeatures.history.audit import audit as compare
@@ -64,7 +65,7 @@ def audit(
             ),
         )
         report = Report(start=minute_name(span.start_s), end=minute_name(span.end_s))
-        with progress_bar("audit", Console(stderr=True)) as progress:
+        with progress_bar("audit", "minutes") as progress:
             compare(
                 work.connection,
                 sources,

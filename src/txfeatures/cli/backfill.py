@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from txfeatures.cli.options import ARCHIVE, OFFLINE_STORE, AsJson, End, Start
 from txfeatures.cli.packages import needs
@@ -43,7 +42,8 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """Recompute past minutes and write the rows that are missing or differ; resumable."""
-    from txfeatures.cli.history import choose_span, progress_bar, workspace
+    from txfeatures.cli.history import choose_span, workspace
+    from txfeatures.cli.progress import progress_bar
     from txfeatures.history.backfill import CheckpointFile
     from txfeatures.history.backfill import backfill as fill
     from txfeatures.history.sinks import ParquetSink
@@ -58,8 +58,7 @@ def backfill(
         sink = _sink(to, work, rows_per_s=rows_per_s)
         if isinstance(sink, ParquetSink):
             state = sink.parts / "progress.json"
-        console = Console(stderr=True)
-        with progress_bar("backfill", console) as progress:
+        with progress_bar("backfill", "minutes") as progress:
             outcome = fill(
                 work.connection,
                 opened,

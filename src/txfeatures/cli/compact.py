@@ -3,17 +3,12 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from txfeatures.cli.options import AsJson
 from txfeatures.cli.packages import needs
@@ -24,7 +19,7 @@ from txfeatures.process.runtime import Runtime, stop_on_signals
 from txfeatures.process.settings import AwsSettings, Group, LogSettings, load
 
 if TYPE_CHECKING:
-    from txfeatures.compaction.archive import CompactionReport, Progress
+    from txfeatures.compaction.archive import CompactionReport
 
 needs("boto3", "pyarrow")
 
@@ -74,6 +69,7 @@ def compact(
     Safe to run beside all services and readers, and to kill, at any time.
     """
     from txfeatures.archive.bucket import S3Bucket
+    from txfeatures.cli.progress import progress_bar
     from txfeatures.compaction.archive import compact_archive
     from txfeatures.compaction.offline_store import compact_offline_store
     from txfeatures.compaction.shelf import CompactionPolicy
@@ -88,7 +84,7 @@ def compact(
     retries = Retries(clock=runtime.clock, stop=runtime.stop)
     report: CompactionReport | None = None
     if only != "offline-store":
-        with _bar() as progress:
+        with progress_bar("compacting", "shelves") as progress:
             report = compact_archive(
                 S3Bucket(retries.attach(aws.s3(settings.aws)), settings.aws.bucket),
                 CompactionPolicy(target_bytes=target_mib * MIB, grace_s=grace_s),
@@ -127,14 +123,6 @@ def _summary(report: "CompactionReport", *, is_dry_run: bool) -> str:
         f"{counts.merged} objects ({counts.bytes / MIB:.1f} MiB) {would}made into {counts.made}; "
         f"{counts.deleted} dead ones {would}deleted, {counts.kept} kept for their readers"
     )
-
-
-@contextmanager
-def _bar() -> Iterator["Progress"]:
-    columns = (TextColumn("compacting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("compacting", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _epoch_s(moment: datetime | None) -> int | None:

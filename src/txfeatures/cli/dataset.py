@@ -33,21 +33,25 @@ def dataset(
 ) -> None:
     """Write one row per minute: its latest revision known at a moment, gaps flagged."""
     from txfeatures.cli.history import choose_span, epoch_s, workspace
+    from txfeatures.cli.progress import progress_bar
     from txfeatures.history.dataset import IS_GAP, FromOffline, FromTransactions
     from txfeatures.history.dataset import dataset as make
 
     if out.suffix not in {".parquet", ".csv"}:
         raise FatalError(f"--out must end in .parquet or .csv, not {out.suffix or out.name}")
-    with workspace() as work:
+    unit = "objects" if source == OFFLINE_STORE else "hours"
+    with workspace() as work, progress_bar("dataset", unit) as progress:
         if source == OFFLINE_STORE:
             if start is None or end is None:
                 raise FatalError("a training set of the offline store needs --start and --end")
             span = choose_span(start, end, lambda: None)
             origin: FromOffline | FromTransactions = FromOffline(
-                store=work.offline_store(), directory=work.directory / "offline"
+                store=work.offline_store(),
+                directory=work.directory / "offline",
+                progress=progress,
             )
         else:
-            opened = work.source(source, is_complete=complete)
+            opened = work.source(source, is_complete=complete, progress=progress)
             span = choose_span(start, end, opened.span)
             origin = FromTransactions(
                 source=opened, rules=load_rules(), declaration=work.declaration

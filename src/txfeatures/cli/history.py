@@ -1,4 +1,4 @@
-"""Common parts of the commands over the past: spans, progress, opening the stores."""
+"""Common parts of the commands over the past: spans, and opening the stores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import duckdb
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.reading import fetch
@@ -26,6 +24,7 @@ from txfeatures.history.sources import Acquire, ArchiveSource, RecordingSource
 from txfeatures.history.span import Span
 from txfeatures.process import aws
 from txfeatures.process.declared import load_features
+from txfeatures.process.progress import Progress, unseen
 from txfeatures.process.settings import AwsSettings, FeaturesSettings, load
 
 if TYPE_CHECKING:
@@ -56,19 +55,24 @@ class Workspace:
         """A client of S3."""
         return self.retries.attach(aws.s3(self.settings))
 
-    def archive(self, *, is_complete: bool, acquire: Acquire = fetch) -> ArchiveSource:
-        """Open the archive; ``acquire`` fetches its objects."""
+    def archive(
+        self, *, is_complete: bool, acquire: Acquire = fetch, progress: Progress = unseen
+    ) -> ArchiveSource:
+        """Open the archive; ``acquire`` fetches its objects, ``progress`` hears of its hours."""
         return ArchiveSource(
             bucket=S3Bucket(self.s3, self.settings.bucket),
             directory=self.directory,
             acquire=acquire,
+            progress=progress,
             is_complete=is_complete,
         )
 
-    def source(self, name: str, *, is_complete: bool = False) -> ArchiveSource | RecordingSource:
+    def source(
+        self, name: str, *, is_complete: bool = False, progress: Progress = unseen
+    ) -> ArchiveSource | RecordingSource:
         """Open the archive, or the recording of that name."""
         if name == ARCHIVE:
-            return self.archive(is_complete=is_complete)
+            return self.archive(is_complete=is_complete, progress=progress)
         return RecordingSource(path=Path(name), directory=self.directory)
 
     @cached_property
@@ -126,21 +130,6 @@ def choose_span(
     if span.start_s >= span.end_s:
         raise FatalError("no minute lies between start and end; --end must be after --start")
     return span
-
-
-@contextmanager
-def progress_bar(name: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar while the context lasts; yield the function that moves it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("minutes"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _minute(moment: datetime) -> int:

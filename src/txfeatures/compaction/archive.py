@@ -11,15 +11,13 @@ from txfeatures.compaction.lease import Lease
 from txfeatures.compaction.shelf import CompactionCounts, CompactionPolicy, ShelfCompaction
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.process.logs import get_logger
+from txfeatures.process.progress import Progress, unseen
 from txfeatures.process.runtime import Runtime, backoff_s
 
 ATTEMPTS = 8
 """Attempts per shelf; the waits between them add up to 22 s, more than AWS throttles a call for."""
 
 T = TypeVar("T")
-
-Progress = Callable[[int, int], None]
-"""Called after each shelf with the number of shelves done and the number of all."""
 
 log = get_logger(__name__)
 
@@ -48,7 +46,7 @@ def compact_archive(
     start_s: int | None = None,
     end_s: int | None = None,
     is_dry_run: bool = False,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = unseen,
 ) -> CompactionReport:
     """Compact every shelf that has more than one object.
 

@@ -5,7 +5,6 @@ often it is stored, since only the latest of its minute is taken: objects that a
 doubled for a while change nothing.
 """
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from txfeatures.archive.bucket import Bucket, S3Bucket
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, Feature, minute_name
 from txfeatures.feature_store.group import describe
+from txfeatures.process.progress import Progress, unseen
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -139,6 +139,7 @@ class OfflineStore:
         start_s: int,
         end_s: int,
         known_at_s: float | None = None,
+        progress: Progress = unseen,
     ) -> OfflineRows:
         """Return all rows of the minutes in [start_s, end_s) that were ever put.
 
@@ -148,6 +149,7 @@ class OfflineStore:
             start_s: The first minute. A row is never known before its minute begins.
             end_s: The minute after the last one.
             known_at_s: Rows that became known later are not needed, epoch seconds.
+            progress: Called with ``(objects read, objects in all)``.
 
         Raises:
             TransientError: AWS does not answer.
@@ -163,9 +165,10 @@ class OfflineStore:
         )
         damages: list[Damage] = []
         last_s = float("inf") if known_at_s is None else known_at_s
-        keys = self.keys(start_s=start_s, end_s=last_s)
+        keys = list(self.keys(start_s=start_s, end_s=last_s))
         directory.mkdir(parents=True, exist_ok=True)
-        while batch := list(itertools.islice(keys, FILES_AT_ONCE)):
+        for start in range(0, len(keys), FILES_AT_ONCE):
+            batch = keys[start : start + FILES_AT_ONCE]
             paths = [directory / f"{number}.parquet" for number in range(len(batch))]
             with ThreadPoolExecutor(THREADS, "offline") as pool:
                 list(pool.map(self.bucket.download, batch, paths))
@@ -175,6 +178,7 @@ class OfflineStore:
                 damages += self._insert_each(connection, batch, paths, wanted)
             for path in paths:
                 path.unlink()
+            progress(start + len(batch), len(keys))
         return OfflineRows(rows=connection.table(_TABLE), damages=damages)
 
     def _insert(

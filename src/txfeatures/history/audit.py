@@ -3,7 +3,7 @@
 It shows that every archived transaction is in the rows, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -31,13 +31,12 @@ from txfeatures.history.minutes import Minutes, rows_of
 from txfeatures.history.skipped import Hole, explained, holes
 from txfeatures.history.sources import HOUR_S, ArchiveSource, read_minutes
 from txfeatures.history.span import Span
+from txfeatures.process.progress import Progress, unseen
 
 CHUNK_S = 24 * 3600
 
 OFFLINE_DELAY_S = 20 * 60
 """A row may take that long to the offline store: AWS documents 15 minutes."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +90,7 @@ def audit(
     declaration: Declaration,
     directory: Path,
     report: Report,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = unseen,
 ) -> None:
     """Compare the minutes of ``span``, day by day, and add to ``report``.
 

@@ -6,7 +6,7 @@ the offline store fold both into one.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,15 +20,13 @@ from txfeatures.domain.rules import Rules
 from txfeatures.history.minutes import HistoricRow, Minutes
 from txfeatures.history.sources import Source, read_minutes
 from txfeatures.history.span import Span
+from txfeatures.process.progress import Progress, unseen
 
 CHUNK_S = 7 * 24 * 3600
 """Minutes that are recomputed at a time: each chunk also reads the allowed lateness behind it."""
 
 STEP_ROWS = 500
 """Rows after which the progress is saved."""
-
-Progress = Callable[[int, int], None]
-"""Called with ``(minutes done, minutes in all)``."""
 
 
 class Sink(Protocol):
@@ -130,7 +128,7 @@ def backfill(
     rules: Rules,
     declaration: Declaration,
     checkpoint: CheckpointFile | None,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = unseen,
 ) -> Outcome:
     """Write the rows of ``span`` that the sink wants.
 

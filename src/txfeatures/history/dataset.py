@@ -16,6 +16,7 @@ from txfeatures.domain.rules import Rules
 from txfeatures.feature_store.offline import OfflineRows, OfflineStore
 from txfeatures.history.sources import Source, read_minutes
 from txfeatures.history.span import Span
+from txfeatures.process.progress import Progress, unseen
 
 IS_GAP = "is_gap"
 """Column: no value of the minute was known; its features are null."""
@@ -27,6 +28,7 @@ class FromOffline:
 
     store: OfflineStore
     directory: Path
+    progress: Progress = unseen
 
     @property
     def features(self) -> Sequence[Feature]:
@@ -47,6 +49,7 @@ class FromOffline:
             start_s=span.start_s,
             end_s=span.end_s,
             known_at_s=known_at_s,
+            progress=self.progress,
         )
         for damage in found.damages:
             raise FatalError(

@@ -26,6 +26,7 @@ from txfeatures.domain.rules import Rules
 from txfeatures.domain.topics import DEDUPED
 from txfeatures.history.minutes import Minutes, recompute
 from txfeatures.history.span import Span
+from txfeatures.process.progress import Progress, unseen
 
 HOUR_S = 3600
 WARM_UP_S = HOUR_S
@@ -89,11 +90,13 @@ class ArchiveSource:
 
     Args:
         acquire: Fetches objects; the audit inspects each of them on the way.
+        progress: Hears of the hours that are fetched.
     """
 
     bucket: Bucket
     directory: Path
     acquire: Acquire = fetch
+    progress: Progress = unseen
     is_complete: bool = False
     _hours: dict[tuple[int, str], Path] = field(default_factory=dict)
     _topics: list[str] = field(default_factory=list)
@@ -113,11 +116,13 @@ class ArchiveSource:
         for hour in [hour for hour in self._hours if hour[0] + HOUR_S <= start_s]:
             self._hours.pop(hour).unlink()
         names = live_objects(self.bucket, start_s=start_s, end_s=end_s)
-        for hour, found in itertools.groupby(
-            names, key=lambda name: (name.shelf.start_s, name.shelf.topic)
-        ):
+        hours: dict[tuple[int, str], list[ObjectName]] = {}
+        for name in names:
+            hours.setdefault((name.shelf.start_s, name.shelf.topic), []).append(name)
+        for number, (hour, found) in enumerate(hours.items(), start=1):
             if hour not in self._hours:
-                self._hours[hour] = self._slim(*hour, list(found))
+                self._hours[hour] = self._slim(*hour, found)
+            self.progress(number, len(hours))
         return [self._hours[hour] for hour in sorted(self._hours)]
 
     def number(self, topic: str, partition: int) -> int | None:

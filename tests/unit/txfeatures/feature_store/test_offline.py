@@ -9,6 +9,7 @@ from tests.support.declared import FEATURES
 from tests.unit.txfeatures.archive.memory_bucket import Held
 from tests.unit.txfeatures.feature_store.offline_store import PREFIX, Offline, glue_key, stored
 from txfeatures.domain.errors import FatalError
+from txfeatures.feature_store import offline as offline_module
 from txfeatures.feature_store.offline import OfflineRows, OfflineStore
 
 START_S = 1_729_296_000
@@ -43,6 +44,24 @@ def test_the_latest_row_of_a_minute_wins_wherever_it_lies(offline: Offline, read
     assert [row[1] for row in latest(found, START_S + 7199)] == [1, 1]
     assert [row[1] for row in latest(found, START_S + 120)] == [1]
     assert latest(found, START_S + 119) == []
+
+
+def test_the_objects_read_are_told(
+    offline: Offline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offline_module, "FILES_AT_ONCE", 2)
+    for number in range(3):
+        offline.put(stored(START_S + 60 * number, START_S + 3_000))
+    told: list[tuple[int, int]] = []
+    with duckdb.connect() as connection:
+        offline.store.read(
+            connection,
+            tmp_path,
+            start_s=START_S,
+            end_s=START_S + 3600,
+            progress=lambda *counts: told.append(counts),
+        )
+    assert told == [(2, 3), (3, 3)]
 
 
 def test_rows_of_equal_event_time_are_told_apart_by_when_they_were_put(

@@ -53,6 +53,17 @@ def test_an_hour_is_fetched_once_and_dropped_when_it_is_behind(
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
 
 
+def test_the_hours_fetched_are_told(bucket: MemoryBucket, tmp_path: Path) -> None:
+    store(bucket, range(3))
+    store(bucket, range(3, 5), shelf=NEXT)
+    told: list[tuple[int, int]] = []
+    source = ArchiveSource(
+        bucket=bucket, directory=tmp_path, progress=lambda *counts: told.append(counts)
+    )
+    source.files(0, 2**40)
+    assert told == [(1, 2), (2, 2)]
+
+
 def test_a_partition_of_a_topic_made_anew_is_another_partition(
     bucket: MemoryBucket, tmp_path: Path
 ) -> None:
