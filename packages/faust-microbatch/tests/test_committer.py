@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import pytest
 from confluent_kafka import KafkaError
@@ -8,6 +9,7 @@ from faust_microbatch import Batch, Outgoing, Sensor
 from faust_microbatch.clock import SystemClock
 from faust_microbatch.engine.committer import MAX_ABORTS, Committer
 from microbatch_support.fakes import Exit, FakeProducer, failure, messages
+from microbatch_support.waiting import wait_until
 
 WAIT_S = 10
 
@@ -15,7 +17,8 @@ WAIT_S = 10
 class Bench:
     """A committer on a fake producer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, interval_s: float = 0.01) -> None:
+        self.coming: Iterator[bool] = repeat(True)
         self.producer = FakeProducer()
         self.exit = Exit()
         self.done: list[Batch] = []
@@ -23,7 +26,8 @@ class Bench:
             lambda: self.producer,  # type: ignore[arg-type, return-value]
             metadata=lambda: "me",
             on_committed=self._on_committed,
-            interval_s=0.01,
+            is_more_coming=lambda: next(self.coming),
+            interval_s=interval_s,
             crash=self.exit.crash,
             sensor=Sensor(),
             clock=SystemClock(),
@@ -68,6 +72,29 @@ def test_a_batch_is_committed_with_its_outputs_its_changes_and_its_offset(bench:
     assert bench.producer.positions == {("in", 0): 2}
     assert bench.producer.metadata == "me"  # by which a worker that has lost them is refused
     assert [each.next_offset for each in bench.done] == [2]
+
+
+@pytest.fixture
+def patient() -> Iterator[Bench]:
+    """A committer that would gather for longer than any test lasts."""
+    bench = Bench(interval_s=3_600.0)
+    bench.start()
+    yield bench
+    bench.committer.stop()
+
+
+def test_the_last_batch_is_committed_at_once(patient: Bench) -> None:
+    patient.coming = repeat(False)
+    patient.committer.put(batch(0))
+    wait_until(lambda: len(patient.done) == 1)
+
+
+def test_batches_are_gathered_while_more_are_coming(patient: Bench) -> None:
+    patient.coming = iter([True, True, False])
+    for first in (0, 2, 4):
+        patient.committer.put(batch(first, start=first))
+    wait_until(lambda: len(patient.done) == 3)
+    assert patient.producer.calls.count("commit_transaction") == 1
 
 
 def test_batches_that_are_finished_together_share_a_transaction_in_their_order(

@@ -120,15 +120,21 @@ def test_a_read_becomes_a_batch_for_each_partition(
     wait_until(lambda: bench.lags.get(("in", 0)) == 96)
 
 
-def test_messages_that_were_read_before_a_revocation_are_dropped_after_it(bench: Bench) -> None:
+@pytest.mark.parametrize("is_between", [False, True])
+def test_messages_that_were_read_before_a_revocation_are_dropped_after_it(
+    bench: Bench, is_between: bool
+) -> None:
     bench.consumer.give(("in", 0))
     bench.fetcher.start()
     wait_until(lambda: bool(assignment(bench)))
-    bench.consumer.take()
+    if is_between:  # it comes while the read waits for more
+        bench.consumer.before_rest = lambda: bench.consumer.callbacks["on_revoke"](None, [])
+    else:
+        bench.consumer.take()
     bench.consumer.say(*messages(2))
-    wait_until(lambda: not bench.consumer.script)
+    wait_until(lambda: bench.revocations == 1 and not bench.consumer.script)
+    bench.fetcher.stop()
     assert bench.batches == []
-    assert bench.revocations == 1
 
 
 def test_a_start_that_comes_after_a_revocation_is_ignored(bench: Bench) -> None:

@@ -14,6 +14,9 @@ from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
 from txfeatures.kafka.consumer import Partition
 
+FILL_S = 0.01
+"""Seconds that a read waits for more records, once it has one."""
+
 
 class Reader:
     """Reads batches; an error among them is raised only when the records before it are out.
@@ -38,7 +41,7 @@ class Reader:
         """
         records: list[Record] = []
         if self._error is None:
-            messages = self._consumer.consume(max_records, timeout_s)
+            messages = self._consume(max_records, timeout_s)
             records = to_records([message for message in messages if message.error() is None])
             self._error = self._first_error(messages)
         if self._error is not None and not records:
@@ -48,6 +51,13 @@ class Reader:
                 raise FatalError(f"Kafka's consumer is beyond repair: {error.str()}; start again")
             raise TransientError(f"Kafka refused a read: {error.str()}")
         return records
+
+    def _consume(self, max_records: int, timeout_s: float) -> list[Message]:
+        # The client waits until it has as many records as it may return: so for moments only.
+        for _ in range(max(1, round(timeout_s / FILL_S))):
+            if messages := self._consumer.consume(max_records, min(timeout_s, FILL_S)):
+                return messages
+        return []
 
     def _first_error(self, messages: Sequence[Message]) -> KafkaError | None:
         first: KafkaError | None = None

@@ -245,7 +245,8 @@ class StatefulServiceSettings(TracedServiceSettings):
         default=0.1,
         ge=0.01,
         le=10,
-        description="How long finished batches are gathered into one Kafka transaction.",
+        description="How long finished batches are gathered into one Kafka transaction while "
+        "more have been read; the last one is committed at once.",
     )
     dead_letter_limit: int = Field(
         default=1000,

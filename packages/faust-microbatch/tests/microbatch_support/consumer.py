@@ -34,6 +34,8 @@ class FakeConsumer:
         self.watermarks: dict[Partition, tuple[int, int]] = {}
         self.watermark_failures: list[BaseException] = []
         self.is_closed = False
+        self.rest: list[Message] = []
+        self.before_rest: Callable[[], object] = lambda: None
 
     def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:
         self.topics = topics
@@ -52,9 +54,16 @@ class FakeConsumer:
         """Let the next read bring messages."""
         self.script.append(lambda: list(found))
 
-    def consume(self, _: int, timeout_s: float) -> list[Message]:
+    def consume(self, count: int, timeout_s: float) -> list[Message]:
+        """Return the first message of the next read, or, of more, the rest of the last one."""
+        if count > 1:
+            rest, self.rest = self.rest, []
+            self.before_rest()
+            return rest
         if self.script:
-            return self.script.pop(0)()
+            found = self.script.pop(0)()
+            self.rest = found[1:]
+            return found[:1]
         threading.Event().wait(min(timeout_s, LOOK_S))  # a read may return early
         return []
 

@@ -5,7 +5,7 @@ from confluent_kafka import KafkaError
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
-from txfeatures.kafka.reader import Reader
+from txfeatures.kafka.reader import FILL_S, Reader
 from txfeatures.kafka.source import next_offsets
 
 
@@ -57,8 +57,10 @@ class Message:
 class Consumer:
     def __init__(self, *batches: Sequence[Message]) -> None:
         self._batches = list(batches)
+        self.waits: list[float] = []
 
     def consume(self, max_records: int, timeout_s: float) -> Sequence[Message]:
+        self.waits.append(timeout_s)
         return self._batches.pop(0)
 
 
@@ -78,6 +80,19 @@ def test_a_message_becomes_a_record_with_all_it_has() -> None:
             headers=(("a", b"1"), ("b", b"")),
         )
     ]
+
+
+def test_a_read_ends_with_what_there_is_instead_of_waiting_to_be_full() -> None:
+    consumer = Consumer([], [], [Message(7)], [Message(8)])
+    found = Reader(consumer).read(100, 0.5)  # type: ignore[arg-type]
+    assert [record.offset for record in found] == [7]
+    assert consumer.waits == [FILL_S] * 3
+
+
+def test_a_read_of_nothing_ends_in_time() -> None:
+    consumer = Consumer(*[[]] * 50)
+    assert Reader(consumer).read(100, 0.5) == []  # type: ignore[arg-type]
+    assert sum(consumer.waits) == pytest.approx(0.5)
 
 
 def test_records_beside_an_error_come_out_before_it_is_raised() -> None:

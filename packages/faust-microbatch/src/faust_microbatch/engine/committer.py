@@ -42,7 +42,9 @@ class Committer:
         metadata: Returns the group's metadata; the coordinator refuses the offsets of a worker
             that has lost its partitions.
         on_committed: Called in the committer's thread with the batches of each transaction.
-        interval_s: How long finished batches are gathered into one transaction.
+        is_more_coming: Tells whether batches have been read that are not finished yet.
+        interval_s: How long finished batches are gathered into one transaction while more are
+            coming; the last one is committed at once.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Committer:
         *,
         metadata: Callable[[], object],
         on_committed: Committed,
+        is_more_coming: Callable[[], bool],
         interval_s: float,
         crash: Crash,
         sensor: Sensor,
@@ -59,6 +62,7 @@ class Committer:
         self._make_producer = producer
         self._metadata = metadata
         self._on_committed = on_committed
+        self._is_more_coming = is_more_coming
         self._interval_s = interval_s
         self._crash = crash
         self._sensor = sensor
@@ -121,15 +125,16 @@ class Committer:
         return end is not None
 
     def _gather(self) -> tuple[list[Batch], Future[None] | bool | None]:
-        """Return finished batches, and what ended the gathering: a drain, the stop, or time."""
+        """Return finished batches, and what ended the gathering: a drain, the stop, or the wait."""
         first = self._inbox.get()
         if not isinstance(first, Batch):
             return [], first
         batches = [first]
         deadline = self._clock.monotonic() + self._interval_s
         while True:
+            left_s = deadline - self._clock.monotonic() if self._is_more_coming() else 0.0
             try:
-                item = self._inbox.get(timeout=max(0.0, deadline - self._clock.monotonic()))
+                item = self._inbox.get(timeout=max(0.0, left_s))
             except queue.Empty:
                 return batches, True
             if not isinstance(item, Batch):

@@ -37,8 +37,9 @@ class Config:
         instance_id: Name that this worker keeps across restarts. It becomes a static member
             of the group with a fixed transactional id, so that a restart moves no partition
             and aborts at once what its former life left open. None: a member like any other.
-        commit_interval_s: How long finished batches are gathered into one transaction.
-        linger_s: How long the consumer waits to fill a read.
+        commit_interval_s: How long finished batches are gathered into one transaction while more
+            are coming. The last one is committed at once.
+        linger_s: How long a read waits for more after its first record.
         max_poll_records: Most records of one read, hence of one batch.
         max_buffered_bytes: Bytes that may have been read and not been committed; beyond
             that nothing is read until there is room.
@@ -60,7 +61,7 @@ class Config:
     bootstrap_servers: str
     instance_id: str | None = None
     commit_interval_s: float = 0.1
-    linger_s: float = 0.02
+    linger_s: float = 0.002
     max_poll_records: int = 4000
     max_buffered_bytes: int = 64 * MIB
     max_record_bytes: int = MIB
@@ -132,7 +133,7 @@ class Config:
             "transaction.timeout.ms": round(self.transaction_timeout_s * 1000),
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
-            "linger.ms": 5,
+            "linger.ms": 5,  # a commit flushes at once
             # The transaction answers for its records; a report for each would only cost.
             "delivery.report.only.error": True,
             "batch.size": MIB,

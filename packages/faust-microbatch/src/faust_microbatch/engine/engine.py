@@ -105,6 +105,7 @@ class Engine:
             lambda: self._clients.producer(transactional_id),
             metadata=self._fetcher.metadata,
             on_committed=on_committed,
+            is_more_coming=self._flow.is_busy,
             interval_s=config.commit_interval_s,
             crash=self._crash,
             sensor=self._sensor,

@@ -34,6 +34,8 @@ from faust_microbatch.engine.sensor import Sensor
 from faust_microbatch.engine.skip import skip
 
 OFFSETS_TIMEOUT_S = 1.0
+IDLE_S = 0.02
+"""Seconds that a read waits for its first record; commands wait as long."""
 ROOM_PATIENCE_S = 1.0
 """Seconds that the fetcher waits for room in the budget before it pauses its partitions.
 
@@ -73,7 +75,7 @@ class Fetcher:
         consumer: Makes the consumer.
         topics: The topics to subscribe to.
         max_records: Most records of one read.
-        linger_s: How long a read waits to be full.
+        linger_s: How long a read waits for more after its first record.
         budget: Bytes that may be in flight.
     """
 
@@ -150,8 +152,11 @@ class Fetcher:
         if self._gone:
             self._read_on()
         self._make_room()
-        messages = self._consumer.consume(self._max_records, self._linger_s)
+        # librdkafka waits until a read is full or the time is over, so the first record is
+        # awaited alone: the others of its answer are there in a moment.
+        messages = self._consumer.consume(1, IDLE_S)
         if messages:
+            messages += self._consumer.consume(self._max_records - 1, self._linger_s)
             self._deliver(messages)
         self._report_lag()
 

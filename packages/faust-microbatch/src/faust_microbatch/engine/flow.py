@@ -60,6 +60,10 @@ class Flow:
         self._waiting.clear()
         await asyncio.wait_for(self._at_rest.wait(), timeout_s)
 
+    def is_busy(self) -> bool:
+        """Return whether batches wait or were begun; callable from any thread."""
+        return bool(self._waiting or self._begun)
+
     def unfinished(self) -> list[Batch]:
         """Return the batches that were begun and not finished."""
         return list(self._begun)
