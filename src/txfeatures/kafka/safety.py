@@ -257,7 +257,7 @@ def _of_broker(config: Config, broker_count: int, demands: Demands) -> Iterator[
 
 
 def _set_topic(name: str, value: object) -> str:
-    return f"run `kafka-configs --alter --entity-type topics --add-config {name}={value}` on it"
+    return f"run `kafka-configs --alter --entity-type topics --add-config {name}={value}` on each"
 
 
 def _set_broker(name: str, value: object) -> str:

@@ -144,7 +144,7 @@ def test_the_version_is_unknown_from_4_0_on() -> None:
 def test_a_replay_needs_topics_that_keep_records_of_any_age() -> None:
     (finding,) = judge(state(RAW), state(CHANGELOG), demands=FOREVER)
     assert finding.resources == ("topic raw",)
-    assert finding.remedy.endswith("retention.ms=-1` on it")
+    assert finding.remedy.endswith("retention.ms=-1` on each")
     assert judge(state(RAW, changed={"retention.ms": "-1"}), demands=FOREVER) == []
 
 
@@ -158,7 +158,7 @@ def test_topics_with_the_same_problem_share_a_sentence() -> None:
     assert finding.sentence == (
         "topics raw, deduped: min.insync.replicas is 1, so a record may be acknowledged that only "
         "one broker has; run `kafka-configs --alter --entity-type topics --add-config "
-        "min.insync.replicas=2` on it"
+        "min.insync.replicas=2` on each"
     )
     (finding,) = judge(brokers={1: {**BROKER, "auto.create.topics.enable": "true"}})
     assert finding.sentence.startswith("broker 1: auto.create.topics.enable is true")
