@@ -5,8 +5,9 @@ difference that can't be reconciled is an error.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from txfeatures.archive.catalog import ensure_archive_table
@@ -59,6 +60,15 @@ class BootstrapSettings(Group):
     )
     log: LogSettings = Field(default_factory=LogSettings, description="See TXF_LOG_*.")
 
+    @model_validator(mode="after")
+    def _fits_the_brokers(self) -> Self:
+        if self.broker_kind == "serverless" and self.kafka.max_record_bytes > MAX_RECORD_BYTES:
+            raise ValueError(
+                f"MSK Serverless takes records of at most {MAX_RECORD_BYTES} bytes; lower "
+                "TXF_KAFKA_MAX_RECORD_BYTES"
+            )
+        return self
+
 
 def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> None:
     """Create the missing resources and wait until they can be used; report what is unsafe.
@@ -96,7 +106,7 @@ def _judged(settings: BootstrapSettings) -> Iterator[str]:
     with_brokers = settings.broker_kind != "serverless"
     found = read_effective(settings.kafka, TOPICS, with_brokers=with_brokers)
     demands = Demands(
-        max_record_bytes=MAX_RECORD_BYTES,
+        max_record_bytes=settings.kafka.max_record_bytes,
         keep_forever=settings.keep_forever,
         uses_iam=settings.kafka.security == "msk_iam",
     )

@@ -12,13 +12,16 @@ AGGREGATED = "aggregated"
 FEED = "feed"
 LATE = "late"
 
-MAX_RECORD_BYTES = 20 * 1024 * 1024
-"""Largest record that every producer, topic and consumer accepts.
+MAX_RECORD_BYTES = 8 * 1024 * 1024
+"""Largest record of producers and topics unless settings have another, and MSK Serverless's limit.
 
 The largest transaction seen has 4.4 MB of JSON (block 367891). Consensus allows
 about 111,000 outputs in one transaction (1 MB of 9-byte outputs), each about 150
-bytes of the source's JSON: 17 MB.
+bytes of the source's JSON: 17 MB, which no miner has included.
 """
+
+RECORD_OVERHEAD_BYTES = 64 * 1024
+"""Room in a record beside its value: for key, headers and framing."""
 
 BrokerKind = Literal["standard", "express", "serverless"]
 """Kinds of brokers by the properties of topics that they accept: Kafka itself and MSK's standard
@@ -65,7 +68,12 @@ class Topic:
     retention_h: int | None = 7 * DAY_H
 
     def config(
-        self, *, keep_forever: bool, replication: int = 1, kind: BrokerKind = "standard"
+        self,
+        *,
+        keep_forever: bool,
+        replication: int = 1,
+        kind: BrokerKind = "standard",
+        max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> dict[str, str]:
         """Return the topic's Kafka configuration.
 
@@ -78,6 +86,7 @@ class Topic:
             keep_forever: Ignore ``retention_h``. Retention goes by the timestamp of the
                 record, so a broker would delete a replay of an old recording at once.
             kind: The brokers; properties that they fix themselves are left out.
+            max_record_bytes: Largest record.
         """
         hours = None if keep_forever else self.retention_h
         safe = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
@@ -87,7 +96,7 @@ class Topic:
             "retention.ms": "-1" if hours is None else str(hours * 3_600_000),
             # Brokers may have a limit by size, MSK Serverless one of 250 GiB.
             "retention.bytes": "-1",
-            "max.message.bytes": str(MAX_RECORD_BYTES),
+            "max.message.bytes": str(max_record_bytes),
             "message.timestamp.type": "CreateTime",
             # The feed clock may show any date: a recording of next year is legal.
             "message.timestamp.after.max.ms": str(2**63 - 1),

@@ -47,6 +47,7 @@ class KafkaAdmin:
     def __init__(self, settings: KafkaSettings, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._connection = connection(settings)
+        self._max_record_bytes = settings.max_record_bytes
         self._refusals: Refusals = self._connection["error_cb"]
         self._readers: dict[str, Consumer] = {}
         self._client = open_client(AdminClient, self._connection)
@@ -94,7 +95,12 @@ class KafkaAdmin:
             return []
 
         def request(topic: Topic, left_out: Collection[str]) -> NewTopic:
-            config = topic.config(keep_forever=keep_forever, replication=replication, kind=kind)
+            config = topic.config(
+                keep_forever=keep_forever,
+                replication=replication,
+                kind=kind,
+                max_record_bytes=self._max_record_bytes,
+            )
             return NewTopic(
                 topic.name,
                 num_partitions=counts[topic.name],

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord
-from txfeatures.domain.topics import MAX_RECORD_BYTES, refusal_of_partitions
+from txfeatures.domain.topics import refusal_of_partitions
 from txfeatures.kafka.security import Refusals, security
 from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.settings import KafkaSettings
@@ -24,12 +24,13 @@ DELIVERY_TIMEOUT_S = 10.0
 METADATA_TIMEOUT_S = 10.0
 VERIFY_AFTER_S = 30.0
 """Less than the minutes after which a producer looks for new partitions by itself."""
+RECEIVED_MAX_BYTES = 256 * 1024 * 1024
 
 Client = TypeVar("Client")
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the properties that every librdkafka client has: brokers, security, log.
+    """Return the properties that every librdkafka client has: brokers, security, sizes, log.
 
     They hold passwords: pass them on, never show them.
 
@@ -40,6 +41,9 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap.servers": settings.bootstrap_servers,
         # Brokers that are down are tried a few times a second, not twenty; our log reports it.
         "reconnect.backoff.ms": 250,
+        "message.max.bytes": settings.max_record_bytes,
+        # Any answer: brokers also return a record that is larger than a client asks for.
+        "receive.message.max.bytes": RECEIVED_MAX_BYTES,
         "logger": logging.getLogger("librdkafka"),
         "error_cb": Refusals(settings),
         **security(settings),
@@ -104,7 +108,6 @@ class KafkaSink:
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
             "linger.ms": 5,
-            "message.max.bytes": MAX_RECORD_BYTES,
             "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
             **properties,
         }

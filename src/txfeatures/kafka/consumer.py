@@ -6,7 +6,6 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from txfeatures.domain.errors import TransientError
-from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, open_client
 
 Partition = tuple[str, int]
@@ -28,12 +27,12 @@ def open_consumer(
     Raises:
         FatalError: The client refuses the properties, or gets no token.
     """
+    largest: int = connection["message.max.bytes"]
     return open_client(
         Consumer,
         {
-            "max.partition.fetch.bytes": MAX_RECORD_BYTES,
-            "fetch.max.bytes": 2 * MAX_RECORD_BYTES,
-            "receive.message.max.bytes": 2 * MAX_RECORD_BYTES + 1024,
+            "max.partition.fetch.bytes": largest,
+            "fetch.max.bytes": 2 * largest,
             "queued.max.messages.kbytes": 65_536,
             **connection,
             **(more or {}),

@@ -16,7 +16,7 @@ import faust_microbatch as microbatch
 import msgspec
 
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS
+from txfeatures.domain.topics import TOPICS
 from txfeatures.kafka.admin import KafkaAdmin
 from txfeatures.kafka.client import connection
 from txfeatures.process.logs import get_logger
@@ -47,7 +47,7 @@ def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics
             bootstrap_servers=settings.kafka.bootstrap_servers,
             instance_id=settings.instance_id,
             commit_interval_s=settings.commit_interval_s,
-            max_record_bytes=MAX_RECORD_BYTES,
+            max_record_bytes=settings.kafka.max_record_bytes,
             librdkafka=connection(settings.kafka),
         ),
         sensor=MetricsSensor(metrics),

@@ -8,15 +8,15 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from txfeatures import bootstrap as module
 from txfeatures.bootstrap import BootstrapSettings, bootstrap
-from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.topics import TOPICS, Topic
+from txfeatures.domain.errors import FatalError, SettingsError, TransientError
+from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS, Topic
 from txfeatures.kafka.effective import Effective
 from txfeatures.kafka.safety import TopicState
 from txfeatures.process import aws
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
-from txfeatures.process.settings import KafkaSettings
+from txfeatures.process.settings import KafkaSettings, load
 
 
 class Admin:
@@ -174,6 +174,14 @@ def test_the_brokers_of_msk_serverless_are_not_asked_for_their_configuration(
     aws_answers("created")
     run(broker_kind=kind)
     assert cluster.with_brokers is is_read
+
+
+def test_msk_serverless_takes_no_larger_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TXF_BOOTSTRAP_BROKER_KIND", "serverless")
+    assert load(BootstrapSettings).kafka.max_record_bytes == MAX_RECORD_BYTES
+    monkeypatch.setenv("TXF_KAFKA_MAX_RECORD_BYTES", str(MAX_RECORD_BYTES + 1))
+    with pytest.raises(SettingsError, match="lower TXF_KAFKA_MAX_RECORD_BYTES"):
+        load(BootstrapSettings)
 
 
 def test_a_replay_is_judged_by_what_it_needs(
