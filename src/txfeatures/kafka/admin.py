@@ -24,6 +24,7 @@ from txfeatures.domain.topics import (
 )
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
 from txfeatures.kafka.consumer import committed_offsets, open_consumer
+from txfeatures.kafka.rights import CREATE, missing_right
 from txfeatures.kafka.security import Refusals
 from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.logs import get_logger
@@ -129,7 +130,9 @@ class KafkaAdmin:
                 ):
                     is_unknown = True
                 elif reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise FatalError(f"topic {name} was not made: {_refusal(reason)}") from error
+                    raise FatalError(
+                        f"topic {name} was not made: {_refusal(name, reason)}"
+                    ) from error
         return is_unknown
 
     def _await(self, counts: Mapping[str, int]) -> None:
@@ -250,7 +253,9 @@ class KafkaAdmin:
         return open_consumer(self._connection, group=group)
 
 
-def _refusal(reason: KafkaError) -> str:
+def _refusal(topic: str, reason: KafkaError) -> str:
+    if denied := missing_right(reason, (CREATE, topic)):
+        return denied
     if reason.code() in {KafkaError.INVALID_CONFIG, KafkaError.POLICY_VIOLATION}:
         return (
             f"{reason.str()}; brokers of MSK accept properties of their kind only, which "

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord
 from txfeatures.domain.topics import refusal_of_partitions
+from txfeatures.kafka.rights import DESCRIBE, WRITE, WRITE_IDEMPOTENTLY, missing_right
 from txfeatures.kafka.security import Refusals, security
 from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.settings import KafkaSettings
@@ -131,7 +132,8 @@ class KafkaSink:
                 if error is None:
                     del errors[index]
                 else:
-                    errors[index] = error.str()
+                    needed = (WRITE, records[index].topic), (WRITE_IDEMPOTENTLY, "")
+                    errors[index] = missing_right(error, *needed) or error.str()
 
             return report
 
@@ -215,7 +217,8 @@ def partition_count(
     except KafkaException as error:
         raise TransientError(refusals.message(error, client.poll)) from error
     if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-        raise TransientError(f"Kafka does not list topic {topic} for now: {found.error}")
+        denied = missing_right(found.error, (DESCRIBE, topic))
+        raise TransientError(denied or f"Kafka does not list topic {topic} for now: {found.error}")
     if not found.partitions:
         raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
     return len(found.partitions)

@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from txfeatures.domain.errors import TransientError
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, open_client
+from txfeatures.kafka.rights import DESCRIBE, missing_right
 
 Partition = tuple[str, int]
 """Topic and partition number."""
@@ -56,6 +57,8 @@ def committed_offsets(
         answers = consumer.committed(list(partitions), timeout=METADATA_TIMEOUT_S)
     except KafkaException as error:
         raise TransientError(f"committed offsets are not known: {error}") from error
-    if errors := [answer.error for answer in answers if answer.error]:
-        raise TransientError(f"committed offsets are not known: {errors[0]}")
+    for answer in answers:
+        if answer.error:
+            denied = missing_right(answer.error, (DESCRIBE, answer.topic))
+            raise TransientError(f"committed offsets are not known: {denied or answer.error}")
     return {(a.topic, a.partition): a.offset for a in answers if a.offset >= 0}

@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, TopicMetadata
 
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.topics import Topic
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
-from txfeatures.kafka.rights import DESCRIBE_CLUSTER_CONFIG, DESCRIBE_TOPIC_CONFIG, Right
+from txfeatures.kafka.rights import (
+    DESCRIBE_CLUSTER_CONFIG,
+    DESCRIBE_TOPIC_CONFIG,
+    Right,
+    missing_right,
+)
 from txfeatures.kafka.safety import Config, TopicState
 from txfeatures.kafka.security import Refusals
 from txfeatures.process.settings import KafkaSettings
-
-_DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +97,11 @@ class _Reading:
             try:
                 entries = answer.result()
             except KafkaException as error:
-                if error.args[0].code() not in _DENIED:
+                denied = missing_right(error.args[0], (right, resource.name))
+                if denied is None:
                     message = self._refusals.message(error, self._client.poll)
                     raise TransientError(message) from error
-                self._denied[right.missing(resource.name)] = None
+                self._denied[denied] = None
             else:
                 found[resource.name] = {
                     name: entry.value for name, entry in entries.items() if entry.value is not None

@@ -1,7 +1,11 @@
-"""Missing rights in Kafka as sentences: the operation, the resource and the way out [pure]."""
+"""Missing rights in Kafka as sentences: the operation, the resource and the way out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
+
+from confluent_kafka import KafkaError
 
 Kind = Literal["topic", "group", "transactional id", "cluster"]
 
@@ -44,5 +48,24 @@ WRITE_IDEMPOTENTLY: Final = Right(
     kind="cluster", operation="IdempotentWrite", action="WriteDataIdempotently"
 )
 JOIN: Final = Right(kind="group", operation="Read", action="AlterGroup")
-WATCH: Final = Right(kind="group", operation="Describe", action="DescribeGroup")
 TRANSACT: Final = Right(kind="transactional id", operation="Write", action="AlterTransactionalId")
+
+_KINDS: Mapping[int, Kind] = MappingProxyType(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
+        KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional id",
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "cluster",
+    }
+)
+
+
+def missing_right(error: KafkaError, *needed: tuple[Right, str]) -> str | None:
+    """Return the sentence for the right whose lack ``error`` reports, None for another error.
+
+    Args:
+        error: The error of a call.
+        needed: The rights that the call needs, each with the name of its resource.
+    """
+    kind = _KINDS.get(error.code())
+    return next((right.missing(name) for right, name in needed if right.kind == kind), None)

@@ -10,7 +10,7 @@ from faust_microbatch import Config, DictStore
 from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
-from txfeatures.domain.errors import FatalError
+from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Partial, Record
 from txfeatures.kafka import streaming
 from txfeatures.kafka.streaming import MetricsSensor, StructTable
@@ -330,8 +330,20 @@ def test_a_topic_that_has_more_partitions_than_others_is_refused_with_the_way_ou
     assert "TXF_BOOTSTRAP_PARTITIONS=6" in str(refused.value)
 
 
-def test_a_topic_that_is_missing_is_refused(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [
+        FatalError("Kafka has no topic raw; run `txfeatures bootstrap` first"),
+        TransientError("Kafka denies Describe on topic raw"),
+    ],
+)
+def test_a_topic_that_is_missing_or_hidden_is_refused(
+    error: Exception, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(FatalError, match="no topic raw; run `txfeatures bootstrap`"):
+    def look_up(_: KafkaSettings, topic: str) -> int:
+        assert topic == "raw"
+        raise error
+
+    monkeypatch.setattr(streaming, "topic_partitions", look_up)
+    with pytest.raises(type(error), match="topic raw"):
         made_with({"deduped": 7}, runtime, monkeypatch)
