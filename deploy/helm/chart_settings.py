@@ -39,6 +39,18 @@ PLAIN = frozenset({"TXF_AWS_ROLE_ARN"})
 """Settings hidden in logs that are no secrets: the ARN of a role is in every manifest."""
 
 
+ACCESS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Credentials of boto3 where pods have no role; with MSK's IAM, also those of a login to Kafka."""
+
+KEPT_WITH_SECRETS: Mapping[str, tuple[str, ...]] = {
+    "aws": ACCESS_KEYS,
+    "kafka": ("TXF_KAFKA_SASL_USERNAME",),
+    "tracing": ("OTEL_EXPORTER_OTLP_HEADERS",),
+}
+"""Shared group -> variables that are no secret settings, and that its readers take from a Secret:
+access keys, the name beside a password, and a collector's token."""
+
+
 def readers() -> dict[str, list[str]]:
     """Return the shared groups that each process reads: ``{"dedup": ["kafka", "log"], ...}``."""
     return {
@@ -63,6 +75,24 @@ def secret_names() -> list[str]:
         name: field for cls in PROCESSES.values() for name, field in environment_names(cls).items()
     }
     return sorted(name for name, field in every.items() if _is_secret(name, field))
+
+
+def secrets() -> dict[str, list[str]]:
+    """Return the variables that each process takes from a Secret.
+
+    ``msk_iam`` has those that processes that use Kafka take besides, if that is the security.
+    """
+    every = set(secret_names())
+    found = {
+        reader: sorted(
+            {
+                *every.intersection(environment_names(cls)),
+                *(name for group in groups for name in KEPT_WITH_SECRETS.get(group, ())),
+            }
+        )
+        for (reader, cls), groups in zip(PROCESSES.items(), readers().values(), strict=True)
+    }
+    return {**found, "msk_iam": list(ACCESS_KEYS)}
 
 
 def _properties(cls: type[Group]) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """Generator of the chart's derived files: ``python -m deploy.helm.generate [--check]``.
 
-It writes the schema of the values, the groups of settings that each process reads, and copies
-of the alert rules and dashboards, because a chart can't read files outside its folder.
+It writes the schema of the values, the groups of settings and the secrets that each process reads,
+and copies of the alert rules and dashboards, because a chart can't read files outside its folder.
 """
 
 import json
@@ -29,6 +29,7 @@ def files() -> dict[str, str]:
     return {
         "values.schema.json": _json(schema()),
         "files/settings.json": _json(chart_settings.readers()),
+        "files/secrets.json": _json(chart_settings.secrets()),
         **_copies(),
     }
 

@@ -200,7 +200,7 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
                     resources=ARCHIVE_TABLE,
                 ),
             ),
-            kafka=KafkaRights(creates=tuple(topic.name for topic in TOPICS)),
+            kafka=KafkaRights(creates=tuple(topic.name for topic in TOPICS), checks_brokers=True),
         ),
         "poller": Process(
             description="the source's transactions to Kafka",

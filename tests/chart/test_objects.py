@@ -147,6 +147,19 @@ def test_keda_takes_password_and_certificates_from_the_services_secrets() -> Non
     assert taken["ca"] == ("features-kafka", "ca.crt")
 
 
+def secret_keys(pod: dict[str, Any]) -> dict[str, str]:
+    """Return the variables that a pod takes from Secrets: name -> Secret."""
+    [container] = pod["spec"]["containers"]
+    references = {
+        entry["name"]: entry["valueFrom"]["secretKeyRef"]
+        for entry in container.get("env", [])
+        if "secretKeyRef" in entry.get("valueFrom", {})
+    }
+    assert all(reference["key"] == name for name, reference in references.items())
+    assert all(reference["optional"] for reference in references.values())
+    return {name: reference["name"] for name, reference in references.items()}
+
+
 def test_secret_settings_come_from_one_secret_and_never_from_a_configmap() -> None:
     rendered = template(SCRAM)
     secrets = {found["metadata"]["name"] for found in rendered.of("ExternalSecret")}
@@ -154,12 +167,71 @@ def test_secret_settings_come_from_one_secret_and_never_from_a_configmap() -> No
     for name, pod in rendered.pods():
         if name.startswith("Pod/"):
             continue
-        sources = pod["spec"]["containers"][0]["envFrom"]
-        (secret,) = [s["secretRef"]["name"] for s in sources if "secretRef" in s]
         is_hook = name == "Job/txfeatures-bootstrap"
-        assert secret == ("txfeatures-bootstrap-settings" if is_hook else "txfeatures-settings")
+        secret = "txfeatures-bootstrap-settings" if is_hook else "txfeatures-settings"
+        assert set(secret_keys(pod).values()) == {secret}
     for found in rendered.of("ConfigMap"):
         assert not set(chart_settings.secret_names()) & found["data"].keys()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_pod_has_every_key_of_a_secret(case: str) -> None:
+    for name, pod in template(CASES[case]).pods():
+        sources = pod["spec"]["containers"][0].get("envFrom", [])
+        assert not [source for source in sources if "secretRef" in source], name
+
+
+@pytest.mark.parametrize("security", ["scram", "msk_iam"])
+def test_each_pod_has_the_secrets_of_its_own_process_and_no_others(security: str) -> None:
+    values = {"settings": {"kafka": {"security": security}}, "secrets": {"existing": "mine"}}
+    pods = dict(template(EKS, values=values).pods())
+    login = {
+        "TXF_KAFKA_SASL_USERNAME",
+        "TXF_KAFKA_SASL_PASSWORD",
+        "TXF_KAFKA_CLIENT_KEY_PASSWORD",
+    }
+    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    traced = {"OTEL_EXPORTER_OTLP_HEADERS"}
+    by_iam = keys if security == "msk_iam" else set()
+    assert {name: set(secret_keys(pod)) for name, pod in pods.items()} == {
+        "StatefulSet/txfeatures-poller": login | traced | by_iam | {"TXF_POLLER_API_CODE"},
+        "StatefulSet/txfeatures-dedup": login | traced | by_iam,
+        "StatefulSet/txfeatures-aggregator": login | traced | by_iam,
+        "Deployment/txfeatures-fs-writer": login | traced | keys,
+        "Deployment/txfeatures-api": login | keys | {"TXF_API_TOKENS"},
+        "Job/txfeatures-bootstrap": login | keys,
+        "CronJob/txfeatures-compact": keys,
+        "Pod/txfeatures-test": set(),
+    }
+
+
+def test_bootstraps_own_secret_holds_nothing_of_the_services() -> None:
+    values = {
+        "secrets": {
+            "external": {
+                "keys": {
+                    "TXF_KAFKA_SASL_PASSWORD": {"key": "a"},
+                    "TXF_POLLER_API_CODE": {"key": "b"},
+                }
+            }
+        }
+    }
+    rendered = template(SCRAM, values=values)
+
+    def keys(name: str) -> set[str]:
+        return {e["secretKey"] for e in rendered.get("ExternalSecret", name)["spec"]["data"]}
+
+    assert keys("txfeatures-settings") >= {"TXF_KAFKA_SASL_PASSWORD", "TXF_POLLER_API_CODE"}
+    assert "TXF_KAFKA_SASL_PASSWORD" in keys("txfeatures-bootstrap-settings")
+    assert "TXF_POLLER_API_CODE" not in keys("txfeatures-bootstrap-settings")
+
+
+def test_only_pods_that_connect_to_kafka_hold_its_certificates() -> None:
+    for name, pod in template(MTLS).pods():
+        volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
+        mounts = {m["name"] for m in pod["spec"]["containers"][0].get("volumeMounts", [])}
+        uses_kafka = not name.startswith(("CronJob/", "Pod/"))
+        assert ("kafka-tls" in volumes) == ("kafka-tls" in mounts) == uses_kafka, name
 
 
 def test_certificates_are_mounted_where_the_settings_say() -> None:

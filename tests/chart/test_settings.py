@@ -116,7 +116,11 @@ def test_large_and_small_numbers_arrive_as_they_were_written(clean: pytest.Monke
 def test_pods_are_told_their_own_names_and_only_the_poller_has_a_spool() -> None:
     rendered = template(LOCAL)
     told = {
-        name: [entry["name"] for entry in template["spec"]["containers"][0].get("env", [])]
+        name: [
+            entry["name"]
+            for entry in template["spec"]["containers"][0].get("env", [])
+            if "secretKeyRef" not in entry.get("valueFrom", {})
+        ]
         for name, template in rendered.pods()
     }
     assert told["StatefulSet/txfeatures-poller"] == ["TXF_POLLER_NAME", "TXF_POLLER_SPOOL_DIR"]

@@ -13,7 +13,7 @@ from kafka_local import EmbeddedKafka
 from tests.support.waiting import wait_until
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord, Record
-from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS
+from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS, Topic
 from txfeatures.kafka.admin import KafkaAdmin
 from txfeatures.kafka.client import KafkaSink, UndeliveredError, topic_partitions
 from txfeatures.kafka.skips import SkippedRecords
@@ -76,6 +76,22 @@ def test_the_largest_record_passes_and_a_larger_one_is_refused(kafka: KafkaSetti
             sink.publish([record("raw.dlq", b"k", b"x" * (MAX_RECORD_BYTES + 1))])
     with closing(KafkaSource(kafka, ["raw.dlq"], group="largest")) as source:
         assert [r.value for r in read(source, 1)] == [largest]
+
+
+def test_what_others_wrote_larger_than_ours_is_read(kafka: KafkaSettings) -> None:
+    larger = kafka.model_copy(update={"max_record_bytes": 20 * 1024 * 1024})
+    topic = Topic(name="larger", key="any", scales=False, description="Made by others.")
+    with closing(KafkaAdmin(larger)) as admin:
+        admin.create([topic], partitions=1, replication=1, keep_forever=True)
+    value = bytes(range(256)) * 70_000  # 17.9 MB
+    with closing(KafkaSink(larger, client_id="t")) as sink:
+        sink.publish([record("larger", b"k", value), record("larger", b"k")])
+    smaller = kafka.model_copy(update={"max_record_bytes": 1024 * 1024})
+    refused = pytest.raises(FatalError, match="refused a record")
+    with closing(KafkaSink(smaller, client_id="t")) as sink, refused:
+        sink.publish([record("larger", b"k", b"x" * 1024 * 1024)])
+    with closing(KafkaSource(smaller, ["larger"], group="larger")) as source:
+        assert [r.value for r in read(source, 2)] == [value, b"v"]
 
 
 def test_the_end_of_a_topic_is_that_of_committed_records_and_their_marker(

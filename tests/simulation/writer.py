@@ -12,7 +12,7 @@ from txfeatures.archive.layout import ObjectName
 from txfeatures.archive.skips import Skip
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.model import OutgoingRecord, Record
-from txfeatures.domain.topics import AGGREGATED, DEDUPED
+from txfeatures.domain.topics import AGGREGATED, DEDUPED, MAX_RECORD_BYTES
 from txfeatures.feature_store.writer import Outcome
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
@@ -210,6 +210,7 @@ def writers(world: World) -> tuple[FeatureStore, Archive, list[Writer]]:
             concurrency=2,
             max_records=50,
             dead_letter_limit=10,
+            max_record_bytes=MAX_RECORD_BYTES,
             table_format="glue",
             freshness=Freshness(METRICS),
             runtime=runtime,

@@ -57,7 +57,11 @@ def create_app(
         tracing: Where batches are traced.
     """
     app = streaming.create_app(NAME, settings, metrics=metrics)
-    dead_letters = DeadLetters(limit=settings.dead_letter_limit, metrics=metrics)
+    dead_letters = DeadLetters(
+        limit=settings.dead_letter_limit,
+        max_record_bytes=settings.kafka.max_record_bytes,
+        metrics=metrics,
+    )
     folds = streaming.table(app, "folds", partitions=partitions)
     merged = streaming.table(app, "merged", partitions=1)
 

@@ -33,7 +33,11 @@ def create_app(
         tracing: Where batches are traced.
     """
     app = streaming.create_app(NAME, settings, metrics=metrics)
-    dead_letters = DeadLetters(limit=settings.dead_letter_limit, metrics=metrics)
+    dead_letters = DeadLetters(
+        limit=settings.dead_letter_limit,
+        max_record_bytes=settings.kafka.max_record_bytes,
+        metrics=metrics,
+    )
     seen = streaming.table(app, "seen", partitions=partitions, store=Seen)
     remember_ms = settings.remember_s * 1000
     slack_ms = remember_ms // logic.GRANULES
@@ -44,7 +48,12 @@ def create_app(
             with tracing.process(batch.records, group=NAME):
                 memory = seen.of(batch)
                 store = cast("Seen", memory.store)
-                outcome = logic.dedup(store, batch.records, remember_ms=remember_ms)
+                outcome = logic.dedup(
+                    store,
+                    batch.records,
+                    remember_ms=remember_ms,
+                    max_record_bytes=settings.kafka.max_record_bytes,
+                )
                 # To the partition of the same number, in the same order, with the same clock.
                 batch.send(DEDUPED, outcome.forwarded, partition=batch.partition)
                 dead_letters.bury(batch, outcome.dead)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import KafkaRecord
-from txfeatures.domain.wire import is_tick
+from txfeatures.domain.topics import MAX_RECORD_BYTES
+from txfeatures.domain.wire import is_tick, too_large
 
 HASH_BYTES = 32
 
@@ -26,7 +27,8 @@ class Outcome:
         sightings: Hash (its first 31 bytes) -> log time (ms) from which on it is forgotten,
             of each first sighting; to be remembered.
         duplicates: Records that were dropped because their hash is remembered.
-        dead: Records without a transaction hash as their key, each with its error.
+        dead: Records without a transaction hash as their key, and those that are larger than
+            our own may be, each with its error.
     """
 
     forwarded: Sequence[KafkaRecord]
@@ -36,7 +38,11 @@ class Outcome:
 
 
 def dedup(
-    seen: Mapping[bytes, int], records: Sequence[KafkaRecord], *, remember_ms: int
+    seen: Mapping[bytes, int],
+    records: Sequence[KafkaRecord],
+    *,
+    remember_ms: int,
+    max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> Outcome:
     """Separate first sightings from repeats.
 
@@ -45,6 +51,7 @@ def dedup(
         records: A batch of one partition of ``raw``, in order.
         remember_ms: Shortest time that a hash is remembered, in log time: a repeat after
             that counts as new. Log time is the records' own, so a replay decides the same.
+        max_record_bytes: Size of the largest record that can be forwarded.
     """
     forwarded: list[KafkaRecord] = []
     sightings: dict[bytes, int] = {}
@@ -58,6 +65,9 @@ def dedup(
             transaction_hash = _hash(record.key)
         except InvalidMessageError as error:
             dead.append((record, error))
+            continue
+        if larger := too_large(record.value or b"", max_record_bytes):
+            dead.append((record, larger))
             continue
         forgotten_ms = sightings.get(transaction_hash) or seen.get(transaction_hash, 0)
         if record.timestamp_ms < forgotten_ms:

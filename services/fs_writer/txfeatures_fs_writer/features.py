@@ -38,6 +38,7 @@ def build_features(
         concurrency=settings.concurrency,
         max_records=settings.max_records,
         dead_letter_limit=settings.dead_letter_limit,
+        max_record_bytes=settings.kafka.max_record_bytes,
         features=features,
         table_format=settings.aws.table_format,
         freshness=freshness,

@@ -91,6 +91,7 @@ class FeaturesStep:
         concurrency: int,
         max_records: int,
         dead_letter_limit: int,
+        max_record_bytes: int,
         features: Sequence[Feature],
         table_format: TableFormat,
         freshness: Freshness,
@@ -105,6 +106,7 @@ class FeaturesStep:
         self._features = features
         self._table_format: TableFormat = table_format
         self._dead_letter_limit = dead_letter_limit
+        self._max_record_bytes = max_record_bytes
         self._freshness = freshness
         self._runtime = runtime
         self._lent: Lent | None = None
@@ -210,7 +212,10 @@ class FeaturesStep:
         verdicts = [lent.verdicts[position] for position in sorted(lent.verdicts)]
         dead = [verdict for verdict in verdicts if verdict]
         if dead:
-            letters = [dead_letter(refusal.record, refusal.error) for refusal in dead]
+            letters = [
+                dead_letter(refusal.record, refusal.error, max_record_bytes=self._max_record_bytes)
+                for refusal in dead
+            ]
             self._dead_letters.publish(letters)
             self._count_dead(dead, letters)
         self._limits |= limits  # only now: a publish that fails is made again

@@ -11,9 +11,6 @@ from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import Headers, Heartbeat, OutgoingRecord
 from txfeatures.domain.topics import FEED, MAX_RECORD_BYTES, RAW, dead_letter_topic
 
-MAX_VALUE_BYTES = MAX_RECORD_BYTES - 64 * 1024
-"""Largest value that fits into a record, with room for key, headers and framing."""
-
 BEGINNING_BYTES = 4096
 """Kept of an answer that becomes one dead letter: enough to recognise a page or a format."""
 
@@ -131,13 +128,10 @@ class Origin:
         )
 
 
-def read(value: bytes) -> Element:
+def read(value: bytes, max_record_bytes: int = MAX_RECORD_BYTES) -> Element:
     """Read one element of an answer; never fails."""
-    if len(value) > MAX_VALUE_BYTES:
-        digest = hashlib.sha256(value)
-        detail = f"{len(value)} bytes, more than a record takes; SHA-256 {digest.hexdigest()}"
-        error = InvalidMessageError("too_large", detail)
-        return Element(identity=digest.digest(), value=None, error=error)
+    if larger := wire.too_large(value, max_record_bytes):
+        return Element(identity=hashlib.sha256(value).digest(), value=None, error=larger)
     try:
         transaction = wire.decode_transaction(value)
     except InvalidMessageError as error:
@@ -145,11 +139,17 @@ def read(value: bytes) -> Element:
     return Element(identity=transaction.hash.encode(), value=value, time_s=transaction.time)
 
 
-def select(transactions: Iterable[bytes], known: Container[bytes]) -> Selection:
+def select(
+    transactions: Iterable[bytes],
+    known: Container[bytes],
+    *,
+    max_record_bytes: int = MAX_RECORD_BYTES,
+) -> Selection:
     """Return the elements not in ``known``, each identity once: the first in the answer counts."""
     new: list[Element] = []
     identities: set[bytes] = set()
-    for element in map(read, transactions):
+    for value in transactions:
+        element = read(value, max_record_bytes)
         if element.identity not in identities and element.identity not in known:
             new.append(element)
         identities.add(element.identity)

@@ -140,7 +140,11 @@ class Polling:
 
     def _select(self, answer: Answer) -> logic.Selection:
         """Return the elements of an answer, unless its feed time is refused."""
-        selection = logic.select(answer.transactions, self._published)
+        selection = logic.select(
+            answer.transactions,
+            self._published,
+            max_record_bytes=self._settings.kafka.max_record_bytes,
+        )
         clock = self._clock.answered(
             answer.feed_time_ms,
             now_s=self._runtime.clock.monotonic(),

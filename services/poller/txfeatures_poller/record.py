@@ -67,7 +67,8 @@ def follow(
             typer.echo(f"poll failed ({error.outcome}): {error}", err=True)
             wait_s = max(settings.backoff_first_s, error.retry_after_s or 0.0)
         else:
-            new = logic.select(answer.transactions, known).new
+            largest = settings.kafka.max_record_bytes
+            new = logic.select(answer.transactions, known, max_record_bytes=largest).new
             # A recording holds JSON, faulty or not; an element may be none.
             values = [e.value for e in new if decode_or_none(_any_json, e.value or b"") is not None]
             arrived_at = answer.feed_time_ms / 1000

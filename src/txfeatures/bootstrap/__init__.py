@@ -4,18 +4,21 @@ Idempotent: existing resources stay unchanged, and features declared since are a
 difference that can't be reconciled is an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from txfeatures.archive.catalog import ensure_archive_table
 from txfeatures.bootstrap.bucket import ensure_bucket
 from txfeatures.bootstrap.feature_group import FeatureGroup
-from txfeatures.domain.topics import TOPICS
+from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS, BrokerKind
 from txfeatures.feature_store.errors import translated
 from txfeatures.feature_store.retries import Retries
 from txfeatures.kafka.admin import KafkaAdmin
+from txfeatures.kafka.effective import read_effective
+from txfeatures.kafka.safety import Demands, findings
 from txfeatures.process import aws
 from txfeatures.process.declared import load_features
 from txfeatures.process.runtime import Runtime
@@ -39,6 +42,12 @@ class BootstrapSettings(Group):
         default=4, ge=1, le=1000, description="Partitions of each topic that scales."
     )
     replication: int = Field(default=3, ge=1, le=9, description="Replicas of every topic.")
+    broker_kind: BrokerKind = Field(
+        default="standard",
+        description="standard, Kafka itself and MSK's standard brokers; express, MSK's Express "
+        "brokers; serverless, MSK Serverless. The last two set some properties of topics "
+        "themselves, and refuse topics that name them.",
+    )
     keep_forever: bool = Field(
         default=False,
         description="Keep the records of all topics for ever; needed for replays, because "
@@ -51,9 +60,18 @@ class BootstrapSettings(Group):
     )
     log: LogSettings = Field(default_factory=LogSettings, description="See TXF_LOG_*.")
 
+    @model_validator(mode="after")
+    def _fits_the_brokers(self) -> Self:
+        if self.broker_kind == "serverless" and self.kafka.max_record_bytes > MAX_RECORD_BYTES:
+            raise ValueError(
+                f"MSK Serverless takes records of at most {MAX_RECORD_BYTES} bytes; lower "
+                "TXF_KAFKA_MAX_RECORD_BYTES"
+            )
+        return self
+
 
 def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> None:
-    """Create the missing resources and wait until they can be used.
+    """Create the missing resources and wait until they can be used; report what is unsafe.
 
     Raises:
         FatalError: A resource exists but differs, or AWS refused it.
@@ -65,8 +83,11 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
         partitions=settings.partitions,
         replication=settings.replication,
         keep_forever=settings.keep_forever,
+        kind=settings.broker_kind,
     )
     say(f"topics: {len(made)} created, {len(TOPICS) - len(made)} exist already")
+    for sentence in _judged(settings):
+        say(sentence)
     name, group = settings.aws.bucket, settings.aws.feature_group
     retries = Retries(clock=runtime.clock, stop=runtime.stop)
     with translated("AWS"):
@@ -77,3 +98,20 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
         say(f"feature group {group}: {made_group}")
         glue = retries.attach(aws.glue(settings.aws))
         say(f"archive's table: {ensure_archive_table(glue, name)}")
+
+
+def _judged(settings: BootstrapSettings) -> Iterator[str]:
+    """Yield a line for everything unsafe about the configuration that the brokers apply."""
+    # AWS sets that of the brokers of MSK Serverless, and has no right to read it.
+    with_brokers = settings.broker_kind != "serverless"
+    found = read_effective(settings.kafka, TOPICS, with_brokers=with_brokers)
+    demands = Demands(
+        max_record_bytes=settings.kafka.max_record_bytes,
+        keep_forever=settings.keep_forever,
+        uses_iam=settings.kafka.security == "msk_iam",
+    )
+    unsafe = findings(found.topics, found.brokers, broker_count=found.broker_count, demands=demands)
+    yield from (f"unsafe: {finding.sentence}" for finding in unsafe)
+    yield from (f"not checked: {sentence}" for sentence in found.denied)
+    if not unsafe and not found.denied:
+        yield "configuration of topics and brokers: safe"

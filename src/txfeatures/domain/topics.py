@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 RAW = "raw"
@@ -11,13 +12,31 @@ AGGREGATED = "aggregated"
 FEED = "feed"
 LATE = "late"
 
-MAX_RECORD_BYTES = 20 * 1024 * 1024
-"""Largest record that every producer, topic and consumer accepts.
+MAX_RECORD_BYTES = 8 * 1024 * 1024
+"""Largest record of producers and topics unless settings have another, and MSK Serverless's limit.
 
 The largest transaction seen has 4.4 MB of JSON (block 367891). Consensus allows
 about 111,000 outputs in one transaction (1 MB of 9-byte outputs), each about 150
-bytes of the source's JSON: 17 MB.
+bytes of the source's JSON: 17 MB, which no miner has included.
 """
+
+RECORD_OVERHEAD_BYTES = 64 * 1024
+"""Room in a record beside its value: for key, headers and framing."""
+
+BrokerKind = Literal["standard", "express", "serverless"]
+"""Kinds of brokers by the properties of topics that they accept: Kafka itself and MSK's standard
+brokers, MSK's Express brokers, MSK Serverless."""
+
+_ACKNOWLEDGED = frozenset({"min.insync.replicas", "unclean.leader.election.enable"})
+
+FIXED_CONFIG: Mapping[BrokerKind, frozenset[str]] = MappingProxyType(
+    {
+        "standard": frozenset(),
+        "express": _ACKNOWLEDGED,
+        "serverless": _ACKNOWLEDGED | {"message.timestamp.after.max.ms"},
+    }
+)
+"""Kind of brokers -> properties that AWS sets itself; it refuses a topic that has one of them."""
 
 OPTIONAL_CONFIG = frozenset({"message.timestamp.after.max.ms"})
 """Configuration that brokers may not know: before Kafka 3.6 they take any timestamp without it."""
@@ -48,7 +67,14 @@ class Topic:
     cleanup: Literal["delete", "compact"] = "delete"
     retention_h: int | None = 7 * DAY_H
 
-    def config(self, *, keep_forever: bool, replication: int = 1) -> dict[str, str]:
+    def config(
+        self,
+        *,
+        keep_forever: bool,
+        replication: int = 1,
+        kind: BrokerKind = "standard",
+        max_record_bytes: int = MAX_RECORD_BYTES,
+    ) -> dict[str, str]:
         """Return the topic's Kafka configuration.
 
         With three replicas or more, an acknowledged record survives the loss of any broker: two
@@ -59,18 +85,23 @@ class Topic:
             replication: Number of replicas.
             keep_forever: Ignore ``retention_h``. Retention goes by the timestamp of the
                 record, so a broker would delete a replay of an old recording at once.
+            kind: The brokers; properties that they fix themselves are left out.
+            max_record_bytes: Largest record.
         """
         hours = None if keep_forever else self.retention_h
         safe = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
-        return {
+        found = {
             **(safe if replication >= SAFE_REPLICATION else {}),
             "cleanup.policy": self.cleanup,
             "retention.ms": "-1" if hours is None else str(hours * 3_600_000),
-            "max.message.bytes": str(MAX_RECORD_BYTES),
+            # Brokers may have a limit by size, MSK Serverless one of 250 GiB.
+            "retention.bytes": "-1",
+            "max.message.bytes": str(max_record_bytes),
             "message.timestamp.type": "CreateTime",
             # The feed clock may show any date: a recording of next year is legal.
             "message.timestamp.after.max.ms": str(2**63 - 1),
         }
+        return {name: value for name, value in found.items() if name not in FIXED_CONFIG[kind]}
 
 
 def refusal_of_partitions(counts: Mapping[str, int]) -> str | None:

@@ -5,6 +5,7 @@ The values of ``raw`` and ``deduped`` are the source's own JSON and carry no ver
 (see docs/glossary.md) is a record with a header, a timestamp, no key and an empty value.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
@@ -31,7 +32,7 @@ from txfeatures.domain.model import (
     Weight,
     total_value,
 )
-from txfeatures.domain.topics import dead_letter_topic
+from txfeatures.domain.topics import MAX_RECORD_BYTES, RECORD_OVERHEAD_BYTES, dead_letter_topic
 
 TICK_HEADER = "txf-tick"
 REASON_HEADER = "txf-reason"
@@ -184,16 +185,33 @@ def is_tick(record: KafkaRecord) -> bool:
     return record.key is None and any(name == TICK_HEADER for name, _ in record.headers)
 
 
-def dead_letter(record: KafkaRecord, error: InvalidMessageError) -> OutgoingRecord:
+def too_large(value: bytes, max_record_bytes: int) -> InvalidMessageError | None:
+    """Return the error of a value that no record can hold, None if one can."""
+    if len(value) <= max_record_bytes - RECORD_OVERHEAD_BYTES:
+        return None
+    digest = hashlib.sha256(value).hexdigest()
+    return InvalidMessageError(
+        "too_large", f"{len(value)} bytes, more than a record takes; SHA-256 {digest}"
+    )
+
+
+def dead_letter(
+    record: KafkaRecord, error: InvalidMessageError, *, max_record_bytes: int = MAX_RECORD_BYTES
+) -> OutgoingRecord:
     """Return ``record`` byte for byte for its dead letter topic, with origin and reason.
 
-    Header names follow Kafka Streams (KIP-1034), so that existing tools can read them.
+    A value that no record can hold is left out, and the reason has its size and SHA-256: a
+    record may be larger that another producer wrote. Header names follow Kafka Streams
+    (KIP-1034), so that existing tools can read them.
     """
+    larger = too_large(record.value or b"", max_record_bytes)
+    if larger and larger.reason != error.reason:
+        error = InvalidMessageError(error.reason, f"{larger.detail}; {error.detail}")
     return OutgoingRecord(
         topic=dead_letter_topic(record.topic),
         partition=record.partition,
         key=record.key,
-        value=record.value,
+        value=None if larger else record.value,
         timestamp_ms=record.timestamp_ms,
         headers=(
             *record.headers,

@@ -16,9 +16,15 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.topics import OPTIONAL_CONFIG, Topic, refusal_of_partitions
+from txfeatures.domain.topics import (
+    OPTIONAL_CONFIG,
+    BrokerKind,
+    Topic,
+    refusal_of_partitions,
+)
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
 from txfeatures.kafka.consumer import committed_offsets, open_consumer
+from txfeatures.kafka.rights import CREATE, missing_right
 from txfeatures.kafka.security import Refusals
 from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.logs import get_logger
@@ -42,6 +48,7 @@ class KafkaAdmin:
     def __init__(self, settings: KafkaSettings, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._connection = connection(settings)
+        self._max_record_bytes = settings.max_record_bytes
         self._refusals: Refusals = self._connection["error_cb"]
         self._readers: dict[str, Consumer] = {}
         self._client = open_client(AdminClient, self._connection)
@@ -59,9 +66,22 @@ class KafkaAdmin:
         return {name: len(topic.partitions) for name, topic in found.items()}
 
     def create(
-        self, topics: Sequence[Topic], *, partitions: int, replication: int, keep_forever: bool
+        self,
+        topics: Sequence[Topic],
+        *,
+        partitions: int,
+        replication: int,
+        keep_forever: bool,
+        kind: BrokerKind = "standard",
     ) -> list[str]:
         """Make the topics that are missing, wait until they can be used, and return their names.
+
+        Args:
+            topics: All topics.
+            partitions: Partitions of those that scale.
+            replication: Replicas of each.
+            keep_forever: Keep their records for ever.
+            kind: The brokers, which accept properties of their kind only.
 
         Raises:
             FatalError: A topic exists with another number of partitions (keys would move
@@ -76,7 +96,12 @@ class KafkaAdmin:
             return []
 
         def request(topic: Topic, left_out: Collection[str]) -> NewTopic:
-            config = topic.config(keep_forever=keep_forever, replication=replication)
+            config = topic.config(
+                keep_forever=keep_forever,
+                replication=replication,
+                kind=kind,
+                max_record_bytes=self._max_record_bytes,
+            )
             return NewTopic(
                 topic.name,
                 num_partitions=counts[topic.name],
@@ -105,7 +130,9 @@ class KafkaAdmin:
                 ):
                     is_unknown = True
                 elif reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise FatalError(f"topic {name} was not made: {error}") from error
+                    raise FatalError(
+                        f"topic {name} was not made: {_refusal(name, reason)}"
+                    ) from error
         return is_unknown
 
     def _await(self, counts: Mapping[str, int]) -> None:
@@ -224,6 +251,17 @@ class KafkaAdmin:
 
     def _reader(self, group: str) -> Consumer:
         return open_consumer(self._connection, group=group)
+
+
+def _refusal(topic: str, reason: KafkaError) -> str:
+    if denied := missing_right(reason, (CREATE, topic)):
+        return denied
+    if reason.code() in {KafkaError.INVALID_CONFIG, KafkaError.POLICY_VIOLATION}:
+        return (
+            f"{reason.str()}; brokers of MSK accept properties of their kind only, which "
+            "TXF_BOOTSTRAP_BROKER_KIND names"
+        )
+    return reason.str()
 
 
 def _absent(topic: str) -> str:

@@ -14,7 +14,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord
-from txfeatures.domain.topics import MAX_RECORD_BYTES, refusal_of_partitions
+from txfeatures.domain.topics import refusal_of_partitions
+from txfeatures.kafka.rights import DESCRIBE, WRITE, WRITE_IDEMPOTENTLY, missing_right
 from txfeatures.kafka.security import Refusals, security
 from txfeatures.process.clock import Clock, SystemClock
 from txfeatures.process.settings import KafkaSettings
@@ -24,12 +25,13 @@ DELIVERY_TIMEOUT_S = 10.0
 METADATA_TIMEOUT_S = 10.0
 VERIFY_AFTER_S = 30.0
 """Less than the minutes after which a producer looks for new partitions by itself."""
+RECEIVED_MAX_BYTES = 256 * 1024 * 1024
 
 Client = TypeVar("Client")
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the properties that every librdkafka client has: brokers, security, log.
+    """Return the properties that every librdkafka client has: brokers, security, sizes, log.
 
     They hold passwords: pass them on, never show them.
 
@@ -40,6 +42,9 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap.servers": settings.bootstrap_servers,
         # Brokers that are down are tried a few times a second, not twenty; our log reports it.
         "reconnect.backoff.ms": 250,
+        "message.max.bytes": settings.max_record_bytes,
+        # Any answer: brokers also return a record that is larger than a client asks for.
+        "receive.message.max.bytes": RECEIVED_MAX_BYTES,
         "logger": logging.getLogger("librdkafka"),
         "error_cb": Refusals(settings),
         **security(settings),
@@ -104,7 +109,6 @@ class KafkaSink:
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
             "linger.ms": 5,
-            "message.max.bytes": MAX_RECORD_BYTES,
             "message.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
             **properties,
         }
@@ -128,7 +132,8 @@ class KafkaSink:
                 if error is None:
                     del errors[index]
                 else:
-                    errors[index] = error.str()
+                    needed = (WRITE, records[index].topic), (WRITE_IDEMPOTENTLY, "")
+                    errors[index] = missing_right(error, *needed) or error.str()
 
             return report
 
@@ -212,7 +217,8 @@ def partition_count(
     except KafkaException as error:
         raise TransientError(refusals.message(error, client.poll)) from error
     if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-        raise TransientError(f"Kafka does not list topic {topic} for now: {found.error}")
+        denied = missing_right(found.error, (DESCRIBE, topic))
+        raise TransientError(denied or f"Kafka does not list topic {topic} for now: {found.error}")
     if not found.partitions:
         raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
     return len(found.partitions)

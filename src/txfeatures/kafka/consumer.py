@@ -6,8 +6,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from txfeatures.domain.errors import TransientError
-from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, open_client
+from txfeatures.kafka.rights import DESCRIBE, missing_right
 
 Partition = tuple[str, int]
 """Topic and partition number."""
@@ -28,12 +28,12 @@ def open_consumer(
     Raises:
         FatalError: The client refuses the properties, or gets no token.
     """
+    largest: int = connection["message.max.bytes"]
     return open_client(
         Consumer,
         {
-            "max.partition.fetch.bytes": MAX_RECORD_BYTES,
-            "fetch.max.bytes": 2 * MAX_RECORD_BYTES,
-            "receive.message.max.bytes": 2 * MAX_RECORD_BYTES + 1024,
+            "max.partition.fetch.bytes": largest,
+            "fetch.max.bytes": 2 * largest,
             "queued.max.messages.kbytes": 65_536,
             **connection,
             **(more or {}),
@@ -57,6 +57,8 @@ def committed_offsets(
         answers = consumer.committed(list(partitions), timeout=METADATA_TIMEOUT_S)
     except KafkaException as error:
         raise TransientError(f"committed offsets are not known: {error}") from error
-    if errors := [answer.error for answer in answers if answer.error]:
-        raise TransientError(f"committed offsets are not known: {errors[0]}")
+    for answer in answers:
+        if answer.error:
+            denied = missing_right(answer.error, (DESCRIBE, answer.topic))
+            raise TransientError(f"committed offsets are not known: {denied or answer.error}")
     return {(a.topic, a.partition): a.offset for a in answers if a.offset >= 0}

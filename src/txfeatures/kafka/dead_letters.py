@@ -8,7 +8,11 @@ from txfeatures.domain import wire
 from txfeatures.domain.dead_letter_limit import DeadLetterLimit
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import KafkaRecord
-from txfeatures.domain.topics import dead_letter_command, dead_letter_topic
+from txfeatures.domain.topics import (
+    MAX_RECORD_BYTES,
+    dead_letter_command,
+    dead_letter_topic,
+)
 from txfeatures.process.logs import get_logger
 from txfeatures.process.metrics import Metrics
 
@@ -20,11 +24,15 @@ class DeadLetters:
 
     Args:
         limit: Most dead letters of a partition; see `txfeatures.domain.dead_letter_limit`.
+        max_record_bytes: Size of the largest record; the value of a larger one is left out.
         metrics: Where to count.
     """
 
-    def __init__(self, *, limit: int, metrics: Metrics) -> None:
+    def __init__(
+        self, *, limit: int, max_record_bytes: int = MAX_RECORD_BYTES, metrics: Metrics
+    ) -> None:
         self._limit = limit
+        self._max_record_bytes = max_record_bytes
         self._metrics = metrics
         self._limits: dict[tuple[str, int], DeadLetterLimit] = {}
 
@@ -36,7 +44,10 @@ class DeadLetters:
                 acknowledged.
         """
         self._count(batch, dead)
-        letters = [wire.dead_letter(record, error) for record, error in dead]
+        letters = [
+            wire.dead_letter(record, error, max_record_bytes=self._max_record_bytes)
+            for record, error in dead
+        ]
         batch.send(dead_letter_topic(batch.topic), letters, partition=batch.partition)
         for record, error in dead:
             self._metrics.count("dlq_records_total", reason=error.reason)

@@ -13,6 +13,7 @@ from confluent_kafka import (
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
 from txfeatures.kafka.consumer import Partition
+from txfeatures.kafka.rights import JOIN, READ, missing_right
 
 FILL_S = 0.01
 """Seconds that a read waits for more records, once it has one."""
@@ -23,14 +24,20 @@ class Reader:
 
     The client has moved past those records: raising at once would lose them.
 
+    Args:
+        consumer: The consumer.
+        group: Its group.
+
     Attributes:
         gone: Partitions that are read no more, as their next offset is gone.
     """
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumer, *, group: str) -> None:
         self.gone: set[Partition] = set()
         self._consumer = consumer
+        self._group = group
         self._error: KafkaError | None = None
+        self._topic = ""  # of the error
 
     def read(self, max_records: int, timeout_s: float) -> list[Record]:
         """Return up to ``max_records`` records, waiting up to ``timeout_s`` for the first.
@@ -49,7 +56,8 @@ class Reader:
             # A read reports a fatal error by its code, not by ``fatal()``.
             if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
                 raise FatalError(f"Kafka's consumer is beyond repair: {error.str()}; start again")
-            raise TransientError(f"Kafka refused a read: {error.str()}")
+            denied = missing_right(error, (READ, self._topic), (JOIN, self._group))
+            raise TransientError(denied or f"Kafka refused a read: {error.str()}")
         return records
 
     def _consume(self, max_records: int, timeout_s: float) -> list[Message]:
@@ -66,8 +74,8 @@ class Reader:
                 continue
             if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its public name
                 self.gone.add((message.topic() or "", message.partition() or 0))
-            else:
-                first = first or error
+            elif first is None:
+                first, self._topic = error, message.topic() or ""
         return first
 
 

@@ -12,6 +12,7 @@ from txfeatures.domain.model import Record
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
 from txfeatures.kafka.consumer import open_consumer
 from txfeatures.kafka.reader import to_records
+from txfeatures.kafka.rights import DESCRIBE, JOIN, READ, missing_right
 from txfeatures.process.clock import Clock
 from txfeatures.process.settings import KafkaSettings
 
@@ -94,7 +95,8 @@ class Snapshot:
                         yield from to_records([message])
                     offset += 1
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    raise TransientError(f"Kafka refused a read: {error.str()}")
+                    denied = missing_right(error, (READ, self._topic), (JOIN, GROUP))
+                    raise TransientError(denied or f"Kafka refused a read: {error.str()}")
                 if number in left:
                     progress(min(offset, high) - low)
                     left[number] = (min(offset, high), high)
@@ -136,8 +138,8 @@ def _numbers(client: AdminClient, topic: str) -> list[int]:
     found: Any = client.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
     if found.error is None:
         return sorted(found.partitions)
-    if found.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-        raise FatalError(f"Kafka refuses topic {topic}; let this client describe and read it")
+    if denied := missing_right(found.error, (DESCRIBE, topic)):
+        raise FatalError(denied)
     if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         raise FatalError(f"Kafka has no topic {topic}; run `txfeatures bootstrap` first")
     raise KafkaException(found.error)

@@ -21,6 +21,7 @@ from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, partition_co
 from txfeatures.kafka.consumer import Partition as Partition
 from txfeatures.kafka.consumer import committed_offsets, open_consumer
 from txfeatures.kafka.reader import Reader
+from txfeatures.kafka.rights import JOIN, missing_right
 from txfeatures.kafka.security import Refusals
 from txfeatures.kafka.skips import SkippedRecords, skipped_records
 from txfeatures.process.logs import get_logger
@@ -53,6 +54,7 @@ class KafkaSource:
         on_skipped: Callable[[SkippedRecords], None] | None = None,
     ) -> None:
         self._on_skipped = on_skipped
+        self._group = group
         self._next: dict[Partition, int | None] = {}  # of what is ours; None: from the beginning
         self._consumer = open_consumer(
             connection(settings),
@@ -86,7 +88,7 @@ class KafkaSource:
             if on_revoked:
                 on_revoked(given_up)
 
-        self._reader = Reader(self._consumer)
+        self._reader = Reader(self._consumer, group=group)
         self._consumer.subscribe(
             list(topics), on_assign=assigned, on_revoke=revoked, on_lost=revoked
         )
@@ -118,14 +120,18 @@ class KafkaSource:
         try:
             answers = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            raise TransientError(f"offsets were not committed: {error}") from error
+            raise self._uncommitted(error.args[0]) from error
         # The client raises only if every partition failed.
         if errors := [answer.error for answer in answers or () if answer.error]:
-            raise TransientError(f"offsets were not committed: {errors[0]}")
+            raise self._uncommitted(errors[0])
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+
+    def _uncommitted(self, error: KafkaError) -> TransientError:
+        reason = missing_right(error, (JOIN, self._group)) or error
+        return TransientError(f"offsets were not committed: {reason}")
 
     def _starts(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
         starts = {partition: self._next[partition] for partition in partitions}

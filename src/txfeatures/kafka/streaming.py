@@ -16,13 +16,13 @@ import faust_microbatch as microbatch
 import msgspec
 
 from txfeatures.domain.errors import FatalError
-from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS
+from txfeatures.domain.topics import TOPICS
 from txfeatures.kafka.admin import KafkaAdmin
-from txfeatures.kafka.client import connection
+from txfeatures.kafka.client import connection, topic_partitions
 from txfeatures.process.logs import get_logger
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
-from txfeatures.process.settings import StatefulServiceSettings
+from txfeatures.process.settings import KafkaSettings, StatefulServiceSettings
 from txfeatures.process.shell import Program
 from txfeatures.process.tracing import Tracing
 
@@ -47,7 +47,7 @@ def create_app(name: str, settings: StatefulServiceSettings, *, metrics: Metrics
             bootstrap_servers=settings.kafka.bootstrap_servers,
             instance_id=settings.instance_id,
             commit_interval_s=settings.commit_interval_s,
-            max_record_bytes=MAX_RECORD_BYTES,
+            max_record_bytes=settings.kafka.max_record_bytes,
             librdkafka=connection(settings.kafka),
         ),
         sensor=MetricsSensor(metrics),
@@ -177,7 +177,7 @@ class Worker(faust.Worker):
         """Return at once: everything was stopped and waited for before."""
 
 
-def _partitions(admin: KafkaAdmin, keyed_by: str) -> int:
+def _partitions(settings: KafkaSettings, keyed_by: str) -> int:
     """Return the number of partitions of ``keyed_by``, which all topics that scale must have.
 
     State is kept by partition number: where one topic has more than another, keys have moved
@@ -185,10 +185,11 @@ def _partitions(admin: KafkaAdmin, keyed_by: str) -> int:
 
     Raises:
         FatalError: There is no such topic, or another one has another number.
+        TransientError: The brokers don't answer, or hide the topic.
     """
-    found = admin.partitions()
-    if keyed_by not in found:
-        raise FatalError(f"Kafka has no topic {keyed_by}; run `txfeatures bootstrap` first")
+    found = KafkaAdmin(settings).partitions()
+    if keyed_by not in found:  # absent, or hidden from this login
+        return topic_partitions(settings, keyed_by)
     scaling = {
         topic.name: found[topic.name] for topic in TOPICS if topic.scales and topic.name in found
     }
@@ -239,7 +240,7 @@ def worker(
     runtime.health.wait_for(ready)
     app = create_app(
         settings,
-        partitions=_partitions(KafkaAdmin(settings.kafka), keyed_by),
+        partitions=_partitions(settings.kafka, keyed_by),
         metrics=runtime.metrics,
         tracing=runtime.tracing,
     )

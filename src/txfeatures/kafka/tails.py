@@ -33,8 +33,9 @@ class KafkaTail:
         self._assigned = False
         properties = connection(settings)
         self._refusals: Refusals = properties["error_cb"]
-        self._consumer = open_consumer(properties, group=f"tail-{topic}")
-        self._reader = Reader(self._consumer)
+        group = f"tail-{topic}"
+        self._consumer = open_consumer(properties, group=group)
+        self._reader = Reader(self._consumer, group=group)
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Return the records since the last call; the first time, the last ones.

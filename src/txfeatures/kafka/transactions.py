@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from txfeatures.domain.errors import FatalError, TxFeaturesError
 from txfeatures.domain.model import OutgoingRecord
 from txfeatures.kafka.client import KafkaSink
+from txfeatures.kafka.rights import TRANSACT, missing_right
 from txfeatures.process.settings import KafkaSettings
 
 TIMEOUT_S = 60.0
@@ -31,9 +32,9 @@ class TransactionalSink(KafkaSink):
         try:
             self._producer.init_transactions(TIMEOUT_S)
         except KafkaException as error:
-            reason = self._refusals.message(error, self._producer.poll)
-            if error.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-                reason = f"let this client describe and write transactional id {transactional_id}"
+            reason = missing_right(
+                error.args[0], (TRANSACT, transactional_id)
+            ) or self._refusals.message(error, self._producer.poll)
             raise FatalError(f"Kafka grants no transaction: {reason}") from error
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from txfeatures.domain.errors import SettingsError
+from txfeatures.domain.topics import MAX_RECORD_BYTES
 
 PREFIX = "TXF_"
 SERVICES = ("poller", "dedup", "aggregator", "fs_writer", "api")
@@ -98,6 +99,15 @@ class KafkaSettings(Group):
         default=None,
         pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$",
         description="With msk_iam: region of the MSK cluster, for which tokens are signed.",
+    )
+
+    max_record_bytes: int = Field(
+        default=MAX_RECORD_BYTES,
+        ge=1024 * 1024,
+        le=64 * 1024 * 1024,
+        description="Largest record, in bytes before compression: of every producer, and of topics "
+        "that bootstrap creates. What is larger becomes a dead letter with its size and SHA-256. "
+        "The largest transaction yet has 4.4 MB; MSK Serverless takes 8 MiB.",
     )
 
     @model_validator(mode="after")

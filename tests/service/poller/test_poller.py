@@ -123,11 +123,19 @@ def test_a_hash_given_twice_with_two_fees_is_published_once_with_the_first(
     assert [record.value for record in transactions] == [tx(1, fee=5)]
 
 
-def test_a_body_of_10_mb_is_published(poller: Poller) -> None:
-    big = tx(1, script="f" * 10_000_000)
+def test_a_transaction_larger_than_any_yet_is_published(poller: Poller) -> None:
+    big = tx(1, script="f" * 8_000_000)
     poller.see(Reply(body=body(big, tx(2))))
     assert poller.published() == [tx_hash(1), tx_hash(2)]
     assert poller.sink.of("raw")[0].value == big
+
+
+def test_one_larger_than_a_record_costs_only_itself(poller: Poller) -> None:
+    reply = Reply(body=body(tx(1, script="f" * 9_000_000), tx(2)))
+    poller.see(reply, reply)
+    assert poller.published() == [tx_hash(2)]
+    [(value, reason)] = poller.rejected()
+    assert (value, reason) == (None, b"too_large")
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,25 @@ priorityClassName: {{ . }}
 {{- define "txfeatures.envFrom" -}}
 - configMapRef:
     name: {{ include "txfeatures.componentName" . }}
-{{- with include "txfeatures.secretName" . }}
-- secretRef:
-    name: {{ . }}
-{{- end }}
+{{- end -}}
+
+{{/* A container's secrets: the keys that its process reads, of which the Secret may lack some.
+Takes root, name. */}}
+{{- define "txfeatures.secretEnv" -}}
+{{- $secret := include "txfeatures.secretName" . -}}
+{{- if $secret -}}
+{{- range include "txfeatures.secretKeys" . | fromJsonArray }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef: {name: {{ $secret }}, key: {{ . }}, optional: true}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" if a process connects to Kafka. Takes root, name. */}}
+{{- define "txfeatures.usesKafka" -}}
+{{- $groups := .root.Files.Get "files/settings.json" | fromJson -}}
+{{- if has "kafka" (get $groups (include "txfeatures.service" .) | default list) -}}true{{- end -}}
 {{- end -}}
 
 {{/* Name of the ConfigMap with the declared features: the hook's bootstrap runs before that of
@@ -54,11 +69,11 @@ the services is there. Takes root, name. */}}
 {{- include "txfeatures.fullname" .root -}}-features{{ if eq .name "bootstrap" }}-bootstrap{{ end -}}
 {{- end -}}
 
-{{/* Takes root. */}}
+{{/* Takes root, name. */}}
 {{- define "txfeatures.volumeMounts" -}}
 - name: tmp
   mountPath: /tmp
-{{- if .root.Values.secrets.kafkaTls.existing }}
+{{- if and .root.Values.secrets.kafkaTls.existing (include "txfeatures.usesKafka" .) }}
 - name: kafka-tls
   mountPath: /etc/txfeatures/kafka
   readOnly: true
@@ -74,10 +89,10 @@ the services is there. Takes root, name. */}}
 {{- define "txfeatures.volumes" -}}
 - name: tmp
   emptyDir: {}
-{{- with .root.Values.secrets.kafkaTls.existing }}
+{{- if and .root.Values.secrets.kafkaTls.existing (include "txfeatures.usesKafka" .) }}
 - name: kafka-tls
   secret:
-    secretName: {{ . }}
+    secretName: {{ .root.Values.secrets.kafkaTls.existing }}
     defaultMode: 0440
 {{- end }}
 {{- if .root.Values.features }}

@@ -73,6 +73,17 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The keys of that Secret that a process reads, as JSON. Takes root, name. */}}
+{{- define "txfeatures.secretKeys" -}}
+{{- $service := include "txfeatures.service" . -}}
+{{- $secrets := .root.Files.Get "files/secrets.json" | fromJson -}}
+{{- $keys := get $secrets $service -}}
+{{- if and (include "txfeatures.usesKafka" .) (eq (.root.Values.settings.kafka.security | default "plaintext") "msk_iam") -}}
+{{- $keys = concat $keys (get $secrets "msk_iam") | uniq | sortAlpha -}}
+{{- end -}}
+{{- $keys | toJson -}}
+{{- end -}}
+
 {{/* The port of an URL. */}}
 {{- define "txfeatures.urlPort" -}}
 {{- $url := urlParse . -}}

@@ -35,8 +35,13 @@ spec:
         {{- end }}
       envFrom:
         {{- include "txfeatures.envFrom" . | nindent 8 }}
-      {{- if eq .kind "StatefulSet" }}
+      {{- $secrets := include "txfeatures.secretEnv" . }}
+      {{- if or $secrets (eq .kind "StatefulSet") }}
       env:
+        {{- with $secrets }}
+        {{- . | trim | nindent 8 }}
+        {{- end }}
+        {{- if eq .kind "StatefulSet" }}
         # The pod's name stays the same from one life to the next.
         - name: {{ ternary "TXF_POLLER_NAME" (printf "TXF_%s_INSTANCE_ID" (upper .name)) (eq .name "poller") }}
           valueFrom:
@@ -45,6 +50,7 @@ spec:
         {{- if eq .name "poller" }}
         - name: TXF_POLLER_SPOOL_DIR
           value: /var/lib/txfeatures
+        {{- end }}
         {{- end }}
       {{- end }}
       resources: {{- toYaml .c.resources | nindent 8 }}
@@ -83,6 +89,10 @@ spec:
         {{- include "txfeatures.containerSecurity" . | nindent 8 }}
       envFrom:
         {{- include "txfeatures.envFrom" . | nindent 8 }}
+      {{- with include "txfeatures.secretEnv" . }}
+      env:
+        {{- . | trim | nindent 8 }}
+      {{- end }}
       resources: {{- toYaml .c.resources | nindent 8 }}
       volumeMounts:
         {{- include "txfeatures.volumeMounts" . | nindent 8 }}

@@ -181,7 +181,7 @@ DEFINITIONS: tuple[Metric, ...] = (
         kind="counter",
         description="Polls skipped because the spool was full.",
     ),
-    *_flow("dedup", reasons=("bad_key",)),
+    *_flow("dedup", reasons=("bad_key", "too_large")),
     _skipped("dedup", RAW),
     *_transactions("dedup"),
     Metric(

@@ -1,4 +1,6 @@
 import doctest
+import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -37,6 +39,17 @@ def tick(timestamp_ms: int) -> Record:
         timestamp_ms=timestamp_ms,
         headers=((TICK_HEADER, b"1"),),
     )
+
+
+def test_what_is_larger_than_our_own_records_may_be_is_dead_and_the_rest_goes_on() -> None:
+    large = replace(record(A), value=b"x" * 1_000_000)
+    outcome = dedup({}, [large, record(B)], remember_ms=REMEMBER_MS, max_record_bytes=1_000_000)
+    [(dead, error)] = outcome.dead
+    assert dead is large
+    assert error.reason == "too_large"
+    assert hashlib.sha256(b"x" * 1_000_000).hexdigest() in error.detail
+    assert outcome.forwarded == [record(B)]
+    assert len(outcome.sightings) == 1
 
 
 def decide(*records: Record, seen: dict[bytes, int] | None = None) -> Outcome:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.support.memory_sink import tx, tx_hash
 from txfeatures.domain import wire
 from txfeatures.domain.model import Heartbeat, Record
+from txfeatures.domain.topics import MAX_RECORD_BYTES, RECORD_OVERHEAD_BYTES
 from txfeatures_poller import logic
 from txfeatures_poller.logic import Origin, Recent, Selection, Whole
 
@@ -92,12 +93,20 @@ def test_a_good_version_of_a_broken_transaction_still_counts() -> None:
 
 
 def test_what_no_record_can_hold_is_rejected_without_its_bytes() -> None:
-    huge = tx(1, script="f" * logic.MAX_VALUE_BYTES)
+    huge = tx(1, script="f" * MAX_RECORD_BYTES)
     [element] = select(huge).new
     assert element.value is None
     assert element.error is not None
     assert element.error.reason == "too_large"
     assert hashlib.sha256(huge).hexdigest() in element.error.detail
+
+
+def test_the_largest_element_follows_the_setting() -> None:
+    limit = 2 * 1024 * 1024
+    fits = tx(1, script="f" * (limit - RECORD_OVERHEAD_BYTES - len(tx(1, script=""))))
+    for value, error in ((fits, None), (fits + b" ", "too_large")):
+        [element] = logic.select([value], frozenset(), max_record_bytes=limit).new
+        assert (element.error.reason if element.error else None) == error
 
 
 @given(st.lists(st.binary() | st.sampled_from([tx(1), tx(2), tx(1, fee=-1)])))

@@ -134,6 +134,21 @@ def test_a_transaction_is_published_once_however_often_it_is_shown(service: Serv
     ]
 
 
+def test_what_is_larger_than_the_setting_is_a_dead_letter_without_its_bytes(
+    service: Service, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = tx(1, script="f" * 2_000_000)
+    service.poll(answer(large))
+    assert ids(service.sink.of("raw"))[0] == tx_hash(1)
+    monkeypatch.setenv("TXF_KAFKA_MAX_RECORD_BYTES", "1048576")
+    small = Service(spool)
+    small.poll(answer(large, tx(2)))
+    [letter] = small.sink.of("raw.dlq")
+    assert letter.value is None
+    assert wire.header(letter.headers, wire.REASON_HEADER) == b"too_large"
+    assert ids(small.sink.of("raw"))[0] == tx_hash(2)
+
+
 def test_a_heartbeat_says_what_the_poll_brought(service: Service) -> None:
     service.poll(answer(tx(1), tx(2, fee=-1)), answer(tx(1), tx(3), feed_time_ms=FEED_MS + 1000))
     assert service.heartbeats() == [

@@ -8,13 +8,15 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from txfeatures import bootstrap as module
 from txfeatures.bootstrap import BootstrapSettings, bootstrap
-from txfeatures.domain.errors import FatalError, TransientError
-from txfeatures.domain.topics import TOPICS, Topic
+from txfeatures.domain.errors import FatalError, SettingsError, TransientError
+from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS, Topic
+from txfeatures.kafka.effective import Effective
+from txfeatures.kafka.safety import TopicState
 from txfeatures.process import aws
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
-from txfeatures.process.settings import KafkaSettings
+from txfeatures.process.settings import KafkaSettings, load
 
 
 class Admin:
@@ -28,6 +30,40 @@ class Admin:
     def create(self, topics: Sequence[Topic], **asked: Any) -> list[str]:
         type(self).asked = asked
         return [topic.name for topic in topics if topic.name not in self.existing]
+
+
+class Cluster:
+    """Three brokers whose topics were created by bootstrap."""
+
+    def __init__(self) -> None:
+        self.changed: dict[str, str] = {}
+        self.denied: tuple[str, ...] = ()
+        self.with_brokers: bool | None = None
+
+    def read(
+        self, _settings: KafkaSettings, topics: Sequence[Topic], *, with_brokers: bool
+    ) -> Effective:
+        self.with_brokers = with_brokers
+        return Effective(
+            topics=tuple(
+                TopicState(
+                    topic=topic,
+                    replicas=3,
+                    config=topic.config(keep_forever=False, replication=3) | self.changed,
+                )
+                for topic in topics
+            ),
+            brokers={},
+            broker_count=3,
+            denied=self.denied,
+        )
+
+
+@pytest.fixture(autouse=True)
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    fake = Cluster()
+    monkeypatch.setattr(module, "read_effective", fake.read)
+    return fake
 
 
 @pytest.fixture
@@ -86,6 +122,7 @@ def test_what_was_done_is_said_in_order(
     aws_answers("created")
     assert run() == [
         f"topics: {len(TOPICS) - 1} created, 1 exist already",
+        "configuration of topics and brokers: safe",
         "bucket txfeatures: created",
         "feature group bitcoin-features-1min: created",
         "archive's table: created",
@@ -96,8 +133,62 @@ def test_kafka_is_asked_for_what_the_settings_say(
     admin: type[Admin], aws_answers: Callable[[Any], None], run: Callable[..., list[str]]
 ) -> None:
     aws_answers("created")
-    run(partitions=8, replication=1, keep_forever=True)
-    assert admin.asked == {"partitions": 8, "replication": 1, "keep_forever": True}
+    run(partitions=8, replication=1, keep_forever=True, broker_kind="express")
+    assert admin.asked == {
+        "partitions": 8,
+        "replication": 1,
+        "keep_forever": True,
+        "kind": "express",
+    }
+
+
+def test_unsafe_configuration_is_reported_and_ends_nothing(
+    admin: type[Admin],
+    aws_answers: Callable[[Any], None],
+    run: Callable[..., list[str]],
+    cluster: Cluster,
+) -> None:
+    aws_answers("created")
+    cluster.changed = {"min.insync.replicas": "1"}
+    cluster.denied = ("Kafka denies DescribeConfigs on the cluster",)
+    printed = run()
+    assert printed[1].startswith("unsafe: topics raw, deduped, ")
+    assert "only one broker has; run `kafka-configs" in printed[1]
+    assert printed[2] == "not checked: Kafka denies DescribeConfigs on the cluster"
+    assert printed[3:] == [
+        "bucket txfeatures: created",
+        "feature group bitcoin-features-1min: created",
+        "archive's table: created",
+    ]
+
+
+@pytest.mark.parametrize(("kind", "is_read"), [("standard", True), ("serverless", False)])
+def test_the_brokers_of_msk_serverless_are_not_asked_for_their_configuration(
+    admin: type[Admin],
+    aws_answers: Callable[[Any], None],
+    run: Callable[..., list[str]],
+    cluster: Cluster,
+    kind: str,
+    is_read: bool,
+) -> None:
+    aws_answers("created")
+    run(broker_kind=kind)
+    assert cluster.with_brokers is is_read
+
+
+def test_msk_serverless_takes_no_larger_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TXF_BOOTSTRAP_BROKER_KIND", "serverless")
+    assert load(BootstrapSettings).kafka.max_record_bytes == MAX_RECORD_BYTES
+    monkeypatch.setenv("TXF_KAFKA_MAX_RECORD_BYTES", str(MAX_RECORD_BYTES + 1))
+    with pytest.raises(SettingsError, match="lower TXF_KAFKA_MAX_RECORD_BYTES"):
+        load(BootstrapSettings)
+
+
+def test_a_replay_is_judged_by_what_it_needs(
+    admin: type[Admin], aws_answers: Callable[[Any], None], run: Callable[..., list[str]]
+) -> None:
+    aws_answers("created")
+    assert "retention.ms is 604800000" in run(keep_forever=True)[1]
 
 
 @pytest.mark.parametrize(

@@ -68,3 +68,25 @@ def test_with_three_replicas_an_acknowledged_record_survives_the_loss_of_any(top
     assert config["min.insync.replicas"] == "2"
     assert config["unclean.leader.election.enable"] == "false"
     assert "min.insync.replicas" not in topic.config(keep_forever=False, replication=2)
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_msk_serverless_is_asked_only_for_properties_that_it_documents(topic: Topic) -> None:
+    config = topic.config(keep_forever=True, replication=3, kind="serverless")
+    # https://docs.aws.amazon.com/msk/latest/developerguide/serverless-config.html
+    assert config.keys() <= {
+        "cleanup.policy",
+        "compression.type",
+        "max.message.bytes",
+        "message.timestamp.difference.max.ms",
+        "message.timestamp.type",
+        "retention.bytes",
+        "retention.ms",
+    }
+    assert config["retention.bytes"] == "-1"
+
+
+def test_express_brokers_set_the_acknowledgements_themselves() -> None:
+    config = BY_NAME[RAW].config(keep_forever=False, replication=3, kind="express")
+    assert not {"min.insync.replicas", "unclean.leader.election.enable"} & config.keys()
+    assert "message.timestamp.after.max.ms" in config

@@ -1,4 +1,6 @@
+import hashlib
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +27,7 @@ from txfeatures.domain.model import (
     Row,
     Transaction,
 )
+from txfeatures.domain.topics import RECORD_OVERHEAD_BYTES
 
 HASH = "ab" * 32
 TRANSACTION = {"hash": HASH, "time": 1, "fee": 2}
@@ -319,6 +322,26 @@ def test_what_has_a_key_or_lacks_the_header_is_no_tick(
 ) -> None:
     sent = OutgoingRecord(topic="raw", key=key, value=b"", timestamp_ms=0, headers=headers)
     assert not wire.is_tick(incoming(sent))
+
+
+def test_a_dead_letter_larger_than_a_record_keeps_size_hash_and_reason() -> None:
+    limit = 1_000_000
+    value = b"<" * (limit - RECORD_OVERHEAD_BYTES)
+    record = Record(topic="raw", partition=2, offset=41, key=b"k", value=value, timestamp_ms=5)
+    error = InvalidMessageError("bad_key", "the key must be a hash")
+    assert wire.dead_letter(record, error, max_record_bytes=limit).value == value
+    larger = replace(record, value=value + b"<")
+    sent = wire.dead_letter(larger, error, max_record_bytes=limit)
+    assert (sent.key, sent.value) == (b"k", None)
+    assert wire.header(sent.headers, wire.REASON_HEADER) == b"bad_key"
+    digest = hashlib.sha256(larger.value or b"").hexdigest()
+    assert (
+        wire.header(sent.headers, "__streams.errors.message")
+        == (
+            f"{len(value) + 1} bytes, more than a record takes; SHA-256 {digest}; "
+            "the key must be a hash"
+        ).encode()
+    )
 
 
 def test_a_dead_letter_keeps_every_byte_and_says_where_it_stood_and_why() -> None:

@@ -31,6 +31,7 @@ class Consumer:
 def source(consumer: Consumer) -> KafkaSource:
     made = object.__new__(KafkaSource)
     made._consumer = consumer  # type: ignore[assignment]
+    made._group = "fs_writer"
     return made
 
 
@@ -51,3 +52,9 @@ def test_a_commit_has_the_next_offset_of_each_partition() -> None:
 def test_a_commit_that_fails_is_never_swallowed(answer: Sequence[Answer] | KafkaException) -> None:
     with pytest.raises(TransientError, match="offsets were not committed"):
         source(Consumer(answer)).commit({("raw", 0): 7, ("raw", 1): 9})
+
+
+def test_a_group_that_may_not_commit_is_named() -> None:
+    denied = KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
+    with pytest.raises(TransientError, match="Kafka denies Read on group fs_writer: "):
+        source(Consumer(denied)).commit({("raw", 0): 7})

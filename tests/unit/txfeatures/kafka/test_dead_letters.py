@@ -76,6 +76,14 @@ def test_dead_letters_go_byte_for_byte_to_the_partition_where_they_stood(
     ]
 
 
+def test_a_value_that_no_record_of_ours_can_hold_is_left_out(metrics: Metrics) -> None:
+    dead_letters = DeadLetters(limit=9, max_record_bytes=100_000, metrics=metrics)
+    batch = bury(dead_letters, record(8, b"<" * 100_000), record(9), dead=1)
+    [(_, _, [letter])] = batch.outbox.sends
+    assert letter.value is None
+    assert wire.header(letter.headers, wire.REASON_HEADER) == b"not_json"
+
+
 def test_without_dead_letters_nothing_is_sent(metrics: Metrics) -> None:
     batch = bury(DeadLetters(limit=9, metrics=metrics), record(8), dead=0)
     assert not any(letters for _, _, letters in batch.outbox.sends)

@@ -65,7 +65,7 @@ class Consumer:
 
 
 def reader(*batches: Sequence[Message]) -> Reader:
-    return Reader(Consumer(*batches))  # type: ignore[arg-type]
+    return Reader(Consumer(*batches), group="g")  # type: ignore[arg-type]
 
 
 def test_a_message_becomes_a_record_with_all_it_has() -> None:

@@ -10,9 +10,8 @@ from faust_microbatch import Config, DictStore
 from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
-from txfeatures.domain.errors import FatalError
+from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Partial, Record
-from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.kafka import streaming
 from txfeatures.kafka.streaming import MetricsSensor, StructTable
 from txfeatures.process.metrics import Metrics
@@ -174,13 +173,14 @@ def test_an_app_is_told_what_the_service_was(
     monkeypatch.setenv("TXF_KAFKA_BOOTSTRAP_SERVERS", "a:1,b:2")
     monkeypatch.setenv("TXF_DEDUP_INSTANCE_ID", "dedup-0")
     monkeypatch.setenv("TXF_DEDUP_COMMIT_INTERVAL_S", "0.5")
+    monkeypatch.setenv("TXF_KAFKA_MAX_RECORD_BYTES", "2000000")
     app = streaming.create_app("dedup", load(AService), metrics=metrics)
     assert app.microbatch == Config(
         group="dedup",
         bootstrap_servers="a:1,b:2",
         instance_id="dedup-0",
         commit_interval_s=0.5,
-        max_record_bytes=MAX_RECORD_BYTES,
+        max_record_bytes=2_000_000,
         librdkafka=app.microbatch.librdkafka,  # its own test is in test_kafka_security.py
     )
 
@@ -330,8 +330,20 @@ def test_a_topic_that_has_more_partitions_than_others_is_refused_with_the_way_ou
     assert "TXF_BOOTSTRAP_PARTITIONS=6" in str(refused.value)
 
 
-def test_a_topic_that_is_missing_is_refused(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [
+        FatalError("Kafka has no topic raw; run `txfeatures bootstrap` first"),
+        TransientError("Kafka denies Describe on topic raw"),
+    ],
+)
+def test_a_topic_that_is_missing_or_hidden_is_refused(
+    error: Exception, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(FatalError, match="no topic raw; run `txfeatures bootstrap`"):
+    def look_up(_: KafkaSettings, topic: str) -> int:
+        assert topic == "raw"
+        raise error
+
+    monkeypatch.setattr(streaming, "topic_partitions", look_up)
+    with pytest.raises(type(error), match="topic raw"):
         made_with({"deduped": 7}, runtime, monkeypatch)

@@ -129,6 +129,23 @@ def test_configuration_that_brokers_before_3_6_do_not_know_is_left_out(cluster: 
         assert cluster.configs[topic.name] == config
 
 
+def test_topics_take_the_largest_record_of_the_settings(cluster: Cluster) -> None:
+    settings = SETTINGS.model_copy(update={"max_record_bytes": 5_000_000})
+    KafkaAdmin(settings, ManualClock()).create(
+        TOPICS, partitions=2, replication=1, keep_forever=False
+    )
+    assert {config["max.message.bytes"] for config in cluster.configs.values()} == {"5000000"}
+
+
+def test_a_refusal_names_the_setting_of_the_kind_of_brokers(cluster: Cluster) -> None:
+    cluster.unknown = {"unclean.leader.election.enable"}
+    admin = KafkaAdmin(SETTINGS, ManualClock())
+    with pytest.raises(FatalError, match="TXF_BOOTSTRAP_BROKER_KIND"):
+        admin.create(TOPICS, partitions=2, replication=3, keep_forever=False)
+    made = admin.create(TOPICS, partitions=2, replication=3, keep_forever=False, kind="serverless")
+    assert len(made) == len(TOPICS)
+
+
 def test_configuration_that_promises_depend_on_is_never_left_out(cluster: Cluster) -> None:
     cluster.unknown = {"cleanup.policy"}
     with pytest.raises(FatalError, match=r"was not made.*Unknown topic config name"):

@@ -72,7 +72,7 @@ def test_a_transaction_that_fails_is_ended_and_never_committed(
 
 def test_an_id_that_may_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = Producer(init_transactions=KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-    with pytest.raises(FatalError, match="let this client describe and write transactional id id"):
+    with pytest.raises(FatalError, match="Kafka denies Write on transactional id id: grant it"):
         sink_on(producer, monkeypatch)
 
 
