@@ -31,9 +31,11 @@ class TransactionalSink(KafkaSink):
         try:
             self._producer.init_transactions(TIMEOUT_S)
         except KafkaException as error:
-            reason = self._refusals.message(error, self._producer.poll)
             if error.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                # It is fatal to the client, which then raises it from each call, poll included.
                 reason = f"let this client describe and write transactional id {transactional_id}"
+            else:
+                reason = self._refusals.message(error, self._producer.poll)
             raise FatalError(f"Kafka grants no transaction: {reason}") from error
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
