@@ -11,6 +11,7 @@ import typer
 
 from txfeatures.cli.options import AsJson
 from txfeatures.cli.packages import needs
+from txfeatures.doctor.examination import DEADLINE_S
 from txfeatures.doctor.finding import Finding, State
 from txfeatures.doctor.view import CHECK_WIDTH, WORD_WIDTH, WORDS, as_json, sentence, summary
 
@@ -41,7 +42,7 @@ def doctor(
     ] = False,
     deadline: Annotated[
         float, typer.Option(min=1, help="Most seconds for one check.", metavar="SECONDS")
-    ] = 30.0,
+    ] = DEADLINE_S,
     as_json_lines: AsJson = False,
 ) -> None:
     """Examine settings, Kafka and AWS; name each fault with the next step.

@@ -71,27 +71,13 @@ class BucketChecks:
 
     def _exists(self) -> Verdict:
         client = self._client()
-        try:
-            answer = client.head_bucket(Bucket=self._name)
-        except ClientError as error:
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            if status == 404:
-                raise FatalError(
-                    f"there is no bucket {self._name}; run `txfeatures bootstrap` or set "
-                    "TXF_AWS_BUCKET to the one that it made"
-                ) from error
-            if status == 403 and self._is_of_another_owner():
-                raise FatalError(
-                    f"the bucket {self._name} belongs to another account than "
-                    f"TXF_AWS_BUCKET_OWNER={self._settings.bucket_owner}; set TXF_AWS_BUCKET to "
-                    "your own, and write nothing to that one"
-                ) from error
-            if status == 403:
-                raise FatalError(
-                    f"S3 refuses the bucket {self._name} (403): the right s3:ListBucket on it is "
-                    "missing, or it belongs to another account; grant it, or correct TXF_AWS_BUCKET"
-                ) from error
-            with granted("s3:ListBucket", self._name):
+        with granted("s3:ListBucket", self._name):
+            try:
+                answer = client.head_bucket(Bucket=self._name)
+            except ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                if reason := self._absence(status):
+                    raise FatalError(reason) from error
                 raise
         region = answer.get("BucketRegion", client.meta.region_name)
         if region != client.meta.region_name:
@@ -100,6 +86,26 @@ class BucketChecks:
                 f"{client.meta.region_name}; SageMaker needs both to be the same, so correct one"
             )
         return ok(f"{self._name} exists in {region}")
+
+    def _absence(self, status: int | None) -> str:
+        """Return why S3 does not show the bucket, by its status; empty for other reasons."""
+        if status == 404:
+            return (
+                f"there is no bucket {self._name}; run `txfeatures bootstrap` or set "
+                "TXF_AWS_BUCKET to the one that it made"
+            )
+        if status == 403 and self._is_of_another_owner():
+            return (
+                f"the bucket {self._name} belongs to another account than "
+                f"TXF_AWS_BUCKET_OWNER={self._settings.bucket_owner}; set TXF_AWS_BUCKET to your "
+                "own, and write nothing to that one"
+            )
+        if status == 403:
+            return (
+                f"S3 refuses the bucket {self._name} (403): the right s3:ListBucket on it is "
+                "missing, or it belongs to another account; grant it, or correct TXF_AWS_BUCKET"
+            )
+        return ""
 
     def _is_of_another_owner(self) -> bool:
         if self._settings.bucket_owner is None:
@@ -158,11 +164,9 @@ class BucketChecks:
             rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
             for rule in rules
         }
-        return (
-            f"objects are not encrypted by TXF_AWS_KMS_KEY_ARN={wanted}"
-            if (wanted is not None and wanted not in keys)
-            else ""
-        )
+        if wanted is None or wanted in keys:
+            return ""
+        return f"objects are not encrypted by TXF_AWS_KMS_KEY_ARN={wanted}"
 
     def _list(self) -> Verdict:
         with granted("s3:ListBucket", self._name):
@@ -194,16 +198,22 @@ class BucketChecks:
         where = f"{self._name}/{PROBE_PREFIX}*"
         with granted("s3:PutObject", where):
             stored = client.put_object(Bucket=self._name, Key=key, Body=b"doctor")
-        with granted("s3:GetObject", where):
-            client.get_object(Bucket=self._name, Key=key)["Body"].read()
+        try:
+            with granted("s3:GetObject", where):
+                client.get_object(Bucket=self._name, Key=key)["Body"].read()
+        finally:
+            self._remove(client, key, stored.get("VersionId"))
+        return ok(f"an object under {PROBE_PREFIX} was stored, read and deleted")
+
+    def _remove(self, client: "S3Client", key: str, stored: str | None) -> None:
+        """Delete an object; a versioned bucket keeps it and a mark that it was deleted."""
+        where = f"{self._name}/{key}"  # to be deleted by hand if the right is missing
         with granted("s3:DeleteObject", where):
             marked = client.delete_object(Bucket=self._name, Key=key)
-        # A versioned bucket keeps the object and a mark that it was deleted.
-        versions = [each["VersionId"] for each in (stored, marked) if "VersionId" in each]
-        for version in versions:
-            with granted("s3:DeleteObjectVersion", where):
-                client.delete_object(Bucket=self._name, Key=key, VersionId=version)
-        return ok(f"an object under {PROBE_PREFIX} was stored, read and deleted")
+        for version in (stored, marked.get("VersionId")):
+            if version is not None:
+                with granted("s3:DeleteObjectVersion", where):
+                    client.delete_object(Bucket=self._name, Key=key, VersionId=version)
 
 
 Judge = Callable[["S3Client", str], str]

@@ -46,7 +46,9 @@ def _judged(check: Check, deadline_s: float) -> Verdict:
             verdicts.put(failure(" / ".join(str(error).splitlines())))
         except Exception as error:  # noqa: BLE001 - the other checks must go on
             verdicts.put(
-                failure(f"this check is defect ({type(error).__name__}: {error}); please report it")
+                failure(
+                    f"this check has a defect ({type(error).__name__}: {error}); please report it"
+                )
             )
 
     # A daemon: a client that hangs for ever must not keep the process.

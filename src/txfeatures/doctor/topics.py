@@ -1,6 +1,7 @@
 """Verdicts on the topics, from their state and their effective configuration [pure].
 
-Brokers' own defaults count: MSK's let a replica lead that lacks acknowledged records.
+Brokers' own defaults count: MSK's let a replica lead that lacks acknowledged records. MSK
+Serverless shows only a part of the configuration; the rest is its own and not judged.
 """
 
 from collections.abc import Iterator, Mapping
@@ -95,7 +96,7 @@ def elections(found: Found, configurations: Configurations) -> Verdict:
     unclean = [
         name
         for name, configuration in configurations.items()
-        if found[name].replicas > 1 and configuration[_UNCLEAN] != "false"
+        if found[name].replicas > 1 and configuration.get(_UNCLEAN) == "true"
     ]
     if unclean:
         return failure(
@@ -107,7 +108,8 @@ def elections(found: Found, configurations: Configurations) -> Verdict:
 
 def acknowledgements(found: Found, configurations: Configurations) -> Verdict:
     """Return whether an acknowledged record survives the loss of a broker, and writes do."""
-    least = {name: int(each[_IN_SYNC]) for name, each in configurations.items()}
+    shown = {name: each for name, each in configurations.items() if _IN_SYNC in each}
+    least = {name: int(each[_IN_SYNC]) for name, each in shown.items()}
     blocked = [name for name, count in least.items() if count > found[name].replicas]
     if blocked:
         return failure(
@@ -164,12 +166,12 @@ def configuration(configurations: Configurations, *, keep_forever: bool) -> Verd
 def _differences(topic: Topic, found: Mapping[str, str], *, keep_forever: bool) -> Iterator[str]:
     wanted = topic.config(keep_forever=keep_forever)
     for name in _EXACT:
-        if found[name] != wanted[name]:
+        if found.get(name, wanted[name]) != wanted[name]:
             yield f"topic {topic.name} has {name}={found[name]} and needs {wanted[name]}"
     for name in _AT_LEAST:
         if name == "retention.ms" and topic.cleanup == "compact":
             continue  # it has no effect on compacted topics
-        if _amount(found[name]) < _amount(wanted[name]):
+        if _amount(found.get(name, wanted[name])) < _amount(wanted[name]):
             yield f"topic {topic.name} has {name}={found[name]} and needs {wanted[name]} or more"
 
 

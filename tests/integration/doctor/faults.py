@@ -172,11 +172,6 @@ OF_AWS = {
     ),
     "a feature group that hangs": fault("feature group", "has not answered in time", hanging),
     "an absent table": fault("archive's table", "no table txfeatures.transactions", without_table),
-    "an absent workgroup": fault(
-        "workgroup",
-        "Athena has no workgroup absent; set TXF_AWS_WORKGROUP",
-        with_variables(TXF_AWS_WORKGROUP="absent", AWS_ACCESS_KEY_ID=ADMINISTRATOR),
-    ),
 }
 
 RIGHTS = {
