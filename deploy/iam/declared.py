@@ -15,6 +15,9 @@ from txfeatures.archive.layout import RESULTS_PREFIX
 from txfeatures.bootstrap.schema import OFFLINE_STORE_PREFIX
 from txfeatures.dead_letters.letter import SOURCES
 from txfeatures.dead_letters.replay import TRANSACTIONAL_ID
+from txfeatures.doctor.bucket import PROBE_PREFIX
+from txfeatures.doctor.doubts import PREFIX as SCRATCH_PREFIX
+from txfeatures.doctor.kafka import TRANSACTIONAL_ID as DOCTOR_ID
 from txfeatures.domain.topics import (
     AGGREGATED,
     ALIKE,
@@ -40,8 +43,12 @@ BUCKET = (_S3,)
 ARCHIVE = (f"{_S3}/archive/*",)
 OFFLINE_STORE = (f"{_S3}/{OFFLINE_STORE_PREFIX}/*",)
 RESULTS = (f"{_S3}/{RESULTS_PREFIX}*",)
+PROBES = (f"{_S3}/{PROBE_PREFIX}*",)
 NOTEBOOK_RESULTS = (f"{_S3}/athena-results/*",)
 FEATURE_GROUP = ("arn:{partition}:sagemaker:{region}:{account}:feature-group/{feature_group}",)
+SCRATCH_GROUPS = (
+    f"arn:{{partition}}:sagemaker:{{region}}:{{account}}:feature-group/{SCRATCH_PREFIX}*",
+)
 STORE_ROLE = ("arn:{partition}:iam::{account}:role/{store_role}",)
 WORKGROUP = ("arn:{partition}:athena:{region}:{account}:workgroup/{workgroup}",)
 KEY = ("{kms_key}",)
@@ -152,6 +159,12 @@ _FEATURES_STEP = KafkaRights(
     reads=(AGGREGATED,), writes=(dead_letter_topic(AGGREGATED),), joins=(FEATURES_GROUP,)
 )
 _ARCHIVE_STEP = KafkaRights(reads=(DEDUPED,), joins=(ARCHIVE_GROUP,))
+_INSPECTED = (
+    *(f"{topic}*" for topic in (RAW, DEDUPED, AGGREGATED)),
+    *(PARTIALS, FEED, LATE),
+    *("dedup-*", "aggregator-*"),
+)
+"""Every topic, with dead letters and changelogs by prefix: a policy has a limit in characters."""
 _AUDITED = (RAW, DEDUPED, AGGREGATED, LATE, dead_letter_topic(RAW), dead_letter_topic(DEDUPED))
 
 PROCESSES: Mapping[str, Process] = MappingProxyType(
@@ -343,6 +356,64 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
                 writes=(*SOURCES, *SOURCES.values()),
                 joins=(DLQ_GROUP,),
                 transacts=(TRANSACTIONAL_ID,),
+            ),
+        ),
+        "doctor": Process(
+            description="`txfeatures doctor`, with `--write` and `--doubts`",
+            aws=(
+                Grant(
+                    actions=(
+                        "s3:ListBucket",
+                        "s3:GetBucketVersioning",
+                        "s3:GetEncryptionConfiguration",
+                        "s3:GetBucketPublicAccessBlock",
+                        "s3:GetLifecycleConfiguration",
+                        "s3:GetBucketPolicy",
+                    ),
+                    resources=BUCKET,
+                ),
+                Grant(actions=("s3:GetObject", "s3:PutObject"), resources=(*ARCHIVE, *PROBES)),
+                Grant(actions=("s3:DeleteObject", "s3:DeleteObjectVersion"), resources=PROBES),
+                _key("s3", "Decrypt", "GenerateDataKey"),
+                Grant(
+                    actions=(
+                        "sagemaker:DescribeFeatureGroup",
+                        "sagemaker:DescribeFeatureMetadata",
+                        "sagemaker:BatchWriteRecord",
+                    ),
+                    resources=FEATURE_GROUP,
+                ),
+                Grant(
+                    actions=(
+                        "sagemaker:PutRecord",
+                        "sagemaker:GetRecord",
+                        "sagemaker:BatchGetRecord",
+                    ),
+                    resources=(*FEATURE_GROUP, *SCRATCH_GROUPS),
+                ),
+                Grant(
+                    actions=(
+                        "sagemaker:CreateFeatureGroup",
+                        "sagemaker:AddTags",
+                        "sagemaker:DescribeFeatureGroup",
+                        "sagemaker:DeleteRecord",
+                        "sagemaker:DeleteFeatureGroup",
+                    ),
+                    resources=SCRATCH_GROUPS,
+                ),
+                _key("sagemaker", "Decrypt"),
+                Grant(
+                    actions=("glue:GetTable",),
+                    resources=tuple(dict.fromkeys((*ARCHIVE_TABLE, *OFFLINE_TABLE))),
+                ),
+                Grant(actions=("athena:GetWorkGroup",), resources=WORKGROUP),
+                # Quotas have no resource that a policy could name for this action.
+                Grant(actions=("servicequotas:ListServiceQuotas",), resources=("*",)),
+            ),
+            kafka=KafkaRights(
+                inspects=_INSPECTED,
+                watches=tuple(group for _, group in READERS),
+                transacts=(DOCTOR_ID,),
             ),
         ),
         "data_scientist": Process(

@@ -54,6 +54,7 @@ class KafkaRights:
         writes: Topics that it writes; its producers are idempotent.
         counts: Topics whose number of partitions it verifies, so it must see them.
         creates: Topics that it creates, and whose configuration it checks.
+        inspects: Topics whose configuration it reads.
         joins: Groups in whose name it reads.
         watches: Groups whose committed offsets it looks up.
         transacts: Ids of its transactions.
@@ -64,6 +65,7 @@ class KafkaRights:
     writes: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     creates: tuple[str, ...] = ()
+    inspects: tuple[str, ...] = ()
     joins: tuple[str, ...] = ()
     watches: tuple[str, ...] = ()
     transacts: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ class KafkaRights:
             (self.counts, "DescribeTopic"),
             (self.creates, "CreateTopic"),
             (self.creates, "DescribeTopicDynamicConfiguration"),
+            (self.inspects, "DescribeTopicDynamicConfiguration"),
             (self.joins, "AlterGroup"),
             (self.watches, "DescribeGroup"),
             (self.transacts, "AlterTransactionalId"),

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from xml.etree import ElementTree
@@ -16,8 +17,9 @@ from xml.etree import ElementTree
 import urllib3
 from featurestore_local.listener import Listener
 
-from tests.support.aws_needs import Call, needs
+from tests.support.aws_needs import ACCOUNT, Call, needs
 from tests.support.iam import Need, Policy, allows
+from txfeatures.process.clock import SystemClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -37,6 +39,8 @@ class AuthorizingAws:
         behind: URL of the local AWS behind it.
         policies: Caller -> what it may do.
         kms_key: ARN of the key of bucket, feature group and results, if there is one.
+        ahead_s: Seconds by which its clock, the date of each answer, is ahead of this machine's.
+        expired: Callers whose credentials have expired.
 
     Attributes:
         used: Caller -> every right that its calls have needed.
@@ -46,6 +50,8 @@ class AuthorizingAws:
     behind: str
     policies: Mapping[str, Policy]
     kms_key: str | None = None
+    ahead_s: float = 0.0
+    expired: set[str] = field(default_factory=set)
     used: dict[str, set[Need]] = field(default_factory=dict)
     refused: list[tuple[str, Need]] = field(default_factory=list)
     _open: ExitStack = field(default_factory=ExitStack)
@@ -105,6 +111,12 @@ def _application(aws: AuthorizingAws, pool: urllib3.PoolManager) -> Callable[...
             kms_key=aws.kms_key,
             workgroup=aws.workgroup,
         )
+        date = ("Date", formatdate(SystemClock().now() + aws.ahead_s, usegmt=True))
+        if caller in aws.expired:
+            return _refuse_expired(call, date, start)
+        owner = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER", ACCOUNT)
+        if owner != ACCOUNT:
+            return _refuse(call, caller, call.lists, start)
         lacking = aws.check(caller, needs(call))
         if lacking:
             return _refuse(call, caller, lacking, start)
@@ -126,7 +138,8 @@ def _application(aws: AuthorizingAws, pool: urllib3.PoolManager) -> Callable[...
             return _refuse(call, caller, lacking, start)
         if call.operation == "StartQueryExecution" and answer.status == 200:
             aws.started(json.loads(answer.data)["QueryExecutionId"], call.workgroup_named)
-        kept = [(n, v) for n, v in answer.headers.items() if n.lower() not in _HOP]
+        kept = [(n, v) for n, v in answer.headers.items() if n.lower() not in {*_HOP, "date"}]
+        kept.append(date)
         start(f"{answer.status} ", kept)
         return [answer.data]
 
@@ -151,3 +164,14 @@ def _refuse(call: Call, caller: str, need: Need, start: "StartResponse") -> Iter
         [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)],
     )
     return [json.dumps({"__type": code, "Message": message, "message": message}).encode()]
+
+
+def _refuse_expired(call: Call, date: tuple[str, str], start: "StartResponse") -> Iterable[bytes]:
+    """Refuse as STS does, which a client calls before the others."""
+    assert call.service == "sts", f"{call.service} is called with credentials that STS refuses"
+    root = ElementTree.Element("ErrorResponse")
+    error = ElementTree.SubElement(root, "Error")
+    ElementTree.SubElement(error, "Code").text = "ExpiredToken"
+    ElementTree.SubElement(error, "Message").text = "The security token included is expired"
+    start("403 ", [("Content-Type", "text/xml"), date])
+    return [ElementTree.tostring(root)]

@@ -22,6 +22,15 @@ _SUBRESOURCES = {
 }
 """What a PUT of a bucket changes -> the action that allows it."""
 
+_SHOWN = {
+    name: {
+        "s3:PutLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+        "s3:PutEncryptionConfiguration": "s3:GetEncryptionConfiguration",
+    }.get(action, action.replace("Put", "Get"))
+    for name, action in _SUBRESOURCES.items()
+}
+"""What a GET of a bucket shows -> the action that allows it."""
+
 _CREATES_WITH_KEY = (
     "Encrypt",
     "Decrypt",
@@ -119,9 +128,15 @@ def needs(call: Call) -> list[Need]:
 def _s3(call: Call) -> Iterator[Need]:
     name, key = (*call.path, "")[:2]
     if key:
-        action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject"}[call.method]
+        action = {
+            "GET": "GetObject",
+            "HEAD": "GetObject",
+            "PUT": "PutObject",
+            "DELETE": "DeleteObjectVersion" if "versionId" in call.query else "DeleteObject",
+        }[call.method]
         yield Need(f"s3:{action}", (bucket(name, key),))
-        yield from call.key("s3", "GenerateDataKey" if call.method == "PUT" else "Decrypt")
+        if call.method != "DELETE":
+            yield from call.key("s3", "GenerateDataKey" if call.method == "PUT" else "Decrypt")
     elif call.method == "PUT":
         changes = [_SUBRESOURCES[each] for each in call.query if each in _SUBRESOURCES]
         yield Need(changes[0] if changes else "s3:CreateBucket", (bucket(name),))
@@ -129,6 +144,8 @@ def _s3(call: Call) -> Iterator[Need]:
         for found in ElementTree.XML(call.body).iter():
             if found.tag.endswith("Key"):
                 yield Need("s3:DeleteObject", (bucket(name, found.text or ""),))
+    elif call.method == "GET" and (shown := [_SHOWN[q] for q in call.query if q in _SHOWN]):
+        yield Need(shown[0], (bucket(name),))
     elif call.method in {"GET", "HEAD"} and set(call.query) <= {
         *("list-type", "prefix", "start-after", "continuation-token", "max-keys"),
         "encoding-type",
@@ -146,8 +163,9 @@ def _sagemaker(call: Call) -> Iterator[Need]:
     arn = call.params.get("ResourceArn", call.arn("sagemaker", f"feature-group/{group}"))
     yield Need(f"sagemaker:{call.operation}", (arn,))
     if call.operation == "CreateFeatureGroup":
-        passed = (("iam:PassedToService", "sagemaker.amazonaws.com"),)
-        yield Need("iam:PassRole", (call.params["RoleArn"],), passed)
+        if "RoleArn" in call.params:  # a group without an offline store needs none
+            passed = (("iam:PassedToService", "sagemaker.amazonaws.com"),)
+            yield Need("iam:PassRole", (call.params["RoleArn"],), passed)
         if call.params.get("Tags"):
             yield Need("sagemaker:AddTags", (arn,))
         if call.params.get("OnlineStoreConfig", {}).get("SecurityConfig"):
@@ -156,7 +174,9 @@ def _sagemaker(call: Call) -> Iterator[Need]:
 
 def _records(call: Call) -> Iterator[Need]:
     if call.path[0] == "FeatureGroup":
-        actions = {"PUT": ["PutRecord"], "GET": ["GetRecord"]}[call.method]
+        actions = {"PUT": ["PutRecord"], "GET": ["GetRecord"], "DELETE": ["DeleteRecord"]}[
+            call.method
+        ]
         names = [call.path[1]]
     else:
         # BatchWriteRecord needs both (AWS's SDK); its parts name their groups.
@@ -217,9 +237,19 @@ def _athena(call: Call) -> Iterator[Need]:
     yield from call.key("s3", "Decrypt")
 
 
+def _sts(_: Call) -> Iterator[Need]:
+    yield from ()  # everybody may learn who they are
+
+
+def _servicequotas(call: Call) -> Iterator[Need]:
+    yield Need(f"servicequotas:{call.operation}", ("*",))
+
+
 _SERVICES: dict[str, Callable[[Call], Iterator[Need]]] = {
     "s3": _s3,
     "sagemaker": _sagemaker,
     "glue": _glue,
     "athena": _athena,
+    "sts": _sts,
+    "servicequotas": _servicequotas,
 }

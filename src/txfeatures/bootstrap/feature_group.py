@@ -67,7 +67,7 @@ class FeatureGroup:
                 f"feature group {self._name} differs from the declared features: "
                 f"{', '.join(comparison.conflicts)}; choose another TXF_AWS_FEATURE_GROUP"
             )
-        changed = {} if is_new else self._changed(comparison)
+        changed = {} if is_new else self.changed(comparison)
         if changed:
             differences = "; ".join(
                 f"{name} was {was}, and is declared as {now}"
@@ -82,6 +82,24 @@ class FeatureGroup:
         for feature in self._declaration.features:
             self._describe_feature(feature)
         return "created" if is_new else _outcome(comparison)
+
+    def changed(self, comparison: Comparison) -> dict[str, tuple[str, str]]:
+        """Return feature -> (former meaning, declared meaning) of those that mean another thing.
+
+        A feature without a meaning was described by an earlier release, whose features are those
+        of the shipped declaration.
+        """
+        missing = {definition["FeatureName"] for definition in comparison.missing}
+        shipped = {feature.name: feature.meaning for feature in default().computed}
+        changed = {}
+        for feature in self._declaration.computed:
+            if feature.name not in missing:
+                _, parameters = self._metadata(feature)
+                if meanings.DIGEST not in parameters and feature.name in shipped:
+                    parameters |= meanings.parameters(shipped[feature.name])
+                if difference := meanings.difference(feature.meaning, parameters):
+                    changed[feature.name] = difference
+        return changed
 
     def _create(self) -> bool:
         if self._describe() is not None:
@@ -113,24 +131,6 @@ class FeatureGroup:
             self._client.add_tags(
                 ResourceArn=arn, Tags=[{"Key": k, "Value": v} for k, v in missing.items()]
             )
-
-    def _changed(self, comparison: Comparison) -> dict[str, tuple[str, str]]:
-        """Return feature -> (former meaning, declared meaning) of those that mean another thing.
-
-        A feature without a meaning was described by an earlier release, whose features are those
-        of the shipped declaration.
-        """
-        missing = {definition["FeatureName"] for definition in comparison.missing}
-        shipped = {feature.name: feature.meaning for feature in default().computed}
-        changed = {}
-        for feature in self._declaration.computed:
-            if feature.name not in missing:
-                _, parameters = self._metadata(feature)
-                if meanings.DIGEST not in parameters and feature.name in shipped:
-                    parameters |= meanings.parameters(shipped[feature.name])
-                if difference := meanings.difference(feature.meaning, parameters):
-                    changed[feature.name] = difference
-        return changed
 
     def _describe_feature(self, feature: Feature) -> None:
         description, parameters = self._metadata(feature)

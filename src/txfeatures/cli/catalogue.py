@@ -85,6 +85,12 @@ CATALOGUE: Mapping[str, Entry] = {
             "replay": "txfeatures dlq replay --topic raw.dlq --reason bad_fee --dry-run",
         },
     ),
+    "doctor": Entry(
+        summary="Examine settings, Kafka and AWS; name each fault with the next step.",
+        example="txfeatures doctor --only aws --json",
+        exits=f"0 nothing failed, 1 a check failed, {USAGE}",
+        packages=("boto3", "confluent_kafka", "pyarrow"),
+    ),
     "env": Entry(
         summary="Print the settings of the running demo, for a shell.",
         example='eval "$(txfeatures --demo env)"',

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
     from types_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
+    from types_boto3_sts import STSClient
 
 _OWNER: Final = "ExpectedBucketOwner"
 
@@ -73,6 +74,18 @@ def iam(settings: AwsSettings) -> "IAMClient":
     """Return a client of IAM; SettingsError if AWS is not configured."""
     with _usable_configuration():
         return _session().client("iam", config=_config(settings))
+
+
+def sts(settings: AwsSettings) -> "STSClient":
+    """Return a client of STS, which names its caller; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("sts", config=_config(settings))
+
+
+def service_quotas(settings: AwsSettings) -> Any:
+    """Return a client of Service Quotas; SettingsError if AWS is not configured."""
+    with _usable_configuration():
+        return _session().client("service-quotas", config=_config(settings))
 
 
 def sagemaker(settings: AwsSettings, *, connections: int = 10) -> "SageMakerClient":

@@ -12,6 +12,7 @@ from txfeatures.cli.backfill import backfill
 from txfeatures.cli.bootstrap import bootstrap
 from txfeatures.cli.compact import compact
 from txfeatures.cli.dataset import dataset
+from txfeatures.cli.doctor import doctor
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "audit": audit,
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bootstrap": bootstrap,
     "compact": compact,
     "dataset": dataset,
+    "doctor": doctor,
 }
 
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.integration.history.commands import audited, command
 from tests.support.declared import DEFAULT, FEATURES
@@ -20,6 +22,7 @@ from txfeatures.bootstrap.bucket import ensure_bucket
 from txfeatures.bootstrap.feature_group import FeatureGroup
 from txfeatures.bootstrap.schema import definitions
 from txfeatures.compaction.offline_store import compact_offline_store
+from txfeatures.doctor.diagnosis import Extent, diagnose
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import RECORD_IDENTIFIER, minute_start_s
 from txfeatures.domain.model import Record, Row
@@ -186,6 +189,17 @@ def query(sql: str, s3: Any) -> bytes:
     return body
 
 
+def examine(_: Path, __: list[Row]) -> None:
+    extent = Extent(sides=frozenset({"aws"}), writes=True, settles=True)
+    findings = list(diagnose(extent, runtime("doctor")))
+    assert [finding for finding in findings if finding.state == "failure"] == []
+    # Calls that it leaves out here: one needs TLS, the other an AWS that has quotas.
+    with suppress(ClientError):
+        aws.s3(settings()).get_bucket_policy(Bucket=settings().bucket)
+    with suppress(ClientError):
+        aws.service_quotas(settings()).list_service_quotas(ServiceCode="sagemaker")
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "fs_writer": put_both,
     "fs_writer-features": put_rows,
@@ -196,5 +210,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "compact": compact,
     "dataset": dataset,
     "data_scientist": notebooks,
+    "doctor": examine,
 }
 """In an order in which each finds what it needs; bootstrap comes before."""

@@ -166,6 +166,9 @@ def run_commands(running: SecuredPipeline) -> None:
         assert "planted" in listed.output
         sent = CliRunner().invoke(dlq, ["replay", "--yes"])
         assert sent.exit_code == 0, sent.output
+    with acting(running, "doctor"), pytest.MonkeyPatch.context() as environ:
+        environ.setenv("TXF_BOOTSTRAP_REPLICATION", "1")
+        assert command("doctor", "--only", "kafka").exit_code == 0
     with closing(KafkaAdmin(running.stack.kafka.settings("keda"))) as admin:
         for topic, group in READERS:
             assert admin.committed(group, topic)

@@ -78,7 +78,7 @@ def test_help_of_a_command_loads_neither_duckdb_nor_pyarrow(arguments: list[str]
     ("package", "left_out"),
     [
         ("duckdb", {"audit", "backfill", "dataset", "demo"}),
-        ("pyarrow", {"audit", "backfill", "compact", "dataset", "demo"}),
+        ("pyarrow", {"audit", "backfill", "compact", "dataset", "demo", "doctor"}),
     ],
 )
 def test_commands_without_their_packages_are_left_out(package: str, left_out: set[str]) -> None:

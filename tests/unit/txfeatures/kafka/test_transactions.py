@@ -76,6 +76,15 @@ def test_an_id_that_may_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch) ->
         sink_on(producer, monkeypatch)
 
 
+def test_an_error_that_is_fatal_to_the_client_is_named_without_polling_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    producer = Producer(init_transactions=refused, poll=refused)
+    with pytest.raises(FatalError, match="Kafka denies Write on transactional id id: grant it"):
+        sink_on(producer, monkeypatch)
+
+
 def test_brokers_that_are_away_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = Producer(init_transactions=KafkaError._TIMED_OUT)
     with pytest.raises(FatalError, match=r"does not answer .* TXF_KAFKA_BOOTSTRAP_SERVERS"):
