@@ -15,7 +15,7 @@ DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset fe
 # A worker for each core; tests of one module share a worker, hence the brokers they have started.
 PARALLEL := -q --numprocesses=auto --dist=loadscope
 
-.PHONY: help demo check test faults simulate fuzz fuzz-api mutants chaos reliability bench images compose-test chart rights chart-check cluster-test notebooks release dashboards screenshots static setup lock clean
+.PHONY: help demo check test faults simulate fuzz fuzz-api mutants chaos reliability bench images compose-test chart rights chart-check cluster-test notebooks release cdk dashboards screenshots static setup lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
 check: static ## the quick gate, without network: static checks, then the tests that need nothing
 	$(BIN)/pytest $(PARALLEL) -m "not integration"
 
-test: static $(HELM) .venv-notebooks/installed ## set-up, static checks, then all tests, on a real Kafka and a local AWS
+test: static $(HELM) .venv-notebooks/installed .venv-cdk/installed ## set-up, static checks, then all tests, on a real Kafka and a local AWS
 	$(BIN)/pytest $(PARALLEL) --durations=20
 
 faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
@@ -79,6 +79,10 @@ cluster-test: setup $(HELM) ## a release's whole life on the current kubeconfig'
 notebooks: setup .venv-notebooks/installed ## run the notebooks on a replay, in an environment of their own
 	$(BIN)/pytest -q tests/notebooks
 
+cdk: setup $(HELM) .venv-cdk/installed ## the AWS account: types, then synthesis, cdk-nag, cfn-lint, assertions (needs Node)
+	.venv-cdk/bin/mypy --follow-imports=silent deploy/cdk/*.py
+	$(BIN)/pytest -q tests/cdk tests/unit/deploy/test_cdk_settings.py
+
 release: setup $(HELM) ## a release, checked and built as VERSION=x.y.z; nothing is published or changed
 	@$(BIN)/python -m deploy.release "$(VERSION)" --helm "$(HELM)"
 
@@ -120,16 +124,24 @@ setup: .venv/installed
 	.venv-notebooks/bin/pip install $(FROM_CHECKOUT)
 	@touch $@
 
+# Most of its 700 MB are CDK and pyarrow. Without Node it is of no use, and the tests of deploy/cdk skip.
+.venv-cdk/installed: requirements-cdk.lock pyproject.toml
+	$(PYTHON) -m venv .venv-cdk
+	.venv-cdk/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-cdk.lock
+	.venv-cdk/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
 # The packages of this repository are installed from the checkout, never from the lock.
 LOCK := uv pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-package faust-microbatch --no-emit-package featurestore-local --no-emit-package kafka-local \
 	--no-emit-package txfeatures-client \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
-lock: ## resolve pyproject.toml again into both locks (needs uv); the notebooks' one holds all of the other
-	$(LOCK) --all-extras -o requirements-notebooks.lock pyproject.toml
+lock: ## resolve pyproject.toml again into the locks (needs uv); all have the versions of the notebooks' one
+	$(LOCK) --extra dev --extra notebooks -o requirements-notebooks.lock pyproject.toml
 	grep -E '^[a-z0-9._-]+==' requirements-notebooks.lock | sed 's/ \\$$//' > build/constraints.txt
 	$(LOCK) --extra dev --constraint build/constraints.txt -o requirements.lock pyproject.toml
+	$(LOCK) --extra cdk --constraint build/constraints.txt -o requirements-cdk.lock pyproject.toml
 
 clean: ## remove what was made here
-	rm -rf .venv .venv-notebooks .tools build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-notebooks .venv-cdk .tools build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -63,10 +63,12 @@ def _count(minimum: int) -> Json:
 
 
 def _image() -> Json:
+    digest = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
     return _closed(
         {
             "registry": _STRING,
             "tag": {"type": "string", "not": {"const": "latest"}},
+            "digests": _closed(dict.fromkeys((*SERVICES, "tools"), digest)),
             "pullPolicy": _one_of("Always", "IfNotPresent", "Never"),
             "pullSecrets": _list_of(_STRING),
         }

@@ -15,6 +15,7 @@ from txfeatures_aggregator.app import NAME as AGGREGATOR
 from txfeatures_dedup.app import NAME as DEDUP
 from txfeatures_fs_writer import archive_step, features_step
 
+DIGEST = "sha256:" + "0123456789abcdef" * 4
 SCRAM, MTLS = CASES["scram-values"], CASES["mtls-values"]
 
 
@@ -403,11 +404,25 @@ def test_a_chart_without_brokers_says_how_to_give_them() -> None:
         {"settings": {"kafka": {"sasl_password": "hush"}}},
         {"defaults": {"extraEnv": {"TXF_LOG_LEVEL": "debug"}}},
         {"image": {"tag": "latest"}},
+        {"image": {"digests": {"api": "sha256:12"}}},
+        {"image": {"digests": {"apis": DIGEST}}},
     ],
     ids=json.dumps,
 )
 def test_values_that_the_schema_does_not_know_are_refused(values: dict[str, Any]) -> None:
     assert "schema" in refusal(EKS, values=values)
+
+
+def test_a_digest_decides_instead_of_the_tag_for_both_steps_of_fs_writer_and_no_other() -> None:
+    values = {
+        "image": {"digests": {"fs_writer": DIGEST}},
+        "services": {"fs_writer": {"split": True}},
+    }
+    pods = [pod["spec"] for _, pod in template(EKS, values=values).pods()]
+    images = [container["image"] for pod in pods for container in pod["containers"]]
+    fixed = [image for image in images if "@" in image]
+    assert len(fixed) == 2
+    assert {image.rpartition("/")[2] for image in fixed} == {f"txfeatures-fs-writer@{DIGEST}"}
 
 
 def test_a_change_of_the_settings_of_one_release_leaves_names_alone() -> None:

@@ -67,7 +67,9 @@ default
 {{/* Takes root, name: of the image, a service or "tools". */}}
 {{- define "txfeatures.image" -}}
 {{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
-txfeatures-{{ include "txfeatures.service" . | replace "_" "-" }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- $service := include "txfeatures.service" . -}}
+txfeatures-{{ replace "_" "-" $service }}
+{{- with get .root.Values.image.digests $service }}@{{ . }}{{ else }}:{{ $.root.Values.image.tag | default $.root.Chart.AppVersion }}{{ end }}
 {{- end -}}
 
 {{/* What a hook needs must be there before it, and is gone after it. Takes the weight. */}}
