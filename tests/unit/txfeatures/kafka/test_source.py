@@ -84,14 +84,14 @@ def test_a_message_becomes_a_record_with_all_it_has() -> None:
 
 def test_a_read_ends_with_what_there_is_instead_of_waiting_to_be_full() -> None:
     consumer = Consumer([], [], [Message(7)], [Message(8)])
-    found = Reader(consumer).read(100, 0.5)  # type: ignore[arg-type]
+    found = Reader(consumer, group="g").read(100, 0.5)  # type: ignore[arg-type]
     assert [record.offset for record in found] == [7]
     assert consumer.waits == [FILL_S] * 3
 
 
 def test_a_read_of_nothing_ends_in_time() -> None:
     consumer = Consumer(*[[]] * 50)
-    assert Reader(consumer).read(100, 0.5) == []  # type: ignore[arg-type]
+    assert Reader(consumer, group="g").read(100, 0.5) == []  # type: ignore[arg-type]
     assert sum(consumer.waits) == pytest.approx(0.5)
 
 
