@@ -146,7 +146,7 @@ class PipelineStack(Stack):
         publish = pipelines.CodeBuildStep(
             "Images",
             input=self._source,
-            additional_inputs={name: cast("pipelines.FileSet", built[name]) for name in built},
+            additional_inputs=built,
             commands=[f"sh {STEPS}/publish.sh"],
             env={"REGISTRY": self._registry.host, "SIGNING_KEY": key.key_arn},
             build_environment=codebuild.BuildEnvironment(build_image=_INTEL, privileged=True),

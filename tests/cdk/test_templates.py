@@ -62,7 +62,7 @@ def items(value: str | list[str]) -> list[str]:
 def release(system: Template) -> dict[str, Any]:
     """Return the properties of the release's chart."""
     charts: list[dict[str, Any]] = [
-        r["Properties"] for r in system.of("Custom::AWSCDK-EKS-HelmChart").values()
+        found["Properties"] for found in system.of("Custom::AWSCDK-EKS-HelmChart").values()
     ]
     (found,) = [chart for chart in charts if chart["Release"] == "txfeatures"]
     return found
