@@ -15,13 +15,18 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from tests.mutants.mutant import Mutant
+from txfeatures.process.clock import SystemClock
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 REPOSITORY = Path(__file__).parents[2]
-LONGEST_S = 240
-"""A mutant may make a test wait for ever; the tests of any one take a few seconds without it."""
+LONGEST_S = 1_800
+"""Limit on tests without a bug."""
+
+SLOWER, SLACK_S = 5, 60
+"""A bug may make a test wait for ever: that is noticed after so many times the duration without it,
+and so many seconds."""
 
 SEEDS = 800
 """Seeds of the simulation for one mutant; those that it must notice fail within a few hundred."""
@@ -61,31 +66,39 @@ def run(mutants: Sequence[Mutant], *, jobs: int) -> Iterator[Result]:
         StaleMutantError: A mutant no longer applies.
     """
     with _copies(jobs) as copies, ThreadPoolExecutor(jobs) as pool:
-        tests = dict.fromkeys(mutant.tests for mutant in mutants)
-        for outcome in pool.map(lambda arguments: _in_copy(copies, _check, arguments), tests):
-            if outcome is not None:
-                raise BrokenTestsError(outcome)
-        yield from pool.map(lambda mutant: _in_copy(copies, _judge, mutant), mutants)
+        tests = list(dict.fromkeys(mutant.tests for mutant in mutants))
+        durations = pool.map(lambda arguments: _in_copy(copies, _check, arguments), tests)
+        limits = {each: SLOWER * d + SLACK_S for each, d in zip(tests, durations, strict=True)}
+
+        def judge(copy: Path, mutant: Mutant) -> Result:
+            return _judge(copy, mutant, limit_s=limits[mutant.tests])
+
+        yield from pool.map(lambda mutant: _in_copy(copies, judge, mutant), mutants)
 
 
-def _judge(copy: Path, mutant: Mutant) -> Result:
+def _judge(copy: Path, mutant: Mutant, *, limit_s: float) -> Result:
     path = copy / mutant.file
     source = path.read_text()
     path.write_text(mutant.planted(source))
     try:
-        code, output = _pytest(copy, mutant.tests)
+        code, output = _pytest(copy, mutant.tests, limit_s=limit_s)
     finally:
         path.write_text(source)
     verdict = {0: Verdict.SURVIVED, TESTS_FAILED: Verdict.KILLED}.get(code, Verdict.BROKEN)
     return Result(mutant=mutant, verdict=verdict, output=output)
 
 
-def _check(copy: Path, tests: tuple[str, ...]) -> str | None:
-    code, output = _pytest(copy, tests)
-    return None if code == 0 else f"without a bug, pytest {' '.join(tests)}:\n{output}"
+def _check(copy: Path, tests: tuple[str, ...]) -> float:
+    """Return for how many seconds the tests run without a bug."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    code, output = _pytest(copy, tests, limit_s=LONGEST_S)
+    if code != 0:
+        raise BrokenTestsError(f"without a bug, pytest {' '.join(tests)}:\n{output}")
+    return clock.monotonic() - began
 
 
-def _pytest(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
+def _pytest(copy: Path, tests: Sequence[str], *, limit_s: float) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:
         done = subprocess.run(
@@ -94,11 +107,11 @@ def _pytest(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
             env=_environment(copy),
             capture_output=True,
             text=True,
-            timeout=LONGEST_S,
+            timeout=limit_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return TESTS_FAILED, f"not done within {LONGEST_S} s"
+        return TESTS_FAILED, f"not done within {limit_s:.0f} s"
     return done.returncode, (done.stdout + done.stderr)[-3000:]
 
 

@@ -24,7 +24,7 @@ class FakeConsumer:
     """A consumer whose reads and rebalances come from a script of calls."""
 
     def __init__(self) -> None:
-        self.script: list[Callable[[], list[Message]]] = []
+        self.script: list[Callable[[], list[Message] | None]] = []
         self.offsets: dict[Partition, int] = {}
         self.assignments: list[dict[Partition, int]] = []
         self.paused = False
@@ -51,8 +51,14 @@ class FakeConsumer:
         self.script.append(lambda: self.callbacks["on_revoke"](self, []) or [])
 
     def say(self, *found: Message) -> None:
-        """Let the next read bring messages."""
-        self.script.append(lambda: list(found))
+        """Let the next read bring messages, once their partitions are read at all."""
+        sources = {(each.topic(), each.partition()) for each in found if each.error() is None}
+
+        def bring() -> list[Message] | None:
+            assigned = self.assignments[-1] if self.assignments else {}
+            return list(found) if sources <= assigned.keys() else None
+
+        self.script.append(bring)
 
     def consume(self, count: int, timeout_s: float) -> list[Message]:
         """Return the first message of the next read, or, of more, the rest of the last one."""
@@ -60,8 +66,8 @@ class FakeConsumer:
             rest, self.rest = self.rest, []
             self.before_rest()
             return rest
-        if self.script:
-            found = self.script.pop(0)()
+        if self.script and (found := self.script[0]()) is not None:
+            self.script.pop(0)
             self.rest = found[1:]
             return found[:1]
         threading.Event().wait(min(timeout_s, LOOK_S))  # a read may return early

@@ -99,7 +99,7 @@ def test_a_fault_is_named(verdict: Verdict, state: str, words: str) -> None:
         ("raw", "cleanup.policy", "compact", "raw has cleanup.policy=compact and needs delete"),
         ("feed", "message.timestamp.type", "LogAppendTime", "and needs CreateTime"),
         ("late", "retention.ms", "1000", "late has retention.ms=1000 and needs 2592000000 or more"),
-        ("raw", "max.message.bytes", "1048588", "and needs 20971520 or more"),
+        ("raw", "max.message.bytes", "1048588", "and needs 8388608 or more"),
     ],
 )
 def test_a_configuration_that_loses_records_is_named(
