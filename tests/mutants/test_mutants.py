@@ -64,6 +64,7 @@ def test_tests_that_fail_without_a_bug_prove_nothing() -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(3_600)
 def test_mutants_chosen_at_random_are_killed(capsys: pytest.CaptureFixture[str]) -> None:
     seed = random.SystemRandom().randrange(10**6)
     chosen = random.Random(seed).sample(catalogue(), SAMPLE)
