@@ -414,6 +414,7 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
                 inspects=_INSPECTED,
                 watches=tuple(group for _, group in READERS),
                 transacts=(DOCTOR_ID,),
+                checks_brokers=True,
             ),
         ),
         "data_scientist": Process(

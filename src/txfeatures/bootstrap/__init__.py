@@ -17,8 +17,8 @@ from txfeatures.domain.topics import MAX_RECORD_BYTES, TOPICS, BrokerKind
 from txfeatures.feature_store.errors import translated
 from txfeatures.feature_store.retries import Retries
 from txfeatures.kafka.admin import KafkaAdmin
-from txfeatures.kafka.effective import read_effective
-from txfeatures.kafka.safety import Demands, findings
+from txfeatures.kafka.effective import Effective, read_effective
+from txfeatures.kafka.safety import Demands, Finding, findings
 from txfeatures.process import aws
 from txfeatures.process.declared import load_features
 from txfeatures.process.runtime import Runtime
@@ -86,7 +86,7 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
         kind=settings.broker_kind,
     )
     say(f"topics: {len(made)} created, {len(TOPICS) - len(made)} exist already")
-    for sentence in _judged(settings):
+    for sentence in _safety(settings):
         say(sentence)
     name, group = settings.aws.bucket, settings.aws.feature_group
     retries = Retries(clock=runtime.clock, stop=runtime.stop)
@@ -100,18 +100,32 @@ def bootstrap(settings: BootstrapSettings, *, runtime: Runtime, say: Say) -> Non
         say(f"archive's table: {ensure_archive_table(glue, name)}")
 
 
-def _judged(settings: BootstrapSettings) -> Iterator[str]:
-    """Yield a line for everything unsafe about the configuration that the brokers apply."""
+def read_configuration(settings: BootstrapSettings) -> Effective:
+    """Return the configuration that the brokers apply, of the topics and of themselves.
+
+    Raises:
+        TransientError: The brokers don't answer, or refuse us.
+    """
     # AWS sets that of the brokers of MSK Serverless, and has no right to read it.
     with_brokers = settings.broker_kind != "serverless"
-    found = read_effective(settings.kafka, TOPICS, with_brokers=with_brokers)
+    return read_effective(settings.kafka, TOPICS, with_brokers=with_brokers)
+
+
+def unsafe(found: Effective, settings: BootstrapSettings) -> list[Finding]:
+    """Return everything unsafe about a configuration."""
     demands = Demands(
         max_record_bytes=settings.kafka.max_record_bytes,
         keep_forever=settings.keep_forever,
         uses_iam=settings.kafka.security == "msk_iam",
     )
-    unsafe = findings(found.topics, found.brokers, broker_count=found.broker_count, demands=demands)
-    yield from (f"unsafe: {finding.sentence}" for finding in unsafe)
+    return findings(found.topics, found.brokers, broker_count=found.broker_count, demands=demands)
+
+
+def _safety(settings: BootstrapSettings) -> Iterator[str]:
+    """Yield a line for everything unsafe about the configuration that the brokers apply."""
+    found = read_configuration(settings)
+    wrong = unsafe(found, settings)
+    yield from (f"unsafe: {finding.sentence}" for finding in wrong)
     yield from (f"not checked: {sentence}" for sentence in found.denied)
-    if not unsafe and not found.denied:
+    if not wrong and not found.denied:
         yield "configuration of topics and brokers: safe"

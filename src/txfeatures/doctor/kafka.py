@@ -1,15 +1,16 @@
 """Checks of Kafka: the brokers, the topics, and the rights of this login."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
-from txfeatures.bootstrap import BootstrapSettings
+from txfeatures.bootstrap import BootstrapSettings, read_configuration, unsafe
 from txfeatures.doctor import topics
 from txfeatures.doctor.finding import Check, Verdict, failure, ok
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.topics import TOPICS
 from txfeatures.history.expired import READERS
 from txfeatures.kafka.inspection import FoundTopic, Inspector
+from txfeatures.kafka.safety import Config, Finding
 from txfeatures.kafka.transactions import TransactionalSink
 from txfeatures.process.runtime import Runtime
 
@@ -27,9 +28,6 @@ RELEASES = (
 )
 """Configuration of topics, and the release of Kafka that introduced it: brokers name no release."""
 
-MSK_IAM_RELEASE = "3.8"
-"""The first in which MSK's access control allows the request that ends transactions."""
-
 
 class KafkaChecks:
     """The checks, of which the first leave what the others judge.
@@ -44,7 +42,8 @@ class KafkaChecks:
         self._runtime = runtime
         self._inspector: Inspector | None = None
         self._topics: Mapping[str, FoundTopic] = {}
-        self._configurations: Mapping[str, Mapping[str, str]] = {}
+        self._configs: Sequence[Config] = ()
+        self._unsafe: Sequence[Finding] = ()
 
     def checks(self) -> Iterator[Check]:
         """Yield the checks in their order."""
@@ -60,20 +59,13 @@ class KafkaChecks:
             ("replicas", lambda: topics.replicas(self._topics, settings.replication), seen),
             ("right to see configuration", self._see_configurations, seen),
             (
-                "unclean elections",
-                lambda: topics.elections(self._topics, self._configurations),
+                "configuration of topics",
+                lambda: topics.configuration(self._unsafe, "topic"),
                 configured,
             ),
             (
-                "acknowledgements",
-                lambda: topics.acknowledgements(self._topics, self._configurations),
-                configured,
-            ),
-            (
-                "topic configuration",
-                lambda: topics.configuration(
-                    self._configurations, keep_forever=settings.keep_forever
-                ),
+                "configuration of brokers",
+                lambda: topics.configuration(self._unsafe, "broker"),
                 configured,
             ),
             ("release of Kafka", self._release, configured),
@@ -101,13 +93,15 @@ class KafkaChecks:
     def _see_configurations(self) -> Verdict:
         if not self._topics:
             return topics.NO_TOPICS
-        self._configurations = self._open().configurations(self._topics)
-        return ok("this login may describe the configuration of every topic")
+        found = read_configuration(self._settings)
+        if found.denied:
+            return failure("; ".join(found.denied))
+        self._configs = [topic.config for topic in found.topics]
+        self._unsafe = unsafe(found, self._settings)
+        return ok("this login may describe the configuration of topics and brokers")
 
     def _release(self) -> Verdict:
-        return release(
-            next(iter(self._configurations.values())), security=self._settings.kafka.security
-        )
+        return release(self._configs[0])
 
     def _transactions(self) -> Verdict:
         with closing(TransactionalSink(self._settings.kafka, transactional_id=TRANSACTIONAL_ID)):
@@ -134,20 +128,9 @@ class KafkaChecks:
         return self._inspector or Inspector(self._settings.kafka)
 
 
-def release(configuration: Mapping[str, str], *, security: str) -> Verdict:
-    """Return whether the brokers are new enough.
-
-    Args:
-        configuration: The effective configuration of a topic.
-        security: TXF_KAFKA_SECURITY.
-    """
-    known = next((release for name, release in RELEASES if name in configuration), None)
-    if security == "msk_iam" and known != MSK_IAM_RELEASE:
-        return failure(
-            f"the brokers are older than Kafka {MSK_IAM_RELEASE}, in which MSK's access control "
-            "does not allow the request that ends transactions; upgrade the cluster, or set "
-            "another TXF_KAFKA_SECURITY"
-        )
+def release(config: Config) -> Verdict:
+    """Return which release of Kafka the configuration of a topic shows."""
+    known = next((release for name, release in RELEASES if name in config), None)
     if known is None:
         return ok(f"older than Kafka {RELEASES[-1][1]}; brokers name no release")
     return ok(f"Kafka {known} or newer; brokers name no release")

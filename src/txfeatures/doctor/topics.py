@@ -1,25 +1,14 @@
-"""Verdicts on the topics, from their state and their effective configuration [pure].
+"""Verdicts on the topics, and on what is unsafe about their configuration [pure]."""
 
-Brokers' own defaults count: MSK's let a replica lead that lacks acknowledged records. MSK
-Serverless shows only a part of the configuration; the rest is its own and not judged.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from txfeatures.doctor.finding import Verdict, failure, ok, skipped, warning
-from txfeatures.domain.topics import SAFE_REPLICATION, TOPICS, Topic, refusal_of_partitions
+from txfeatures.domain.topics import TOPICS, refusal_of_partitions
 from txfeatures.kafka.inspection import FoundTopic
+from txfeatures.kafka.safety import Finding
 
 Found = Mapping[str, FoundTopic]
-Configurations = Mapping[str, Mapping[str, str]]
-
-_IN_SYNC = "min.insync.replicas"
-_UNCLEAN = "unclean.leader.election.enable"
-_EXACT = ("cleanup.policy", "message.timestamp.type")
-"""Configuration that must be as declared."""
-_AT_LEAST = ("retention.ms", "max.message.bytes")
-"""Configuration that may also be more than declared; -1 is for ever."""
-_FUTURE = "message.timestamp.after.max.ms"
 
 NO_TOPICS = skipped("there are no topics to judge")
 
@@ -91,96 +80,9 @@ def replicas(found: Found, wanted: int) -> Verdict:
     return ok(f"{wanted} or more of each partition, all in sync")
 
 
-def elections(found: Found, configurations: Configurations) -> Verdict:
-    """Return whether only replicas that have every acknowledged record can lead."""
-    unclean = [
-        name
-        for name, configuration in configurations.items()
-        if found[name].replicas > 1 and configuration.get(_UNCLEAN) == "true"
-    ]
-    if unclean:
-        return failure(
-            f"{_UNCLEAN} is true for {', '.join(unclean)}, so that acknowledged records can be "
-            f"lost; {_alter(_UNCLEAN, 'false')}"
-        )
-    return ok(f"{_UNCLEAN} is false where there are several replicas")
-
-
-def acknowledgements(found: Found, configurations: Configurations) -> Verdict:
-    """Return whether an acknowledged record survives the loss of a broker, and writes do."""
-    shown = {name: each for name, each in configurations.items() if _IN_SYNC in each}
-    least = {name: int(each[_IN_SYNC]) for name, each in shown.items()}
-    blocked = [name for name, count in least.items() if count > found[name].replicas]
-    if blocked:
-        return failure(
-            f"{_IN_SYNC} of {', '.join(blocked)} is more than there are replicas, so that nothing "
-            f"can be written; {_alter(_IN_SYNC, '2')}, or a smaller number for fewer replicas"
-        )
-    few = [
-        name
-        for name, count in least.items()
-        if found[name].replicas >= SAFE_REPLICATION and count < SAFE_REPLICATION - 1
-    ]
-    if few:
-        return failure(
-            f"{_IN_SYNC} of {', '.join(few)} is 1, so that the loss of one broker can lose "
-            f"acknowledged records; {_alter(_IN_SYNC, '2')}"
-        )
-    single = [name for name, topic in found.items() if topic.replicas < SAFE_REPLICATION]
-    if single:
-        return ok(
-            f"fewer than {SAFE_REPLICATION} replicas: no record is safe from the loss of a broker "
-            "while writes go on"
-        )
-    return ok("one broker may be lost: writes go on, and no acknowledged record is lost")
-
-
-def configuration(configurations: Configurations, *, keep_forever: bool) -> Verdict:
-    """Return whether the topics keep what they must, as long as they must.
-
-    Args:
-        configurations: The effective configuration of each existing topic.
-        keep_forever: TXF_BOOTSTRAP_KEEP_FOREVER.
-    """
-    wrong = [
-        difference
-        for topic in TOPICS
-        if topic.name in configurations
-        for difference in _differences(topic, configurations[topic.name], keep_forever=keep_forever)
-    ]
-    if wrong:
-        return failure(f"{'; '.join(wrong)}; {_alter('NAME', 'VALUE')}")
-    narrow = [
-        name
-        for name, found in configurations.items()
-        if int(found.get(_FUTURE, 2**63 - 1)) < 2**63 - 1
-    ]
-    if narrow:
-        return warning(
-            f"{_FUTURE} of {', '.join(narrow)} is bounded, so that brokers refuse records of a "
-            f"replay or of a source whose clock is ahead; {_alter(_FUTURE, str(2**63 - 1))}"
-        )
-    return ok("cleanup, retention, record size and time stamps are as declared")
-
-
-def _differences(topic: Topic, found: Mapping[str, str], *, keep_forever: bool) -> Iterator[str]:
-    wanted = topic.config(keep_forever=keep_forever)
-    for name in _EXACT:
-        if found.get(name, wanted[name]) != wanted[name]:
-            yield f"topic {topic.name} has {name}={found[name]} and needs {wanted[name]}"
-    for name in _AT_LEAST:
-        if name == "retention.ms" and topic.cleanup == "compact":
-            continue  # it has no effect on compacted topics
-        if _amount(found.get(name, wanted[name])) < _amount(wanted[name]):
-            yield f"topic {topic.name} has {name}={found[name]} and needs {wanted[name]} or more"
-
-
-def _amount(text: str) -> float:
-    return float("inf") if text == "-1" else int(text)
-
-
-def _alter(name: str, value: str) -> str:
-    return (
-        "run `kafka-configs --alter --entity-type topics --entity-name TOPIC "
-        f"--add-config {name}={value}`"
-    )
+def configuration(found: Sequence[Finding], kind: Literal["topic", "broker"]) -> Verdict:
+    """Return whether nothing is unsafe about the configuration of the topics, or the brokers."""
+    sentences = [each.sentence for each in found if each.resources[0].startswith(kind)]
+    if sentences:
+        return failure("; ".join(sentences))
+    return ok(f"nothing of the {kind}s' effective configuration is unsafe")

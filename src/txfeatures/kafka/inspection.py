@@ -1,24 +1,16 @@
-"""The state of Kafka: the cluster, the topics, their effective configuration; all read only."""
+"""The state of Kafka: the cluster, the topics and the groups; all read only."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient
 
 from txfeatures.domain.errors import FatalError, TransientError, TxFeaturesError
 from txfeatures.kafka.client import METADATA_TIMEOUT_S, connection, open_client
+from txfeatures.kafka.rights import DESCRIBE, DESCRIBE_GROUP, Right, missing_right
 from txfeatures.kafka.security import Refusals
 from txfeatures.process.settings import KafkaSettings
-
-_REFUSED: Final = frozenset(
-    {
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +63,7 @@ class Inspector:
         try:
             found = self._client.list_topics(timeout=METADATA_TIMEOUT_S)
         except KafkaException as error:
-            raise self._error(error, "") from error
+            raise self._error(error) from error
         return Cluster(id=str(found.cluster_id), brokers=len(found.brokers))
 
     def topics(self, names: Sequence[str]) -> dict[str, FoundTopic]:
@@ -91,38 +83,13 @@ class Inspector:
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue
-                right = f"Describe on topic {name} (MSK: kafka-cluster:DescribeTopic)"
-                raise self._error(error, right) from error
+                raise self._error(error, (DESCRIBE, name)) from error
             found[name] = FoundTopic(
                 partitions=len(partitions),
                 replicas=min(len(each.replicas) for each in partitions),
                 lagging=sum(len(each.isr) < len(each.replicas) for each in partitions),
                 leaderless=sum(each.leader is None or each.leader.id < 0 for each in partitions),
             )
-        return found
-
-    def configurations(self, names: Collection[str]) -> dict[str, Mapping[str, str]]:
-        """Return the effective configuration of each topic, the brokers' defaults included.
-
-        Raises:
-            FatalError: The right to describe a configuration is missing.
-            TransientError: The brokers don't answer.
-        """
-        answers = self._client.describe_configs(
-            [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names],
-            request_timeout=METADATA_TIMEOUT_S,
-        )
-        found: dict[str, Mapping[str, str]] = {}
-        for resource, answer in answers.items():
-            try:
-                entries = answer.result()
-            except KafkaException as error:
-                right = (
-                    f"DescribeConfigs on topic {resource.name} "
-                    "(MSK: kafka-cluster:DescribeTopicDynamicConfiguration)"
-                )
-                raise self._error(error, right) from error
-            found[resource.name] = {name: str(entry.value) for name, entry in entries.items()}
         return found
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
@@ -143,11 +110,10 @@ class Inspector:
                 if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                     found[group] = 0
                     continue
-                right = f"Describe on group {group} (MSK: kafka-cluster:DescribeGroup)"
-                raise self._error(error, right) from error
+                raise self._error(error, (DESCRIBE_GROUP, group)) from error
         return found
 
-    def _error(self, error: KafkaException, right: str) -> TxFeaturesError:
-        if error.args[0].code() in _REFUSED:
-            return FatalError(f"Kafka refuses it: this login lacks {right}; grant it")
+    def _error(self, error: KafkaException, *needed: tuple[Right, str]) -> TxFeaturesError:
+        if denied := missing_right(error.args[0], *needed):
+            return FatalError(denied)
         return TransientError(self._refusals.message(error, self._client.poll))

@@ -47,6 +47,7 @@ DESCRIBE_CLUSTER_CONFIG: Final = Right(
 WRITE_IDEMPOTENTLY: Final = Right(
     kind="cluster", operation="IdempotentWrite", action="WriteDataIdempotently"
 )
+DESCRIBE_GROUP: Final = Right(kind="group", operation="Describe", action="DescribeGroup")
 JOIN: Final = Right(kind="group", operation="Read", action="AlterGroup")
 TRANSACT: Final = Right(kind="transactional id", operation="Write", action="AlterTransactionalId")
 

@@ -76,46 +76,46 @@ OF_KAFKA = {
         "replicas",
         r"\(feed 1\)",
         remade(FEED, partitions=1, replication=1),
-        "acknowledgements",  # brokers want two by default, so that nothing can be written
+        "configuration of topics",  # brokers want two by default, so nothing can be written
     ),
     "unclean elections": fault(
-        "unclean elections",
-        "is true for deduped, .*--add-config unclean.leader.election.enable=false",
+        "configuration of topics",
+        "topic deduped: unclean.leader.*--add-config unclean.leader.election.enable=false",
         configured(DEDUPED, "unclean.leader.election.enable", "true"),
     ),
     "acknowledgement by one replica": fault(
-        "acknowledgements",
-        "min.insync.replicas of raw is 1",
+        "configuration of topics",
+        "topic raw: min.insync.replicas is 1",
         configured(RAW, "min.insync.replicas", "1"),
     ),
     "acknowledgement by more replicas than there are": fault(
-        "acknowledgements",
-        "min.insync.replicas of raw is more than there are",
+        "configuration of topics",
+        "topic raw: min.insync.replicas is 4 of 3 replicas, so every write is refused",
         configured(RAW, "min.insync.replicas", "4"),
     ),
     "a changelog that is not compacted": fault(
-        "topic configuration",
-        f"{SEEN} has cleanup.policy=delete and needs compact",
+        "configuration of topics",
+        f"topic {SEEN}: cleanup.policy is delete, not compact",
         configured(SEEN, "cleanup.policy", "delete"),
     ),
     "a compacted topic of transactions": fault(
-        "topic configuration",
-        "raw has cleanup.policy=compact and needs delete",
+        "configuration of topics",
+        "topic raw: cleanup.policy is compact, not delete",
         configured(RAW, "cleanup.policy", "compact"),
     ),
     "too short a retention": fault(
-        "topic configuration",
-        "late has retention.ms=1000 and needs 2592000000 or more",
+        "configuration of topics",
+        "topic late: retention.ms is 1000, .*retention.ms=2592000000",
         configured(LATE, "retention.ms", "1000"),
     ),
     "too small a record": fault(
-        "topic configuration",
-        "raw has max.message.bytes=1048576 and needs 20971520 or more",
+        "configuration of topics",
+        "topic raw: max.message.bytes is 1048576, .*max.message.bytes=8388608",
         configured(RAW, "max.message.bytes", "1048576"),
     ),
     "time stamps of brokers": fault(
-        "topic configuration",
-        "feed has message.timestamp.type=LogAppendTime and needs CreateTime",
+        "configuration of topics",
+        "topic feed: message.timestamp.type is LogAppendTime",
         configured(FEED, "message.timestamp.type", "LogAppendTime"),
     ),
 }

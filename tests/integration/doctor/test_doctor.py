@@ -91,19 +91,19 @@ def test_its_declared_acls_suffice(guarded: AclKafka) -> None:
 ACLS = {
     "Describe on a topic": (
         "topic", f"{RAW}*", ("DescribeTopic", "DescribeTopicDynamicConfiguration"),
-        "right to see topics", "lacks Describe on topic raw",
+        "right to see topics", "Kafka denies Describe on topic raw",
     ),
     "DescribeConfigs on a topic": (
         "topic", f"{RAW}*", ("DescribeTopicDynamicConfiguration",),
-        "right to see configuration", "lacks DescribeConfigs on topic raw",
+        "right to see configuration", "Kafka denies DescribeConfigs on topic raw",
     ),
     "Describe on a group": (
         "group", "dedup", ("DescribeGroup",),
-        "consumer groups", "lacks Describe on group dedup",
+        "consumer groups", "Kafka denies Describe on group dedup",
     ),
     "Write on its transactional id": (
         "transactional-id", TRANSACTIONAL_ID, ("AlterTransactionalId",),
-        "transactions", f"describe and write transactional id {TRANSACTIONAL_ID}",
+        "transactions", f"Kafka denies Write on transactional id {TRANSACTIONAL_ID}",
     ),
 }  # fmt: skip
 """Missing right -> kind, name, actions of MSK, the check that must name it, and its words."""

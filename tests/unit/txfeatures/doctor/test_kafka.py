@@ -4,9 +4,11 @@ from txfeatures.bootstrap import BootstrapSettings
 from txfeatures.doctor import kafka as module
 from txfeatures.doctor.examination import examine
 from txfeatures.doctor.kafka import COORDINATOR_S, KafkaChecks, release
-from txfeatures.domain.errors import FatalError, TransientError
+from txfeatures.domain.errors import TransientError
 from txfeatures.domain.topics import TOPICS
+from txfeatures.kafka.effective import Effective
 from txfeatures.kafka.inspection import Cluster, FoundTopic
+from txfeatures.kafka.safety import TopicState
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
@@ -17,7 +19,8 @@ class Brokers:
 
     up = 3
     failures = 0
-    refusal: Exception | None = None
+    denied: tuple[str, ...] = ()
+    in_sync = "2"
 
     def __init__(self, _: object) -> None: ...
 
@@ -29,15 +32,6 @@ class Brokers:
             topic.name: FoundTopic(
                 partitions=4 if topic.scales else 1, replicas=3, lagging=0, leaderless=0
             )
-            for topic in TOPICS
-            if topic.name in names
-        }
-
-    def configurations(self, names: list[str]) -> dict[str, dict[str, str]]:
-        if self.refusal:
-            raise self.refusal
-        return {
-            topic.name: topic.config(keep_forever=False, replication=3)
             for topic in TOPICS
             if topic.name in names
         }
@@ -61,7 +55,24 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> type[Brokers]:
     fresh = type("FreshBrokers", (Brokers,), {})
     monkeypatch.setattr(module, "Inspector", fresh)
     monkeypatch.setattr(module, "TransactionalSink", Sink)
+    monkeypatch.setattr(module, "read_configuration", lambda _: effective(fresh))
     return fresh
+
+
+def effective(brokers: type[Brokers]) -> Effective:
+    """Return the configuration of topics as bootstrap makes them."""
+    more = {"min.insync.replicas": brokers.in_sync}
+    states = [
+        TopicState(
+            topic=topic,
+            replicas=3,
+            config={**topic.config(keep_forever=False, replication=3), **more},
+        )
+        for topic in TOPICS
+    ]
+    return Effective(
+        topics=tuple(states), brokers={}, broker_count=brokers.up, denied=brokers.denied
+    )
 
 
 def run(clock: ManualClock | None = None) -> dict[str, tuple[str, str]]:
@@ -103,26 +114,29 @@ def test_a_coordinator_that_never_comes_is_a_failure(brokers: type[Brokers]) -> 
 
 
 def test_without_the_right_to_see_it_no_configuration_is_judged(brokers: type[Brokers]) -> None:
-    brokers.refusal = FatalError("lacks DescribeConfigs")
+    brokers.denied = ("Kafka denies DescribeConfigs on topic raw", "and on topic late")
     found = run()
-    assert found["right to see configuration"] == ("failure", "lacks DescribeConfigs")
-    judged = {name: found[name][0] for name in ("unclean elections", "topics", "transactions")}
-    assert judged == {"unclean elections": "skipped", "topics": "ok", "transactions": "ok"}
+    assert found["right to see configuration"] == ("failure", "; ".join(brokers.denied))
+    judged = {name: found[name][0] for name in ("configuration of topics", "topics")}
+    assert judged == {"configuration of topics": "skipped", "topics": "ok"}
+
+
+def test_a_configuration_that_loses_records_is_named(brokers: type[Brokers]) -> None:
+    brokers.in_sync = "1"
+    state, sentence = run()["configuration of topics"]
+    assert state == "failure"
+    assert "min.insync.replicas is 1" in sentence
 
 
 @pytest.mark.parametrize(
-    ("options", "security", "state", "words"),
+    ("options", "words"),
     [
-        (("compression.zstd.level", "message.timestamp.after.max.ms"), "msk_iam", "ok", "3.8"),
-        (("message.timestamp.after.max.ms",), "scram", "ok", "Kafka 3.6 or newer"),
-        ((), "plaintext", "ok", "older than Kafka 3.6"),
-        (("message.timestamp.after.max.ms",), "msk_iam", "failure", "older than Kafka 3.8"),
-        ((), "msk_iam", "failure", "another TXF_KAFKA_SECURITY"),
+        (("compression.zstd.level", "message.timestamp.after.max.ms"), "Kafka 3.8 or newer"),
+        (("message.timestamp.after.max.ms",), "Kafka 3.6 or newer"),
+        ((), "older than Kafka 3.6"),
     ],
 )
 def test_the_release_follows_from_the_configuration_that_brokers_know(
-    options: tuple[str, ...], security: str, state: str, words: str
+    options: tuple[str, ...], words: str
 ) -> None:
-    verdict = release(dict.fromkeys(options, "1"), security=security)
-    assert verdict.state == state
-    assert words in verdict.sentence
+    assert words in release(dict.fromkeys(options, "1")).sentence
