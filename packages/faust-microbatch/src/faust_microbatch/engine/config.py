@@ -39,7 +39,8 @@ class Config:
             and aborts at once what its former life left open. None: a member like any other.
         commit_interval_s: How long finished batches are gathered into one transaction while more
             are coming. The last one is committed at once.
-        linger_s: How long a read waits for more after its first record.
+        linger_s: How long a read waits for more after its first record: long enough for the other
+            partitions that were written with it, so that they share a transaction.
         max_poll_records: Most records of one read, hence of one batch.
         max_buffered_bytes: Bytes that may have been read and not been committed; beyond
             that nothing is read until there is room.
@@ -61,7 +62,7 @@ class Config:
     bootstrap_servers: str
     instance_id: str | None = None
     commit_interval_s: float = 0.1
-    linger_s: float = 0.002
+    linger_s: float = 0.01
     max_poll_records: int = 4000
     max_buffered_bytes: int = 64 * MIB
     max_record_bytes: int = MIB
