@@ -160,8 +160,8 @@ def test_an_answer_that_trickles_in_for_ever_ends_with_a_heartbeat(play: Play) -
             id="huge number",
         ),
         pytest.param(
-            zipped(lambda: body(*[tx(n, script="f" * 15_000_000) for n in range(4)])),
-            4,
+            zipped(lambda: body(*[tx(n, script="f" * 8_000_000) for n in range(8)])),
+            8,
             [],
             id="good",
         ),
