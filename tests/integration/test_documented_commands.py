@@ -15,6 +15,7 @@ from tests.support.shared_data import REPOSITORY
 pytestmark = pytest.mark.integration
 
 ELSEWHERE = {
+    "docs/how-to/own-source.md": "tests/integration/test_node_source.py",
     "docs/how-to/processes.md": "tests/integration/test_demo.py",
     "docs/how-to/studio.md": "tests/unit/txfeatures/studio/test_studio.py",
     "docs/tutorials/first-run.md": "tests/unit/docs/test_tutorial.py",

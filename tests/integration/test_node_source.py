@@ -17,14 +17,16 @@ from tests.support.running_demo import COMMAND
 from tests.support.shared_data import REPOSITORY
 from txfeatures.archive import recording
 from txfeatures.domain import wire
+from txfeatures.process.clock import SystemClock
 
 pytestmark = pytest.mark.integration
 
+SHIPPED = REPOSITORY / "src/txfeatures/domain/features/features.yaml"
 FIRST, SECOND, GONE = ("1" * 64, "2" * 64, "3" * 64)
 ENTRY = {
     "vsize": 141,
     "weight": 561,
-    "time": 1_729_334_970,
+    "time": round(SystemClock().now()),
     "height": 866_000,
     "fees": {"base": 0.00000282, "modified": 0.00000282, "ancestor": 0.1, "descendant": 0.1},
     "depends": [],
@@ -78,13 +80,21 @@ def test_the_transactions_of_a_node_reach_the_poller(node: str, tmp_path: Path) 
         said = source.stdout.readline()
         address = re.fullmatch(r"serving 127\.0\.0\.1:\d+ at (http://\S+)\n", said)
         assert address, said
-        recorded = tmp_path / "mempool.ndjson"
+        recorded = tmp_path / "mine.ndjson.gz"
         subprocess.run(
             [COMMAND, "record", recorded, "--seconds", "6"],
             env={**os.environ, "TXF_POLLER_URL": address[1]},
             check=True,
         )
         source.terminate()
+    tried = subprocess.run(
+        [COMMAND, "features", "try", SHIPPED, "--on", recorded, "--json"],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    rows = [json.loads(line) for line in tried.stdout.splitlines()]
+    assert sum(row["total_nb_trx_1min"] for row in rows) == 2
+    assert sum(row["total_fee_1min"] for row in rows) == 564
     found = [wire.decode_transaction(bytes(each.tx)) for each in recording.read(recorded)]
     assert {(each.hash, each.fee, each.weight, each.rbf) for each in found} == {
         (FIRST, 282, 561, True),
