@@ -24,7 +24,7 @@ STAGES = {
 TIMEOUT_S = 900
 """A synthesis takes half a minute of a core, most of it to start Node and to load CDK."""
 
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"[0-9a-f]{64}|(?<=-)[0-9a-f]{8}(?=\\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

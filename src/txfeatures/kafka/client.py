@@ -125,25 +125,25 @@ class KafkaSink:
         """
         if self._alike and self._clock.monotonic() >= self._verify_at_s:
             self._verify_partitions()
-        errors: dict[int, str] = {}
+        errors: dict[int, KafkaError | None] = {}
 
         def on_delivery(index: int) -> Callable[[KafkaError | None, Message], None]:
             def report(error: KafkaError | None, _: Message) -> None:
                 if error is None:
                     del errors[index]
                 else:
-                    needed = (WRITE, records[index].topic), (WRITE_IDEMPOTENTLY, "")
-                    errors[index] = missing_right(error, *needed) or error.str()
+                    # Only kept: a fatal error is pending here, and would be raised by any call.
+                    errors[index] = error
 
             return report
 
         for index, record in enumerate(records):
-            errors[index] = "no answer in time"
+            errors[index] = None
             self._produce(record, on_delivery(index))
         self._producer.flush(DELIVERY_TIMEOUT_S * 2)
         if errors:
             unsent = [records[index] for index in sorted(errors)]
-            raise UndeliveredError(unsent, next(iter(errors.values())))
+            raise UndeliveredError(unsent, _reason(*next(iter(errors.items())), records))
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions of ``topic``.
@@ -191,6 +191,14 @@ class KafkaSink:
             else:
                 self._producer.poll(0)
                 return
+
+
+def _reason(index: int, error: KafkaError | None, records: Sequence[OutgoingRecord]) -> str:
+    """Return why a record was not acknowledged."""
+    if error is None:
+        return "no answer in time"
+    needed = (WRITE, records[index].topic), (WRITE_IDEMPOTENTLY, "")
+    return missing_right(error, *needed) or error.str()
 
 
 def topic_partitions(settings: KafkaSettings, topic: str) -> int:
