@@ -13,6 +13,7 @@ from tests.support.declared import EMPTY, row
 from txfeatures import bootstrap
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.features import minute_start_s
+from txfeatures.kafka.effective import Effective
 from txfeatures.process.clock import SystemClock
 
 pytestmark = pytest.mark.integration
@@ -52,6 +53,8 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(SystemClock, "wait", wait)
     monkeypatch.setattr(bootstrap, "KafkaAdmin", MagicMock())
+    nothing = Effective(topics=(), brokers={}, broker_count=0, denied=())
+    monkeypatch.setattr(bootstrap, "read_effective", lambda *_, **__: nothing)
 
 
 def run(name: str, folder: Path) -> Result:
