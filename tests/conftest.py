@@ -8,7 +8,6 @@ from hypothesis import settings
 
 from tests.support.scripted_source import ScriptedServer, scripted_server
 
-
 # Examples have no deadline: tests never assert a time.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
