@@ -1,26 +1,16 @@
 """The feed's clock in the api: the newest heartbeat of the topic ``feed``."""
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from txfeatures.domain import topics, wire
-from txfeatures.domain.errors import InvalidMessageError, TransientError
+from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.model import Record
 from txfeatures.process.logs import get_logger
-from txfeatures.process.runtime import Runtime, Step, backoff_s
+from txfeatures.process.runtime import Runtime, Step
+from txfeatures_api.following import Tail, follow_tail
 from txfeatures_api.unavailable import UnavailableError
 
-POLL_S = 1.0
-
 log = get_logger(__name__)
-
-
-class Tail(Protocol):
-    """A source of heartbeats."""
-
-    def poll(self, timeout_s: float) -> list[Record]:
-        """Return the records since the last call; the first time, the last record of the topic."""
-        ...
 
 
 class FeedClock:
@@ -69,21 +59,5 @@ class FeedClock:
 
 
 def follow(feed_clock: FeedClock, *, tail: Tail, runtime: Runtime) -> Step:
-    """Return the step that keeps ``feed_clock`` up to date, however long Kafka is unreachable.
-
-    Unlike other steps it never gives up: rows can be served with the last known time.
-    """
-    failures = 0
-
-    def step() -> None:
-        nonlocal failures
-        try:
-            feed_clock.receive(tail.poll(POLL_S))
-        except TransientError as error:
-            failures += 1
-            log.warning("feed_unreachable", attempt=failures, error=str(error))
-            runtime.clock.wait(runtime.stop, backoff_s(failures))
-        else:
-            failures = 0
-
-    return step
+    """Return the step that keeps ``feed_clock`` up to date; the last known time lasts meanwhile."""
+    return follow_tail(tail, feed_clock.receive, unreachable="feed_unreachable", runtime=runtime)

@@ -21,7 +21,8 @@ from txfeatures_api.authentication import Authenticator, Tokens
 from txfeatures_api.changes import follow_changes
 from txfeatures_api.edge import protect
 from txfeatures_api.features import open_features
-from txfeatures_api.feed_clock import FeedClock, Tail, follow
+from txfeatures_api.feed_clock import FeedClock, follow
+from txfeatures_api.following import Tail
 from txfeatures_api.limits import Limits
 from txfeatures_api.openid import Keys, OpenId, fetch_from
 from txfeatures_api.pipeline import Pipeline, Positions

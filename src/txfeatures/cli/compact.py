@@ -3,14 +3,14 @@
 import json
 import os
 import socket
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from txfeatures.cli.options import AsJson
+from txfeatures.cli.options import AsJson, epoch_s
 from txfeatures.cli.packages import needs
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.logs import configure_logging
@@ -90,8 +90,8 @@ def compact(
                 CompactionPolicy(target_bytes=target_mib * MIB, grace_s=grace_s),
                 runtime=runtime,
                 owner=f"process {os.getpid()} on {socket.gethostname()}",
-                start_s=_epoch_s(start),
-                end_s=_epoch_s(end),
+                start_s=None if start is None else epoch_s(start),
+                end_s=None if end is None else epoch_s(end),
                 is_dry_run=dry_run,
                 progress=progress,
             )
@@ -123,7 +123,3 @@ def _summary(report: "CompactionReport", *, is_dry_run: bool) -> str:
         f"{counts.merged} objects ({counts.bytes / MIB:.1f} MiB) {would}made into {counts.made}; "
         f"{counts.deleted} dead ones {would}deleted, {counts.kept} kept for their readers"
     )
-
-
-def _epoch_s(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())

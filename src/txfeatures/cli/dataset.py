@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from txfeatures.cli.options import OFFLINE_STORE, AsJson, End, Moment, Start
+from txfeatures.cli.options import OFFLINE_STORE, AsJson, End, Moment, Start, epoch_s
 from txfeatures.cli.packages import needs
 from txfeatures.domain.errors import FatalError
 from txfeatures.history.rules import load_rules
@@ -32,7 +32,7 @@ def dataset(
     as_json: AsJson = False,
 ) -> None:
     """Write one row per minute: its latest revision known at a moment, gaps flagged."""
-    from txfeatures.cli.history import choose_span, epoch_s, workspace
+    from txfeatures.cli.history import choose_span, workspace
     from txfeatures.cli.progress import progress_bar
     from txfeatures.history.dataset import IS_GAP, FromOffline, FromTransactions
     from txfeatures.history.dataset import dataset as make

@@ -7,13 +7,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from txfeatures.cli.options import FORMATS, AsJson
+from txfeatures.cli.options import FORMATS, AsJson, epoch_s
 from txfeatures.cli.packages import needs
 from txfeatures.dead_letters import view
 from txfeatures.dead_letters.letter import SOURCES, Filter, Letter
@@ -232,7 +232,7 @@ def _find(kafka: KafkaSettings, topics: list[str] | None, wanted: Filter) -> Ite
 
 
 def _epoch_ms(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * MILLI
+    return None if moment is None else epoch_s(moment) * MILLI
 
 
 def _age(letter: Letter) -> tuple[int, str, int, int]:

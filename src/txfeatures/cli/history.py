@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ import duckdb
 
 from txfeatures.archive.bucket import S3Bucket
 from txfeatures.archive.reading import fetch
-from txfeatures.cli.options import ARCHIVE
+from txfeatures.cli.options import ARCHIVE, epoch_s
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import Declaration
 from txfeatures.domain.model import MINUTE_S
@@ -99,11 +99,6 @@ def workspace() -> Iterator[Workspace]:
         directory = Path(name)
         with engine(directory) as connection:
             yield Workspace(connection=connection, directory=directory, retries=retries)
-
-
-def epoch_s(moment: datetime) -> int:
-    """Return the epoch seconds of a moment that was given without a zone."""
-    return int(moment.replace(tzinfo=UTC).timestamp())
 
 
 def choose_span(

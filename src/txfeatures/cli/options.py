@@ -1,6 +1,6 @@
 """Options that the commands over the past share."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -34,3 +34,8 @@ Moment = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON, one object a line.")
 ]
+
+
+def epoch_s(moment: datetime) -> int:
+    """Return the epoch seconds of a moment that was given without a zone."""
+    return int(moment.replace(tzinfo=UTC).timestamp())

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 from txfeatures.bootstrap.schema import TAGS
 from txfeatures.doctor.calls import granted
-from txfeatures.doctor.feature_group import INVALID
 from txfeatures.doctor.finding import Check, Verdict, failure, ok, skipped, warning
 from txfeatures.domain.errors import TxFeaturesError
 from txfeatures.feature_store.codec import Values, from_record, to_record
+from txfeatures.feature_store.errors import INVALID
 from txfeatures.feature_store.online import BATCH
 from txfeatures.process import aws
 from txfeatures.process.runtime import Runtime

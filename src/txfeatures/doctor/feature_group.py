@@ -14,7 +14,7 @@ from txfeatures.doctor.finding import Check, Verdict, failure, ok, warning
 from txfeatures.domain.errors import FatalError
 from txfeatures.domain.features import RECORD_IDENTIFIER, Declaration, minute_name
 from txfeatures.feature_store.codec import to_record
-from txfeatures.feature_store.errors import Failure
+from txfeatures.feature_store.errors import INVALID, Failure
 from txfeatures.process import aws
 from txfeatures.process.runtime import Runtime
 from txfeatures.process.settings import AwsSettings
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 ABSENT = minute_name(0)
 """The first minute of 1970, of which no feed has transactions."""
-
-INVALID = frozenset({"ValidationError", "ValidationException"})
-"""Codes for a record that can't be taken."""
 
 _UNDATED = to_record({RECORD_IDENTIFIER: ABSENT})
 

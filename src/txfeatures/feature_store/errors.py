@@ -44,8 +44,9 @@ _REFUSED = frozenset(
         "UnrecognizedClientException",
     }
 )  # fmt: skip
-_INVALID = frozenset({"ValidationError", "ValidationException"})
-"""Modelled is ValidationError; some calls have answered ValidationException."""
+INVALID = frozenset({"ValidationError", "ValidationException"})
+"""Codes for a record or request that can't be taken: modelled is ValidationError, and some calls
+have answered ValidationException."""
 
 _MISSING = frozenset({"ResourceNotFound", "ResourceNotFoundException", "NoSuchBucket"})
 
@@ -95,7 +96,7 @@ class Failure:
     def named(cls, code: str, message: str, *, status: int = 0) -> "Failure":
         """Classify an error code; ``status`` is 0 within the answer of a batch."""
         meaning: Meaning = "retry"
-        if code in _INVALID:
+        if code in INVALID:
             meaning = "missing" if message.startswith(_UNKNOWN_GROUP) else "invalid"
         elif code in _MISSING:
             meaning = "missing"

@@ -143,7 +143,8 @@ class KafkaSink:
         self._producer.flush(DELIVERY_TIMEOUT_S * 2)
         if errors:
             unsent = [records[index] for index in sorted(errors)]
-            raise UndeliveredError(unsent, _reason(*next(iter(errors.items())), records))
+            index, error = next(iter(errors.items()))
+            raise UndeliveredError(unsent, _reason(records[index], error))
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions of ``topic``.
@@ -193,11 +194,11 @@ class KafkaSink:
                 return
 
 
-def _reason(index: int, error: KafkaError | None, records: Sequence[OutgoingRecord]) -> str:
+def _reason(record: OutgoingRecord, error: KafkaError | None) -> str:
     """Return why a record was not acknowledged."""
     if error is None:
         return "no answer in time"
-    needed = (WRITE, records[index].topic), (WRITE_IDEMPOTENTLY, "")
+    needed = (WRITE, record.topic), (WRITE_IDEMPOTENTLY, "")
     return missing_right(error, *needed) or error.str()
 
 
