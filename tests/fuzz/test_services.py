@@ -34,7 +34,8 @@ from txfeatures.feature_store.codec import TableFormat
 from txfeatures.kafka.streaming import StructTable
 from txfeatures_aggregator import app as aggregator
 from txfeatures_aggregator.logic import Progress, fold
-from txfeatures_aggregator.merge import Frontier, Minute, merge
+from txfeatures_aggregator.merge import merge
+from txfeatures_aggregator.state import Frontier, Minute
 from txfeatures_dedup.logic import dedup
 from txfeatures_dedup.seen import Seen
 from txfeatures_fs_writer.logic import CutRules, Cutter, calls, plan
@@ -123,7 +124,7 @@ def test_the_aggregator_counts_sets_aside_or_buries_each_record(
     sent: list[OutgoingRecord] = []
     for batch in batches:
         outcome = fold(
-            progresses.get(0),
+            progresses.get(0) or Progress(),
             partials,
             batch,
             partition=1,
@@ -135,8 +136,7 @@ def test_the_aggregator_counts_sets_aside_or_buries_each_record(
         done = outcome.folded + len(outcome.uncounted) + len(outcome.dead) + ticks
         assert done == len(batch)
         partials.update(outcome.changed)
-        if outcome.progress:
-            progresses[0] = outcome.progress
+        progresses[0] = outcome.progress
         sent += aggregator.updates(outcome)
         assert len(aggregator.uncounted(outcome)) == len(outcome.uncounted)
         outcomes |= judge_letters(outcome.dead) | {reason for _, reason in outcome.uncounted}
@@ -151,7 +151,9 @@ def other_partition(update: PartitionUpdate) -> PartitionUpdate:
         partition=0,
         partitions=update.partitions,
         feed_time_ms=update.feed_time_ms,
+        known_ms=update.known_ms,
         watermark_s=update.watermark_s,
+        moved_ms=update.moved_ms,
         minutes={},
     )
 

@@ -13,7 +13,8 @@ from txfeatures.domain.rules import AggregatorRules
 from txfeatures.domain.topics import DEDUPED
 from txfeatures.domain.wire import TICK_HEADER
 from txfeatures_aggregator.logic import FoldOutcome, Progress, fold
-from txfeatures_aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
+from txfeatures_aggregator.merge import MergedRow, MergeOutcome, merge
+from txfeatures_aggregator.state import Frontier, Minute
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class Folding:
     partition: int
     partitions: int
     rules: AggregatorRules
-    progress: Progress | None = None
+    progress: Progress = field(default_factory=Progress)
     partials: dict[int, Partial] = field(default_factory=dict)
     updates: list[PartitionUpdate] = field(default_factory=list)
     uncounted: list[tuple[KafkaRecord, str]] = field(default_factory=list)

@@ -1,12 +1,13 @@
 """Generated feeds: polls with transactions of any age, ticks, failures, and a closing run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.properties.oracle import Moment, Times
+from tests.properties.oracle import Moment, Times, stamped
 from txfeatures.domain.model import MAX_MONEY_SAT, MAX_WEIGHT, Heartbeat
 from txfeatures.domain.rules import Rules
 
@@ -106,7 +107,25 @@ def feeds(draw: st.DrawFn, *, lateness_s: Sequence[int] = (0, 200, DAY_S)) -> Fe
                 log.append(Moment(feed_ms=at_ms))
         polls.append(Poll(logs=logs, heartbeat=heartbeat(len(polls), at_ms, outcome)))
     polls += closing(at_ms, partitions, times)
-    return Feed(partitions=partitions, times=times, polls=polls)
+    return Feed(partitions=partitions, times=times, polls=as_deduped(polls, partitions))
+
+
+def as_deduped(polls: Sequence[Poll], partitions: int) -> list[Poll]:
+    """Return the polls with the times that dedup gives to their transactions."""
+    logs = [
+        iter(stamped(moment for poll in polls for moment in poll.logs[partition]))
+        for partition in range(partitions)
+    ]
+    return [
+        replace(
+            poll,
+            logs=[
+                list(islice(log, len(of_poll)))
+                for log, of_poll in zip(logs, poll.logs, strict=True)
+            ],
+        )
+        for poll in polls
+    ]
 
 
 def closing(at_ms: int, partitions: int, times: Times) -> list[Poll]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.properties.drive import Folding, Merging, batches, one_by_one, record
 from tests.properties.feeds import DAY_S, Feed, feeds
-from tests.properties.oracle import Expected, last_revisions, verdicts
+from tests.properties.oracle import Expected, final_rows, last_revisions, verdicts
 from txfeatures.domain.features import minute_start_s
 from txfeatures.domain.model import Heartbeat, PartitionUpdate, Row
 from txfeatures_aggregator.merge import MergedRow
@@ -98,6 +98,25 @@ def assert_equal_to_the_oracle(rows: Sequence[MergedRow], feed: Feed) -> None:
 def test_the_last_revision_of_every_minute_equals_the_oracle(feed: Feed, random: Random) -> None:
     stage = merged(feed, everything(feed, random), random)
     assert_equal_to_the_oracle(stage.rows, feed)
+
+
+@thorough
+@given(feed=feeds(), random=randoms)
+def test_final_rows_and_corrections_are_those_of_the_oracle_and_known_when_it_says(
+    feed: Feed, random: Random
+) -> None:
+    messages = interleaved([stage.updates for stage in folded(feed)], random)
+    found = {
+        minute_s: [each.row for each in history if each.kind != "provisional"]
+        for minute_s, history in histories(merged(feed, messages, random).rows).items()
+    }
+    expected = final_rows(feed.logs, feed.times)
+    assert {m: [row["event_time"] for row in rows] for m, rows in found.items()} == {
+        m: [row.second_s for row in rows] for m, rows in expected.items()
+    }
+    for minute_s, rows in found.items():
+        for row, wanted in zip(rows, expected[minute_s], strict=True):
+            assert wanted.differences(row) == {}
 
 
 @thorough

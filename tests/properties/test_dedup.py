@@ -31,9 +31,11 @@ def forwarded(log: list[Moment], random: Random | None = None) -> list[KafkaReco
     """Return the forwarded records, with the state carried from batch to batch."""
     records = [record(m, topic=RAW, offset=offset) for offset, m in enumerate(log)]
     seen: dict[bytes, int] = {}
+    clock_ms = 0
     found: list[KafkaRecord] = []
     for batch in batches(records, random) if random else one_by_one(records):
-        outcome = dedup(seen, batch, remember_ms=REMEMBER_MS)
+        outcome = dedup(seen, batch, remember_ms=REMEMBER_MS, clock_ms=clock_ms)
+        clock_ms = outcome.clock_ms
         assert outcome.duplicates + len(outcome.forwarded) == len(batch)
         seen.update(outcome.sightings)
         found += outcome.forwarded
@@ -57,8 +59,9 @@ def test_no_hash_goes_on_twice_while_it_is_remembered(log: list[Moment], random:
     last: dict[bytes, int] = {}
     for found in forwarded(log, random):
         if found.key is not None:
-            assert found.key not in last or found.timestamp_ms - last[found.key] > REMEMBER_MS
-            last[found.key] = found.timestamp_ms
+            read_ms = log[found.offset].feed_ms
+            assert found.key not in last or read_ms - last[found.key] > REMEMBER_MS
+            last[found.key] = read_ms
 
 
 @thorough

@@ -29,8 +29,9 @@ from txfeatures.process.metrics import Metrics
 from txfeatures.process.tracing import OFF, Tracing
 from txfeatures_aggregator import logic
 from txfeatures_aggregator.logic import FoldOutcome, Progress
-from txfeatures_aggregator.merge import Frontier, MergeOutcome, Minute, merge
+from txfeatures_aggregator.merge import MergeOutcome, merge
 from txfeatures_aggregator.settings import Settings
+from txfeatures_aggregator.state import Frontier, Minute
 
 NAME = "aggregator"
 ONLY = 0
@@ -73,7 +74,7 @@ def create_app(
                 progresses = StructTable(table, Progress, "progress/")
                 partials = StructTable(table, Partial, "partial/")
                 outcome = logic.fold(
-                    progresses.get(ONLY),
+                    progresses.get(ONLY) or Progress(),
                     partials,
                     batch.records,
                     partition=batch.partition,
@@ -85,8 +86,7 @@ def create_app(
                 batch.send(LATE, uncounted(outcome), partition=batch.partition)
                 dead_letters.bury(batch, outcome.dead)
                 streaming.apply(partials, outcome.changed, outcome.forgotten)
-                if outcome.progress:
-                    progresses[ONLY] = outcome.progress
+                progresses[ONLY] = outcome.progress
                 _count_fold(metrics, outcome, partition=batch.partition)
 
     @app.agent(app.topic(PARTIALS, FEED))
@@ -179,9 +179,8 @@ def _count_fold(metrics: Metrics, outcome: FoldOutcome, *, partition: int) -> No
     metrics.count("late_transactions_total", outcome.late, outcome="counted")
     for _, reason in outcome.uncounted:
         metrics.count("late_transactions_total", outcome=reason)
-    if outcome.progress:
-        feed_time_s = outcome.progress.feed_time_ms / 1000
-        metrics.set("partition_time_seconds", feed_time_s, partition=str(partition))
+    feed_time_s = outcome.progress.feed_time_ms / 1000
+    metrics.set("partition_time_seconds", feed_time_s, partition=str(partition))
 
 
 def _count_merge(metrics: Metrics, outcome: MergeOutcome) -> None:

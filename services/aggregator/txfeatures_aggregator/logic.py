@@ -1,7 +1,8 @@
 """First stage: one partition of ``deduped`` folds its transactions per minute [pure].
 
-Its clock is the feed's: the newest timestamp of the partition's records and ticks.
-Whatever the batches, the same log gives the same updates.
+Its clock is the feed's: the newest timestamp of the partition's records and ticks. Whatever the
+batches, the same log gives the same updates, and verdicts depend on the transactions alone: ticks
+only say how far all of them are known.
 """
 
 from collections import defaultdict
@@ -13,6 +14,7 @@ import msgspec
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import EMPTY, Declaration
 from txfeatures.domain.model import (
+    MILLI,
     MINUTE_S,
     YEAR_10000_S,
     KafkaRecord,
@@ -20,25 +22,27 @@ from txfeatures.domain.model import (
     PartitionUpdate,
     Transaction,
 )
-from txfeatures.domain.rules import AggregatorRules
+from txfeatures.domain.rules import AggregatorRules, until_second
 from txfeatures.domain.wire import decode_transaction, is_tick
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress of a partition.
+    """The progress of a partition; without arguments that of the very beginning.
 
     Attributes:
         feed_time_ms: Newest timestamp seen.
+        known_ms: The feed's clock at the newest transaction that counted.
         newest_s: Newest event time that counted.
         moved_ms: The feed's clock when ``newest_s`` last rose.
-        watermark_s: Never falls.
+        watermark_s: The watermark after that transaction; never falls.
         dirty: Minutes that changed since the last update.
     """
 
-    feed_time_ms: int
-    newest_s: int
-    moved_ms: int
-    watermark_s: int
+    feed_time_ms: int = 0
+    known_ms: int = 0
+    newest_s: int = 0
+    moved_ms: int = 0
+    watermark_s: int = 0
     dirty: frozenset[int] = frozenset()
 
 
@@ -47,17 +51,18 @@ class FoldOutcome:
     """The outcome of a batch of one partition.
 
     Attributes:
-        progress: The partition's new progress; None if nothing was ever read.
+        progress: The partition's new progress.
         changed: Minute -> its new partial.
         forgotten: Minutes whose partial is to be deleted.
-        updates: To be sent to ``partials``, in order: one for each tick.
+        updates: To be sent to ``partials``, in order: one for each tick, and one for each whole
+            second that passed without a tick after something had changed.
         uncounted: Transactions for ``late``: each with ``late`` or ``future``.
         dead: Records that can't be read, each with its error.
         folded: Transactions that counted.
         late: Those of them whose minute was closed.
     """
 
-    progress: Progress | None
+    progress: Progress
     changed: Mapping[int, Partial]
     forgotten: frozenset[int]
     updates: Sequence[PartitionUpdate]
@@ -68,7 +73,7 @@ class FoldOutcome:
 
 
 def fold(
-    progress: Progress | None,
+    progress: Progress,
     partials: Mapping[int, Partial],
     records: Sequence[KafkaRecord],
     *,
@@ -80,7 +85,7 @@ def fold(
     """Fold a batch of one partition.
 
     Args:
-        progress: Progress returned by the last call, None at the very beginning.
+        progress: Progress returned by the last call, ``Progress()`` at the very beginning.
         partials: Minute (epoch seconds of its start) -> partial of this partition.
         records: The next records of the partition, in order.
         partition: Its number.
@@ -109,7 +114,7 @@ class _Batch:
     Transactions are folded per minute and many at once: at each tick, and at the end.
     """
 
-    progress: Progress | None
+    progress: Progress
     partials: Mapping[int, Partial]
     partition: int
     partitions: int
@@ -125,15 +130,21 @@ class _Batch:
     late: int = 0
 
     def take(self, record: KafkaRecord) -> None:
-        progress = self._advance(record.timestamp_ms)
+        before = self.progress
+        clock_ms = max(before.feed_time_ms, record.timestamp_ms)
         if is_tick(record):
-            self.progress = self._publish(progress)
+            self._advance(clock_ms)
+            self._forget(before)
+            self._publish()
             return
+        if before.dirty and until_second(clock_ms) > until_second(before.known_ms):
+            self._publish()
+        self._advance(clock_ms)
         try:
-            self.progress = self._count(progress, record)
+            self._count(record)
         except InvalidMessageError as error:
             self.dead.append((record, error))
-            self.progress = progress
+        self._forget(before)
 
     def outcome(self) -> FoldOutcome:
         for minute_s in list(self.counted):
@@ -149,52 +160,45 @@ class _Batch:
             late=self.late,
         )
 
-    def _advance(self, timestamp_ms: int) -> Progress:
-        """Let the feed's clock reach ``timestamp_ms``; an idle partition follows it."""
-        rules = self.rules
-        if self.progress is None:
-            newest_s = timestamp_ms // 1000 - rules.idle_s
-            return Progress(
-                feed_time_ms=timestamp_ms,
-                newest_s=newest_s,
-                moved_ms=timestamp_ms,
-                watermark_s=newest_s - rules.out_of_orderness_s,
-            )
-        if timestamp_ms <= self.progress.feed_time_ms:
-            return self.progress
-        progress = msgspec.structs.replace(self.progress, feed_time_ms=timestamp_ms)
-        if timestamp_ms - progress.moved_ms < rules.idle_s * 1000:
-            return progress
-        return self._raise_watermark(progress, timestamp_ms // 1000 - rules.out_of_orderness_s)
+    def _advance(self, clock_ms: int) -> None:
+        if clock_ms > self.progress.feed_time_ms:
+            self._update(feed_time_ms=clock_ms)
 
-    def _count(self, progress: Progress, record: KafkaRecord) -> Progress:
+    def _update(self, **fields: int | frozenset[int]) -> None:
+        self.progress = msgspec.structs.replace(self.progress, **fields)
+
+    def _count(self, record: KafkaRecord) -> None:
         """Add one transaction to its minute, or set it aside."""
-        rules = self.rules
+        rules, clock_ms = self.rules, self.progress.feed_time_ms
         transaction = decode_transaction(record.value)
         minute_s = transaction.time // MINUTE_S * MINUTE_S
-        latest_s = min(progress.feed_time_ms // 1000 + rules.max_skew_s, YEAR_10000_S - 1)
+        latest_s = min(clock_ms // MILLI + rules.max_skew_s, YEAR_10000_S - 1)
         if transaction.time > latest_s:
             self.uncounted.append((record, "future"))
-            return progress
-        is_late = rules.is_closed(minute_s, progress.watermark_s)
-        if is_late and rules.is_forgotten(minute_s, progress.watermark_s):
+            return
+        # At the last whole second before it: what is known at its own second includes it.
+        watermark_s = self._watermark_s(self.progress, until_second(clock_ms) - 1)
+        is_late = rules.is_closed(minute_s, watermark_s)
+        if is_late and rules.is_forgotten(minute_s, watermark_s):
             self.uncounted.append((record, "late"))
-            return progress
+            return
         counted = self.counted[minute_s]
         counted.transactions.append(transaction)
         self.folded += 1
         if is_late:
             counted.late += 1
             self.late += 1
-        if minute_s not in progress.dirty:
-            progress = msgspec.structs.replace(progress, dirty=progress.dirty | {minute_s})
-        if transaction.time <= progress.newest_s:
-            return progress
-        return self._raise_watermark(
-            msgspec.structs.replace(
-                progress, newest_s=transaction.time, moved_ms=progress.feed_time_ms
-            ),
-            transaction.time - rules.out_of_orderness_s,
+        if clock_ms > self.progress.known_ms:
+            self._update(known_ms=clock_ms, watermark_s=watermark_s)
+        if minute_s not in self.progress.dirty:
+            self._update(dirty=self.progress.dirty | {minute_s})
+        if transaction.time > self.progress.newest_s:
+            passed_s = max(watermark_s, transaction.time - rules.out_of_orderness_s)
+            self._update(newest_s=transaction.time, moved_ms=clock_ms, watermark_s=passed_s)
+
+    def _watermark_s(self, progress: Progress, second_s: int) -> int:
+        return self.rules.watermark_s(
+            second_s, counted_s=progress.watermark_s, moved_ms=progress.moved_ms
         )
 
     def _partial(self, minute_s: int) -> Partial:
@@ -207,28 +211,30 @@ class _Batch:
         self.changed[minute_s] = partial
         return partial
 
-    def _raise_watermark(self, progress: Progress, watermark_s: int) -> Progress:
-        if watermark_s <= progress.watermark_s:
-            return progress
-        if watermark_s // MINUTE_S > progress.watermark_s // MINUTE_S:
-            self._forget(progress, watermark_s)
-        return msgspec.structs.replace(progress, watermark_s=watermark_s)
-
-    def _forget(self, progress: Progress, watermark_s: int) -> None:
+    def _forget(self, before: Progress) -> None:
+        """Forget what no correction can reach, when the watermark has passed a minute's end."""
+        progress = self.progress
+        watermark_s = self._watermark_s(progress, progress.feed_time_ms // MILLI)
+        before_s = self._watermark_s(before, before.feed_time_ms // MILLI)
+        if watermark_s // MINUTE_S == before_s // MINUTE_S:
+            return
         for minute_s in {*self.changed, *self.partials}:
             # A change that was not published yet must not be forgotten.
             if minute_s not in progress.dirty and self.rules.is_forgotten(minute_s, watermark_s):
                 self.changed.pop(minute_s, None)
                 self.forgotten.add(minute_s)
 
-    def _publish(self, progress: Progress) -> Progress:
+    def _publish(self) -> None:
+        progress = self.progress
         self.updates.append(
             PartitionUpdate(
                 partition=self.partition,
                 partitions=self.partitions,
                 feed_time_ms=progress.feed_time_ms,
+                known_ms=progress.known_ms,
                 watermark_s=progress.watermark_s,
+                moved_ms=progress.moved_ms,
                 minutes={m: self._partial(m) for m in sorted(progress.dirty)},
             )
         )
-        return msgspec.structs.replace(progress, dirty=frozenset())
+        self.progress = msgspec.structs.replace(progress, dirty=frozenset())

@@ -2,8 +2,10 @@
 
 It reads ``partials`` (what each partition has folded, absolute) and ``feed`` (the
 heartbeats: was the feed alive, did it outrun the poll). Reading the same update
-twice changes nothing. The contents of a minute's last revision depend on the
-partitions' logs alone, not on how they interleave here.
+twice changes nothing. Final rows and corrections are made at whole seconds of the feed's clock that
+all partitions have reached, of what was known by then: so their contents and their event
+times depend on the partitions' logs alone, not on how they interleave here. Provisional rows
+hold the newest that there is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,75 +14,15 @@ from dataclasses import dataclass, field
 import msgspec
 
 from txfeatures.domain.features import Declaration, FeatureOverflowError
-from txfeatures.domain.model import MINUTE_S, Heartbeat, Partial, PartitionUpdate, Row
-from txfeatures.domain.rules import AggregatorRules
+from txfeatures.domain.model import MILLI, MINUTE_S, Heartbeat, PartitionUpdate, Row
+from txfeatures.domain.rules import AggregatorRules, until_second
+from txfeatures_aggregator.state import Frontier, Minute, Pending, Reached
 
 STALL_MS = 2000
 """Rows go out when every partition has reached the next tick; after that long without one that
 falls behind, with what the others have."""
 
-
-class Reached(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock and the watermark of a partition, by its last update."""
-
-    feed_time_ms: int
-    watermark_s: int
-
-
-class Frontier(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress of the merge.
-
-    Attributes:
-        partitions: Partition number -> its last update.
-        expected: Number of partitions; 0 before the first update.
-        watermark_s: The least watermark of all; never falls. 0 until all have sent one.
-        emitted_all_ms: The feed's clock that all partitions had reached at the last emission.
-        emitted_any_ms: The one that the first of them had reached.
-        open: Minutes that may need a row: not final yet, or changed since their last row.
-    """
-
-    partitions: Mapping[int, Reached] = {}
-    expected: int = 0
-    watermark_s: int = 0
-    emitted_all_ms: int = 0
-    emitted_any_ms: int = 0
-    open: frozenset[int] = frozenset()
-
-    @property
-    def is_complete(self) -> bool:
-        """Return True if every partition has sent an update."""
-        return 0 < self.expected == len(self.partitions)
-
-    @property
-    def all_ms(self) -> int:
-        """Return the feed's clock that every partition has reached."""
-        return min((p.feed_time_ms for p in self.partitions.values()), default=0)
-
-    @property
-    def any_ms(self) -> int:
-        """Return the feed's clock that some partition has reached."""
-        return max((p.feed_time_ms for p in self.partitions.values()), default=0)
-
-
-class Minute(msgspec.Struct, frozen=True, kw_only=True):
-    """A minute as merged so far.
-
-    Attributes:
-        partials: Partition number -> its partial.
-        gap_polls: Polls (poller and number) that found the feed had outrun them.
-        is_alive: A poll of this minute was answered.
-        revision: Of the last row sent, 0 for none; ``event_time_ms`` is that row's.
-        is_final: The last row was final.
-        is_dirty: Something changed since the last row.
-    """
-
-    partials: Mapping[int, Partial] = {}
-    gap_polls: frozenset[str] = frozenset()
-    is_alive: bool = False
-    revision: int = 0
-    event_time_ms: int = 0
-    is_final: bool = False
-    is_dirty: bool = False
+_NEVER_S = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +91,7 @@ class _Batch:
 
     def hear(self, heartbeat: Heartbeat) -> None:
         """Note that the feed was alive, and if it outran the poll."""
-        minute_s = heartbeat.feed_time_ms // 1000 // MINUTE_S * MINUTE_S
+        minute_s = heartbeat.feed_time_ms // MILLI // MINUTE_S * MINUTE_S
         if not heartbeat.is_alive or self._is_forgotten(minute_s):
             return
         minute = self._minute(minute_s)
@@ -157,80 +99,106 @@ class _Batch:
         if heartbeat.gap:
             gap_polls |= {f"{heartbeat.poller}/{heartbeat.poll_id}"}
         if gap_polls != minute.gap_polls or not minute.is_alive:
-            self._open(
-                minute_s,
-                msgspec.structs.replace(
-                    minute,
-                    is_alive=True,
-                    gap_polls=gap_polls,
-                    is_dirty=minute.is_dirty or gap_polls != minute.gap_polls,
-                ),
-            )
+            has_gap = minute.has_gap or gap_polls != minute.gap_polls
+            self._open(minute_s, minute, is_alive=True, gap_polls=gap_polls, has_gap=has_gap)
 
     def update(self, update: PartitionUpdate) -> None:
         """Take a partition's partials, then send the rows that are due."""
-        known = self.frontier.partitions.get(update.partition)
-        if known and update.feed_time_ms < known.feed_time_ms:
+        number = update.partition
+        reached = self.frontier.partitions.get(number)
+        if reached and update.feed_time_ms < reached.feed_time_ms:
             return  # read again after a restart: newer partials are held already
+        second_s = max(until_second(update.known_ms), self.frontier.settled_s + 1)
         for minute_s, partial in update.minutes.items():
             minute = self._minute(minute_s)
-            if minute.partials.get(update.partition) != partial:
-                partials = {**minute.partials, update.partition: partial}
-                self._open(
-                    minute_s, msgspec.structs.replace(minute, partials=partials, is_dirty=True)
-                )
-        reached = Reached(feed_time_ms=update.feed_time_ms, watermark_s=update.watermark_s)
+            if minute.newest.get(number) != partial:
+                pending = Pending(second_s=second_s, partition=number, partial=partial)
+                self._open(minute_s, minute, pending=(*minute.pending, pending), is_dirty=True)
         self.frontier = msgspec.structs.replace(
             self.frontier,
             expected=update.partitions,
-            partitions={**self.frontier.partitions, update.partition: reached},
+            partitions={
+                **self.frontier.partitions,
+                number: (reached or Reached()).heard(update, second_s),
+            },
         )
-        self._advance()
-
-    def _advance(self) -> None:
-        frontier = self.frontier
-        if not frontier.is_complete:
+        if not self.frontier.is_complete:
             return
-        watermark_s = max(
-            frontier.watermark_s, min(p.watermark_s for p in frontier.partitions.values())
-        )
-        if watermark_s // MINUTE_S > frontier.watermark_s // MINUTE_S:
-            self._forget(watermark_s)
-        self.frontier = frontier = msgspec.structs.replace(frontier, watermark_s=watermark_s)
+        all_ms, any_ms = self.frontier.all_ms, self.frontier.any_ms
         if (
-            frontier.all_ms > frontier.emitted_all_ms
-            or frontier.any_ms >= frontier.emitted_any_ms + STALL_MS
+            all_ms > self.frontier.emitted_all_ms
+            or any_ms >= self.frontier.emitted_any_ms + STALL_MS
         ):
-            self._emit()
+            self._settle(all_ms // MILLI)
+            self._preview()
+            self._update(emitted_all_ms=all_ms, emitted_any_ms=any_ms)
 
-    def _emit(self) -> None:
+    def _settle(self, through_s: int) -> None:
+        """Make the final rows and corrections of all whole seconds up to ``through_s``."""
+        while self.frontier.settled_s < through_s:
+            self._settle_at(min(self._next_second(), through_s))
+
+    def _next_second(self) -> int:
+        """Return the next whole second at which something may be decided."""
         frontier = self.frontier
-        still_open = set()
-        for minute_s in sorted(frontier.open):
+        reached = frontier.partitions.values()
+        seconds = [ahead.second_s for each in reached for ahead in each.ahead[:1]]
+        for minute_s in frontier.open:
             minute = self._minute(minute_s)
-            closes = self.rules.is_closed(minute_s, frontier.watermark_s) and not minute.is_final
-            if closes or (minute.is_dirty and (minute.partials or minute.is_final)):
-                minute = self._send(minute_s, minute, is_final=minute.is_final or closes)
-            if not minute.is_final:
-                still_open.add(minute_s)
-        self.frontier = msgspec.structs.replace(
-            frontier,
-            emitted_all_ms=frontier.all_ms,
-            emitted_any_ms=frontier.any_ms,
-            open=frozenset(still_open),
+            seconds += [pending.second_s for pending in minute.pending]
+            if minute.may_close:
+                closes_s = max(each.closes_s(minute_s, self.rules) for each in reached)
+                seconds.append(max(closes_s, frontier.settled_s + 1))
+        return min(seconds, default=_NEVER_S)
+
+    def _settle_at(self, second_s: int) -> None:
+        partitions = {
+            number: each.at(second_s) for number, each in self.frontier.partitions.items()
+        }
+        watermark_s = max(
+            self.frontier.watermark_s,
+            min(each.watermark_s(second_s, self.rules) for each in partitions.values()),
         )
+        if watermark_s // MINUTE_S > self.frontier.watermark_s // MINUTE_S:
+            self._forget(watermark_s)
+        self._update(partitions=partitions, watermark_s=watermark_s, settled_s=second_s)
+        for minute_s in sorted(self.frontier.open):
+            minute = self._minute(minute_s)
+            settled = minute.at(second_s)
+            closes = settled.may_close and self.rules.is_closed(minute_s, watermark_s)
+            if closes or (minute.is_final and settled is not minute):
+                self._send(minute_s, settled, is_final=True)
+            elif settled is not minute:
+                self.changed[minute_s] = settled
+
+    def _preview(self) -> None:
+        """Make the provisional rows of minutes that changed, and rows whose gaps did."""
+        still_open = set()
+        for minute_s in sorted(self.frontier.open):
+            minute = self._minute(minute_s)
+            if minute.is_final:
+                if minute.has_gap:
+                    minute = self._send(minute_s, minute, is_final=True)
+            elif (minute.is_dirty or minute.has_gap) and minute.newest:
+                minute = self._send(minute_s, minute, is_final=False)
+            if minute.pending or not minute.is_final:
+                still_open.add(minute_s)
+        self._update(open=frozenset(still_open))
 
     def _send(self, minute_s: int, minute: Minute, *, is_final: bool) -> Minute:
+        known_ms = self.frontier.settled_s * MILLI
         sent = msgspec.structs.replace(
             minute,
             revision=minute.revision + 1,
-            event_time_ms=max(self.frontier.any_ms, minute.event_time_ms + 1),
+            event_time_ms=max(known_ms, minute.event_time_ms + 1),
             is_final=is_final,
             is_dirty=False,
+            has_gap=False,
         )
+        partials = minute.partials if is_final else minute.newest
         try:
             row = self.declaration.row(
-                self.declaration.merge(minute.partials.values()),
+                self.declaration.merge(partials.values()),
                 minute_s=minute_s,
                 event_time_ms=sent.event_time_ms,
                 revision=sent.revision,
@@ -248,9 +216,13 @@ class _Batch:
     def _minute(self, minute_s: int) -> Minute:
         return self.changed.get(minute_s) or self.minutes.get(minute_s) or Minute()
 
-    def _open(self, minute_s: int, minute: Minute) -> None:
-        self.changed[minute_s] = minute
-        self.frontier = msgspec.structs.replace(self.frontier, open=self.frontier.open | {minute_s})
+    def _open(self, minute_s: int, minute: Minute, **fields: object) -> None:
+        self.changed[minute_s] = msgspec.structs.replace(minute, **fields)
+        if minute_s not in self.frontier.open:
+            self._update(open=self.frontier.open | {minute_s})
+
+    def _update(self, **fields: object) -> None:
+        self.frontier = msgspec.structs.replace(self.frontier, **fields)
 
     def _is_forgotten(self, minute_s: int) -> bool:
         return self.rules.is_forgotten(minute_s, self.frontier.watermark_s)

@@ -17,6 +17,9 @@ from txfeatures_dedup.settings import Settings
 
 NAME = "dedup"
 
+CLOCK = b"clock"
+"""Key of the partition's clock, which is kept among the hashes."""
+
 FORGOTTEN_AT_A_TIME = 5000
 """Hashes removed with one batch: what is forgotten in bundles must not hold up a batch."""
 
@@ -48,23 +51,30 @@ def create_app(
             with tracing.process(batch.records, group=NAME):
                 memory = seen.of(batch)
                 store = cast("Seen", memory.store)
+                clock_ms = store.get(CLOCK)
                 outcome = logic.dedup(
                     store,
                     batch.records,
                     remember_ms=remember_ms,
+                    clock_ms=clock_ms,
                     max_record_bytes=settings.kafka.max_record_bytes,
                 )
-                # To the partition of the same number, in the same order, with the same clock.
+                # To the partition of the same number, in the same order.
                 batch.send(DEDUPED, outcome.forwarded, partition=batch.partition)
                 dead_letters.bury(batch, outcome.dead)
                 memory.put(outcome.sightings)
+                if outcome.clock_ms != clock_ms:
+                    memory.put({CLOCK: outcome.clock_ms})
                 # A forgotten hash counts as new by its time alone. It is removed only when no
-                # later record can need it, also of another poller whose clock is behind.
-                oldest_ms = min(record.timestamp_ms for record in batch.records)
+                # later record can need it, also of another poller whose clock is behind. The
+                # time of a dead letter alone is no reason.
+                times_ms = (record.timestamp_ms for record in batch.records)
+                oldest_ms = min(outcome.clock_ms, *times_ms)
                 memory.remove(store.forgotten(oldest_ms - slack_ms, FORGOTTEN_AT_A_TIME))
                 metrics.count("duplicates_total", outcome.duplicates)
                 partition = str(batch.partition)
-                metrics.set("remembered_hashes", len(store), partition=partition)
+                hashes = len(store) - (CLOCK in store)
+                metrics.set("remembered_hashes", hashes, partition=partition)
                 newest_s = batch.records[-1].timestamp_ms / 1000
                 metrics.set("partition_time_seconds", newest_s, partition=partition)
 

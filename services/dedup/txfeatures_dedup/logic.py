@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from txfeatures.domain.errors import InvalidMessageError
-from txfeatures.domain.model import KafkaRecord
+from txfeatures.domain.model import KafkaRecord, Record
 from txfeatures.domain.topics import MAX_RECORD_BYTES
 from txfeatures.domain.wire import is_tick, too_large
 
@@ -23,9 +23,12 @@ class Outcome:
     """The outcome of a batch of one partition.
 
     Attributes:
-        forwarded: First sightings and ticks, in the order they came.
+        forwarded: First sightings and ticks, in the order they came. Their times never fall, and
+            a transaction behind a tick has a later one: how far a tick has come can be read
+            from the transactions alone.
         sightings: Hash (its first 31 bytes) -> log time (ms) from which on it is forgotten,
             of each first sighting; to be remembered.
+        clock_ms: The time that the partition's next transaction has at least.
         duplicates: Records that were dropped because their hash is remembered.
         dead: Records without a transaction hash as their key, and those that are larger than
             our own may be, each with its error.
@@ -33,6 +36,7 @@ class Outcome:
 
     forwarded: Sequence[KafkaRecord]
     sightings: Mapping[bytes, int]
+    clock_ms: int
     duplicates: int
     dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]
 
@@ -42,6 +46,7 @@ def dedup(
     records: Sequence[KafkaRecord],
     *,
     remember_ms: int,
+    clock_ms: int = 0,
     max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> Outcome:
     """Separate first sightings from repeats.
@@ -51,6 +56,7 @@ def dedup(
         records: A batch of one partition of ``raw``, in order.
         remember_ms: Shortest time that a hash is remembered, in log time: a repeat after
             that counts as new. Log time is the records' own, so a replay decides the same.
+        clock_ms: What the last call returned, 0 at the very beginning.
         max_record_bytes: Size of the largest record that can be forwarded.
     """
     forwarded: list[KafkaRecord] = []
@@ -60,6 +66,7 @@ def dedup(
     for record in records:
         if record.key is None and is_tick(record):
             forwarded.append(record)
+            clock_ms = max(clock_ms, record.timestamp_ms) + 1
             continue
         try:
             transaction_hash = _hash(record.key)
@@ -74,8 +81,15 @@ def dedup(
             duplicates += 1
         else:
             sightings[transaction_hash] = forget_ms(record.timestamp_ms, remember_ms)
-            forwarded.append(record)
-    return Outcome(forwarded=forwarded, sightings=sightings, duplicates=duplicates, dead=dead)
+            clock_ms = max(clock_ms, record.timestamp_ms)
+            forwarded.append(_at(clock_ms, record))
+    return Outcome(
+        forwarded=forwarded,
+        sightings=sightings,
+        clock_ms=clock_ms,
+        duplicates=duplicates,
+        dead=dead,
+    )
 
 
 def forget_ms(seen_ms: int, remember_ms: int) -> int:
@@ -86,6 +100,20 @@ def forget_ms(seen_ms: int, remember_ms: int) -> int:
     """
     granule_ms = max(1, remember_ms // GRANULES)
     return (seen_ms + remember_ms) // granule_ms * granule_ms + granule_ms
+
+
+def _at(clock_ms: int, record: KafkaRecord) -> KafkaRecord:
+    if record.timestamp_ms == clock_ms:
+        return record
+    return Record(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        timestamp_ms=clock_ms,
+        headers=record.headers,
+    )
 
 
 def _hash(key: bytes | None) -> bytes:

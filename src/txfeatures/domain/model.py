@@ -208,8 +208,12 @@ class PartitionUpdate(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         partition: Number of the partition.
         partitions: Number of partitions of the topic.
-        feed_time_ms: The feed clock that the partition has reached, epoch milliseconds.
-        watermark_s: Event time before which no transaction is expected, epoch seconds.
+        feed_time_ms: The feed clock that the partition has reached, epoch milliseconds: all
+            transactions of a time up to then are known.
+        known_ms: Time of the newest record that it holds; the records that it adds to the update
+            before it are all known by the same whole second.
+        watermark_s: Event time before which no transaction was expected after that record.
+        moved_ms: The feed clock when the newest event time last rose; 0 if it never did.
         minutes: Start of a minute (epoch seconds) -> its partial.
         v: Schema version.
     """
@@ -219,6 +223,8 @@ class PartitionUpdate(msgspec.Struct, frozen=True, kw_only=True):
     feed_time_ms: int
     watermark_s: int
     minutes: Mapping[Minute, Partial]
+    known_ms: int = 0
+    moved_ms: int = 0
     v: int = 1
 
 

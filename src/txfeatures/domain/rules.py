@@ -6,7 +6,7 @@ and the aggregator inherit them, and a recomputation of the past applies all of 
 
 from pydantic import BaseModel, Field
 
-from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.model import MILLI, MINUTE_S
 
 
 class DedupRules(BaseModel, frozen=True, extra="forbid"):
@@ -51,6 +51,22 @@ class AggregatorRules(BaseModel, frozen=True, extra="forbid"):
         description="Seconds for which a minute still takes corrections after it has closed.",
     )
 
+    def watermark_s(self, second_s: int, *, counted_s: int, moved_ms: int) -> int:
+        """Return a partition's watermark at a whole second of the feed's clock.
+
+        Args:
+            second_s: The second, epoch seconds.
+            counted_s: The watermark after the partition's last transaction up to then.
+            moved_ms: The feed's clock when its newest event time last rose, 0 if it never did.
+        """
+        if second_s * MILLI - moved_ms < self.idle_s * MILLI:
+            return counted_s
+        return max(counted_s, second_s - self.out_of_orderness_s)
+
+    def idle_from_s(self, moved_ms: int) -> int:
+        """Return the first whole second at which a partition is idle."""
+        return until_second(moved_ms) + self.idle_s
+
     def is_closed(self, minute_s: int, watermark_s: int) -> bool:
         """Return whether the watermark has passed the end of the minute."""
         return minute_s + MINUTE_S <= watermark_s
@@ -58,6 +74,18 @@ class AggregatorRules(BaseModel, frozen=True, extra="forbid"):
     def is_forgotten(self, minute_s: int, watermark_s: int) -> bool:
         """Return whether the minute no longer takes corrections."""
         return self.is_closed(minute_s, watermark_s - self.allowed_lateness_s)
+
+
+def until_second(time_ms: int) -> int:
+    """Return the first whole second that is not before ``time_ms``.
+
+    What is final is decided at whole seconds of the feed's clock: what has a time up to one is
+    known at it. So the archive, which has no ticks, decides the same as the stream.
+
+    >>> until_second(1000), until_second(1001)
+    (1, 2)
+    """
+    return -(-time_ms // MILLI)
 
 
 class Rules(AggregatorRules, DedupRules):

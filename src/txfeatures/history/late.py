@@ -1,13 +1,11 @@
-"""Late transactions of a partition, and the moments at which its minutes were closed.
+"""Late transactions of a partition, and the moments at which its minutes close.
 
 The aggregator walks a partition's log with a watermark. Here the same walk consists of running
 maxima over whole columns: the watermark before each record is the greatest of all watermarks
 up to it.
 
-Ticks are not archived. Within one poller's log that changes nothing: a tick's time is
-never past that of the next record, whose own time lets the same rules speak before it is
-judged. Only ticks before the first record, or those of a second poller that run ahead of a
-record, could make a promise that is missed here; it can move a verdict by the seconds between.
+Ticks are not archived, and nothing here needs them: final rows and corrections are made at whole
+seconds of the feed's clock, of the transactions that are known by then.
 """
 
 from dataclasses import dataclass
@@ -15,10 +13,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from txfeatures.domain.model import MINUTE_S
+from txfeatures.domain.model import MILLI, MINUTE_S
 from txfeatures.domain.rules import Rules
 
 _NEVER = -(2**62)
+_EVER = 2**62
 
 LOG = pa.schema([("topic_offset", pa.int64()), ("feed_time_ms", pa.int64()), ("time", pa.int64())])
 """A partition's log; ``time`` is null if it can't be read."""
@@ -27,7 +26,7 @@ EXCEPTIONS = pa.schema(
     [("topic_offset", pa.int64()), ("counts", pa.bool_()), ("late_ms", pa.int64())]
 )
 
-CLOSINGS = pa.schema([("closed_s", pa.int64()), ("feed_time_ms", pa.int64())])
+CLOSINGS = pa.schema([("closed_s", pa.int64()), ("from_s", pa.int64()), ("is_idle", pa.bool_())])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +36,17 @@ class Judged:
     Attributes:
         exceptions: Those that came after their minute was closed, or that don't count (``late``
             or ``future``), with the feed's clock at that moment. All others count, on time.
-        closings: Feed time at which all minutes that end by ``closed_s`` were closed; both rise.
-        moved_ms: The feed's clock when the newest event time last rose.
+        closings: Stretches of feed time, each from ``from_s`` on, in which the watermark reaches
+            ``closed_s``; both rise. In an idle one it follows the feed's clock there.
     """
 
     exceptions: pa.Table
     closings: pa.Table
-    moved_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk:
-    """The watermark before and after each record, and when event time last rose."""
+    """The watermark before and after each record, and the feed time when event time last rose."""
 
     before_s: pa.Array
     after_s: pa.Array
@@ -64,7 +62,7 @@ def judge(log: pa.Table, rules: Rules) -> Judged:
     time_s = log["time"].combine_chunks()
     feed_ms = pc.cumulative_max(log["feed_time_ms"].combine_chunks())
     is_future = pc.fill_null(
-        pc.greater(time_s, pc.add(pc.divide(feed_ms, 1000), rules.max_skew_s)), False
+        pc.greater(time_s, pc.add(pc.divide(feed_ms, MILLI), rules.max_skew_s)), False
     )
     is_timely = pc.and_not(pc.is_valid(time_s), is_future)
     end_s = pc.add(pc.multiply(pc.divide(time_s, MINUTE_S), MINUTE_S), MINUTE_S)
@@ -86,8 +84,7 @@ def judge(log: pa.Table, rules: Rules) -> Judged:
     )
     return Judged(
         exceptions=exceptions.filter(pc.or_(is_future, is_closed)),
-        closings=_closings(walk.after_s, feed_ms),
-        moved_ms=walk.moved_ms[-1].as_py(),
+        closings=_closings(walk, feed_ms, rules),
     )
 
 
@@ -117,17 +114,16 @@ def _in_order(log: pa.Table) -> pa.Table:
 
 
 def _walk(feed_ms: pa.Array, time_s: pa.Array, rules: Rules) -> _Walk:
-    feed_s = pc.divide(feed_ms, 1000)
-    first_ms = feed_ms[0].as_py()
-    first_s = first_ms // 1000 - rules.idle_s
-    newest_s = pc.max_element_wise(pc.cumulative_max(time_s), first_s)
-    newest_before_s = _shift(newest_s, first_s)
+    # The last whole second before a record: what is known at its own second includes it.
+    second_s = pc.subtract(_until_second(feed_ms), 1)
+    newest_s = pc.cumulative_max(time_s)
+    newest_before_s = _shift(newest_s, _NEVER)
     rises = pc.greater(time_s, newest_before_s)
-    moved_ms = pc.cumulative_max(pc.if_else(rises, feed_ms, first_ms))
+    moved_ms = pc.cumulative_max(pc.if_else(rises, feed_ms, 0))
     is_idle = pc.greater_equal(
-        pc.subtract(feed_ms, _shift(moved_ms, first_ms)), rules.idle_s * 1000
+        pc.subtract(pc.multiply(second_s, MILLI), _shift(moved_ms, 0)), rules.idle_s * MILLI
     )
-    followed_s = pc.if_else(is_idle, feed_s, _NEVER)
+    followed_s = pc.if_else(is_idle, second_s, _NEVER)
     before_s = pc.cumulative_max(
         pc.subtract(pc.max_element_wise(newest_before_s, followed_s), rules.out_of_orderness_s)
     )
@@ -135,10 +131,27 @@ def _walk(feed_ms: pa.Array, time_s: pa.Array, rules: Rules) -> _Walk:
     return _Walk(before_s=before_s, after_s=after_s, moved_ms=moved_ms)
 
 
-def _closings(watermark_s: pa.Array, feed_ms: pa.Array) -> pa.Table:
-    closed_s = pc.multiply(pc.divide(watermark_s, MINUTE_S), MINUTE_S)
-    table = pa.table([closed_s, feed_ms], schema=CLOSINGS)
+def _closings(walk: _Walk, feed_ms: pa.Array, rules: Rules) -> pa.Table:
+    known_s = _until_second(feed_ms)
+    idle_from_s = pc.max_element_wise(known_s, pc.add(_until_second(walk.moved_ms), rules.idle_s))
+    # Idle up to the last whole second at which the next record is not known; and before the first.
+    idle_from_s = pa.concat_arrays([pa.array([0]), idle_from_s])
+    idle_to_s = pc.subtract(pa.concat_arrays([known_s, pa.array([_EVER])]), 1)
+    follows = pc.less_equal(idle_from_s, idle_to_s)
+    followed_s = pc.subtract(idle_to_s, rules.out_of_orderness_s)
+    by_record = pa.table([walk.after_s, known_s, pa.repeat(False, len(known_s))], schema=CLOSINGS)
+    by_clock = pa.table([followed_s, idle_from_s, follows], schema=CLOSINGS).filter(follows)
+    table = pa.concat_tables([by_record, by_clock]).sort_by(
+        [("from_s", "ascending"), ("closed_s", "ascending")]
+    )
+    reached_s = pc.cumulative_max(table["closed_s"].combine_chunks())
+    closed_s = pc.multiply(pc.divide(reached_s, MINUTE_S), MINUTE_S)
+    table = table.set_column(0, "closed_s", closed_s)
     return table.filter(pc.greater(closed_s, _shift(closed_s, _NEVER)))
+
+
+def _until_second(time_ms: pa.Array) -> pa.Array:
+    return pc.divide(pc.add(time_ms, MILLI - 1), MILLI)
 
 
 def _passed(end_s: pa.Array, watermark_s: pa.Array, is_timely: pa.Array) -> pa.Array:

@@ -24,8 +24,7 @@ def open_log(
     - ``records``: as given; ``log``: each record of them once;
     - ``exceptions``: the records that came after their minute was closed (``late_ms``: the
       feed's clock at that moment), or that don't count. All others count, on time;
-    - ``closings``: the feed time at which a partition had closed the minutes up to ``closed_s``;
-    - ``partitions``: the feed's clock when a partition's newest event time last rose.
+    - ``closings``: when each partition closes the minutes up to ``closed_s``.
     """
     records.create_view("records", replace=True)
     log = _Log(connection, rules)
@@ -85,11 +84,10 @@ class _Log:
         )
 
     def judge(self) -> None:
-        """Make ``closings`` and ``partitions`` of the order of the log, add to ``exceptions``."""
+        """Make ``closings`` of the order of the log, and add to ``exceptions``."""
         self._run(
             """CREATE OR REPLACE TEMP TABLE closings
-            (topic_partition INTEGER, closed_s BIGINT, feed_time_ms BIGINT);
-            CREATE OR REPLACE TEMP TABLE partitions(topic_partition INTEGER, moved_ms BIGINT)"""
+            (topic_partition INTEGER, closed_s BIGINT, from_s BIGINT, is_idle BOOLEAN)"""
         )
         place = "SELECT topic_partition, topic_offset"
         log = self._db.sql(f"{place}, feed_time_ms, time FROM log").to_arrow_table()
@@ -109,7 +107,6 @@ class _Log:
             self._db.register("found", found)
             self._run(f"INSERT INTO {name} SELECT {partition}, * FROM found")
             self._db.unregister("found")
-        self._run(f"INSERT INTO partitions VALUES ({partition}, {judged.moved_ms})")
 
     def _run(self, sql: str) -> None:
         self._db.execute(sql)

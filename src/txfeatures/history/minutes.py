@@ -148,9 +148,12 @@ class _Recomputation:
         And ``last``: the last revision of each closed minute.
         """
         rules = self._rules
-        ended_ms = "idle_ms" if self._is_complete else "NULL"
         span = f"minute_s >= {self._span.start_s} AND minute_s < {self._span.end_s}"
-        # A partition that stood still to the end follows the clock of all records.
+        ended = (
+            ""
+            if self._is_complete
+            else "AND max(close_s) <= (SELECT max(feed_time_ms) // 1000 FROM clock)"
+        )
         self._run(
             f"""CREATE OR REPLACE TEMP TABLE clock AS SELECT DISTINCT feed_time_ms FROM records;
             CREATE OR REPLACE TEMP TABLE alive AS
@@ -158,24 +161,19 @@ class _Recomputation:
             CREATE OR REPLACE TEMP TABLE closed AS
             WITH wanted AS (
                 SELECT minute_s FROM folded UNION SELECT minute_s FROM alive WHERE {span}
-            ), idle AS (
-                SELECT minute_s, topic_partition,
-                    greatest((minute_s + {MINUTE_S + rules.out_of_orderness_s}) * 1000,
-                             moved_ms + {rules.idle_s * 1000}) AS idle_ms
-                FROM wanted CROSS JOIN partitions
             ), each AS (
-                SELECT idle.*, closings.feed_time_ms AS own_ms
-                FROM idle ASOF LEFT JOIN closings
-                  ON idle.topic_partition = closings.topic_partition
-                 AND idle.minute_s + 60 <= closings.closed_s
-            ), known AS (
-                SELECT minute_s, coalesce(own_ms, clock.feed_time_ms, {ended_ms}) AS known_ms
-                FROM each ASOF LEFT JOIN clock ON each.idle_ms <= clock.feed_time_ms
+                SELECT minute_s, topic_partition, minute_s + {MINUTE_S} AS end_s
+                FROM wanted CROSS JOIN (SELECT DISTINCT topic_partition FROM closings)
+            ), closing AS (
+                SELECT minute_s, CASE WHEN NOT is_idle THEN from_s
+                    ELSE greatest(from_s, end_s + {rules.out_of_orderness_s}) END AS close_s
+                FROM each ASOF JOIN closings
+                  ON each.topic_partition = closings.topic_partition AND end_s <= closed_s
             )
-            SELECT minute_s, max(known_ms) AS known_ms FROM known
-            GROUP BY minute_s HAVING count(*) = count(known_ms);
+            SELECT minute_s, max(close_s) * 1000 AS known_ms FROM closing
+            GROUP BY minute_s HAVING true {ended};
             CREATE OR REPLACE TEMP VIEW last AS
-            SELECT minute_s, greatest(closed.known_ms, last_late_ms) AS known_ms,
+            SELECT minute_s, greatest(closed.known_ms, {_second("last_late_ms")}) AS known_ms,
                 coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {self._or_zero("folded")}
             FROM closed LEFT JOIN folded USING (minute_s)
             WHERE folded.minute_s IS NULL OR is_exact"""
@@ -200,7 +198,7 @@ class _Recomputation:
                     total_nb_trx_1min > nb_late_trx_1min
                     OR minute_s IN (SELECT minute_s FROM alive))
                 UNION
-                SELECT minute_s, greatest(late_ms, known_ms)
+                SELECT minute_s, greatest({_second("late_ms")}, known_ms)
                 FROM (SELECT time // 60 * 60 AS minute_s, late_ms FROM counted
                       WHERE late_ms IS NOT NULL)
                 JOIN closed USING (minute_s)
@@ -248,6 +246,11 @@ class _Recomputation:
     def _count(self, sql: str) -> int | None:
         count: int | None = self._db.execute(sql).fetchall()[0][0]
         return count
+
+
+def _second(time_ms: str) -> str:
+    """Return SQL of the whole second, in milliseconds, by which something of a time is known."""
+    return f"(({time_ms} + 999) // 1000 * 1000)"
 
 
 _SPECIAL = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from tests.support.declared import DEFAULT
 from txfeatures.domain.model import Heartbeat, Partial, PartitionUpdate
 from txfeatures.domain.rules import AggregatorRules
-from txfeatures_aggregator.merge import Frontier, MergedRow, MergeOutcome, Minute, merge
+from txfeatures_aggregator.merge import MergedRow, MergeOutcome, merge
+from txfeatures_aggregator.state import Frontier, Minute
 
 START_S = 1_729_296_000
 """2024-10-19 00:00:00 UTC: the start of a minute."""
@@ -61,7 +62,9 @@ def said(
         partition=partition,
         partitions=partitions,
         feed_time_ms=round((START_S + at_s) * 1000),
+        known_ms=round((START_S + at_s) * 1000),
         watermark_s=START_S + watermark_s,
+        moved_ms=round((START_S + at_s) * 1000),
         minutes={START_S + 60 * minute: state for minute, state in found.items()},
     )
 

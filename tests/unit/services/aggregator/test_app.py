@@ -15,9 +15,10 @@ from txfeatures.process.metrics import Metrics
 from txfeatures.process.settings import load
 from txfeatures_aggregator import app as module
 from txfeatures_aggregator.app import create_app
-from txfeatures_aggregator.logic import FoldOutcome, fold
-from txfeatures_aggregator.merge import Frontier, merge
+from txfeatures_aggregator.logic import FoldOutcome, Progress, fold
+from txfeatures_aggregator.merge import merge
 from txfeatures_aggregator.settings import Settings
+from txfeatures_aggregator.state import Frontier
 
 START_S = 1_729_296_000
 START_MS = START_S * 1000
@@ -59,7 +60,13 @@ def tx(time: int, *, offset: int = 0) -> Record:
 
 def folded(*records: Record) -> FoldOutcome:
     return fold(
-        None, {}, records, partition=2, partitions=4, rules=AggregatorRules(), declaration=DEFAULT
+        Progress(),
+        {},
+        records,
+        partition=2,
+        partitions=4,
+        rules=AggregatorRules(),
+        declaration=DEFAULT,
     )
 
 
@@ -144,11 +151,11 @@ def test_what_is_not_counted_goes_byte_for_byte_to_late_with_the_reason(
 
 def test_a_row_is_keyed_by_its_minute_and_stamped_with_its_event_time() -> None:
     outcome = merge(
-        Frontier(), {}, [update(START_MS + 123)], rules=AggregatorRules(), declaration=DEFAULT
+        Frontier(), {}, [update(START_MS + 1123)], rules=AggregatorRules(), declaration=DEFAULT
     )
     [sent] = module.rows(outcome, declaration=DEFAULT)
     assert (sent.topic, sent.key, sent.partition) == ("aggregated", b"2024-10-19 00:00:00", None)
-    assert sent.timestamp_ms == START_MS + 123
+    assert sent.timestamp_ms == START_MS + 1000
     assert wire.decode_row(sent.value, features=FEATURES) == outcome.rows[0].row
 
 

@@ -12,7 +12,7 @@ from tests.unit.services.aggregator.merging import (
     said,
 )
 from txfeatures.domain.features import INTEGRAL_MAX
-from txfeatures_aggregator.merge import Frontier, Minute
+from txfeatures_aggregator.state import Frontier, Minute
 
 
 def test_a_changed_open_minute_gets_a_provisional_row(merging: Merging) -> None:
@@ -71,9 +71,12 @@ def test_the_merged_watermark_is_the_least_and_never_falls(merging: Merging) -> 
     merging.take(said(1, watermark_s=-50, partition=1, partitions=2))
     assert merging.frontier.watermark_s == START_S - 50
     merging.take(said(2, watermark_s=40, partition=1, partitions=2))
-    assert merging.frontier.watermark_s == START_S
+    assert merging.frontier.watermark_s == START_S - 50
+    merging.take(said(2, watermark_s=10, partition=0, partitions=2))
+    assert merging.frontier.watermark_s == START_S + 10
     merging.take(said(3, watermark_s=-90, partition=1, partitions=2))
-    assert merging.frontier.watermark_s == START_S
+    merging.take(said(3, watermark_s=10, partition=0, partitions=2))
+    assert merging.frontier.watermark_s == START_S + 10
 
 
 def test_a_minute_is_final_once_when_the_watermark_reaches_its_end(merging: Merging) -> None:
@@ -117,10 +120,12 @@ def test_event_time_rises_with_every_revision_even_within_a_millisecond(
     assert row.row["event_time"] == pytest.approx(START_S + 9.001, abs=1e-6)
 
 
-def test_event_time_is_when_the_first_partition_knew(merging: Merging) -> None:
-    merging.take(said(1.9, {0: 1}, partition=0, partitions=2))
-    row = only(merging.take(said(1, partition=1, partitions=2)).rows)
-    assert row.row["event_time"] == START_S + 1.9
+def test_event_time_is_the_whole_second_that_every_partition_has_reached(
+    merging: Merging,
+) -> None:
+    merging.take(said(2.9, {0: 1}, partition=0, partitions=2))
+    row = only(merging.take(said(1.7, partition=1, partitions=2)).rows)
+    assert row.row["event_time"] == START_S + 1
 
 
 def test_minutes_are_sent_in_their_order(merging: Merging) -> None:
@@ -154,11 +159,14 @@ def test_a_partition_that_stalls_holds_every_final_row(merging: Merging) -> None
     merging.take(said(1, watermark_s=-50, partition=1, partitions=2))
     for at_s in range(1, 300):
         outcome = merging.take(
-            said(at_s, {0: at_s}, watermark_s=at_s - 60, partition=0, partitions=2)
+            said(at_s, {0: min(at_s, 60)}, watermark_s=at_s - 60, partition=0, partitions=2)
         )
         assert {row.kind for row in outcome.rows} <= {"provisional"}
     assert merging.rows(said(300, {0: 1}, watermark_s=240, partition=1, partitions=2)) == [
-        ("final", 0, 151, 300)
+        ("final", 0, 32, 60)
+    ]
+    assert merging.rows(said(300, watermark_s=240, partition=0, partitions=2)) == [
+        ("correction", 0, 33, 61)
     ]
 
 

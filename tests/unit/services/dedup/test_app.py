@@ -79,7 +79,10 @@ def sent(batch: Sent, topic: str) -> list[tuple[Any, ...]]:
 
 
 def changes(batch: Sent) -> dict[bytes | None, bytes | None]:
-    return {record.key: record.value for record in batch[CHANGELOG]}
+    """Return what was written of hashes."""
+    changed = {record.key: record.value for record in batch[CHANGELOG]}
+    changed.pop(module.CLOCK, None)
+    return changed
 
 
 def test_what_goes_on_goes_byte_for_byte_to_the_same_partition_with_the_same_clock(
@@ -115,6 +118,21 @@ def test_partitions_do_not_share_what_they_remember(driver: TestDriver) -> None:
     work(driver, record(A, partition=0))
     batch = work(driver, record(A, partition=1))
     assert [partition for partition, *_ in sent(batch, "deduped")] == [1]
+
+
+def test_the_time_of_a_dead_letter_makes_nothing_forgotten(driver: TestDriver) -> None:
+    work(driver, record(A, 5))
+    batch = work(driver, record(b"no hash", 253_402_300_799_000))
+    assert len(sent(batch, "raw.dlq")) == 1
+    assert batch[CHANGELOG] == []
+    assert sent(work(driver, record(A, 6)), "deduped") == []
+
+
+def test_the_clock_of_a_partition_goes_on_after_a_restart(driver: TestDriver) -> None:
+    work(driver, record(A, 5), tick(9))
+    driver.restart()
+    [forwarded] = sent(work(driver, record(B, 7)), "deduped")
+    assert forwarded[3] == 10
 
 
 def test_what_is_due_is_forgotten_with_a_tombstone_and_counts_as_new_again(

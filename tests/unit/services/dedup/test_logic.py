@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties.oracle import Moment, stamped
 from txfeatures.domain.model import Record
 from txfeatures.domain.wire import TICK_HEADER
 from txfeatures_dedup import logic
 from txfeatures_dedup.logic import HASH_BYTES, REMEMBERED_BYTES, Outcome, dedup, forget_ms
 
-A, B = "ab" * HASH_BYTES, "cd" * HASH_BYTES
+A, B, C, D = (letters * HASH_BYTES for letters in ("ab", "cd", "ef", "01"))
 A_REMEMBERED = b"\xab" * REMEMBERED_BYTES
 REMEMBER_MS = 1000
 FORGET_MS = 1125
@@ -52,12 +53,12 @@ def test_what_is_larger_than_our_own_records_may_be_is_dead_and_the_rest_goes_on
     assert len(outcome.sightings) == 1
 
 
-def decide(*records: Record, seen: dict[bytes, int] | None = None) -> Outcome:
-    return dedup(seen or {}, records, remember_ms=REMEMBER_MS)
+def decide(*records: Record, seen: dict[bytes, int] | None = None, clock_ms: int = 0) -> Outcome:
+    return dedup(seen or {}, records, remember_ms=REMEMBER_MS, clock_ms=clock_ms)
 
 
 def test_nothing_in_is_nothing_out() -> None:
-    assert decide() == Outcome(forwarded=[], sightings={}, duplicates=0, dead=[])
+    assert decide() == Outcome(forwarded=[], sightings={}, clock_ms=0, duplicates=0, dead=[])
 
 
 def test_a_first_sighting_goes_on_as_it_is_and_is_remembered_in_31_bytes() -> None:
@@ -142,9 +143,42 @@ def test_log_time_that_steps_back_is_still_a_repeat() -> None:
 
 
 def test_ticks_go_on_in_their_place() -> None:
-    outcome = decide(record(A, 1), tick(1), record(A, 2), tick(2), tick(2), record(B, 3))
-    assert outcome.forwarded == [record(A, 1), tick(1), tick(2), tick(2), record(B, 3)]
+    outcome = decide(record(A, 1), tick(1), record(A, 2), tick(2), tick(2), record(B, 5))
+    assert outcome.forwarded == [record(A, 1), tick(1), tick(2), tick(2), record(B, 5)]
     assert outcome.duplicates == 1
+
+
+def times_ms(outcome: Outcome) -> list[int]:
+    return [each.timestamp_ms for each in outcome.forwarded]
+
+
+def test_times_never_fall_and_a_tick_is_before_what_follows_it() -> None:
+    records = record(A, 5), record(B, 3), tick(7), record(C, 6), tick(2), record(D, 9)
+    outcome = decide(*records)
+    assert times_ms(outcome) == [5, 5, 7, 8, 2, 9]
+    assert outcome.clock_ms == 9
+    for forwarded, read in zip(outcome.forwarded, records, strict=True):
+        assert (forwarded.key, forwarded.value) == (read.key, read.value)
+        assert forwarded.headers == read.headers
+
+
+def test_the_clock_goes_on_where_the_last_batch_left_it() -> None:
+    outcome = decide(record(A, 5), clock_ms=8)
+    assert (times_ms(outcome), outcome.clock_ms) == ([8], 8)
+
+
+def test_what_does_not_go_on_moves_no_clock() -> None:
+    assert decide(record("no hash", 9), record(A, 4), record(A, 7)).clock_ms == 4
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=20))
+def test_times_are_those_of_the_oracle(entries: list[tuple[bool, int]]) -> None:
+    records = [
+        tick(at_ms) if is_tick else record(f"{number:02x}" * HASH_BYTES, at_ms)
+        for number, (is_tick, at_ms) in enumerate(entries)
+    ]
+    log = [Moment(feed_ms=at_ms, fee=None if is_tick else 1) for is_tick, at_ms in entries]
+    assert times_ms(decide(*records)) == [moment.feed_ms for moment in stamped(log)]
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,11 @@ def test_what_the_aggregator_cannot_read_does_not_count(
 def test_a_minute_is_known_when_all_partitions_have_closed_it(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    first = [record(0, 0, tx(1, 0)), record(1, 120, tx(2, 120))]
-    second = [record(0, 1, tx(3, 1), partition=1), record(1, 130, tx(4, 130), partition=1)]
+    first = [record(0, 100, tx(1, 0)), record(1, 100, tx(2, 120))]
+    second = [record(0, 105, tx(3, 1), partition=1), record(1, 110.5, tx(4, 130), partition=1)]
+    second.append(record(2, 111, tx(5, 131), partition=1))
     found = brief(recompute(connection, tmp_path, first, second, is_complete=False))
-    assert found == [("00", 1, 2, 0, 130)]
+    assert found == [("00", 1, 2, 0, 111)]
 
 
 def test_a_partition_that_stands_still_closes_by_the_clock_of_the_others(
@@ -135,7 +136,7 @@ def test_an_alive_minute_without_transactions_has_zeros_and_others_have_no_row(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     found = recompute(connection, tmp_path, [record(0, 1, tx(1, 0)), record(1, 130, tx(2, 55))])
-    assert brief(found) == [("00", 1, 2, 1, 130), ("02", 1, 0, 0, 240)]
+    assert brief(found) == [("00", 1, 1, 0, 120), ("00", 2, 2, 1, 130), ("02", 1, 0, 0, 240)]
     assert found[-1]["avg_fee_1min"] == 0.0
     assert found[-1]["nb_gaps_1min"] is None
 
