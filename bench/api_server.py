@@ -1,7 +1,8 @@
 """The api over rows in memory, and a bare FastAPI route, in one process on one core.
 
 Commands come on standard input: ``put REVISION`` writes the newest row, ``reads`` prints the
-number of reads of the store. ``arrived REVISION SECONDS`` is printed when a read returns a row.
+number of reads of the store, those of whole blocks, which ranges cause, apart from the others.
+``arrived REVISION SECONDS`` is printed when a read returns a row.
 """
 
 import os
@@ -17,6 +18,7 @@ from txfeatures.domain.model import MINUTE_S, Heartbeat, Record, Row
 from txfeatures.process.clock import SystemClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime, run
+from txfeatures_api.logic import LARGEST_READ_MINUTES
 from txfeatures_api.main import build, limits
 from txfeatures_api.server import answer, listen
 from txfeatures_api.settings import Settings
@@ -33,13 +35,15 @@ class _Store:
             NOW_S - MINUTE_S * age: _row(NOW_S - MINUTE_S * age, 1) for age in range(HISTORY)
         }
         self._newest = 1
-        self.reads = 0
+        self.blocks = self.others = 0
 
     def put(self, revision: int) -> None:
         self._rows[NOW_S] = _row(NOW_S, revision)
 
     def read(self, minutes: Sequence[int]) -> list[Row]:
-        self.reads += 1
+        is_block = len(minutes) == LARGEST_READ_MINUTES  # the others are of a few new minutes
+        self.blocks += is_block
+        self.others += not is_block
         found = [self._rows[minute_s] for minute_s in minutes if minute_s in self._rows]
         revision = max((int(row["revision"]) for row in found), default=0)
         if revision > self._newest:
@@ -124,7 +128,7 @@ def main() -> None:
                 body = bytes.fromhex(argument)
                 _print("ok")
             elif command == "reads":
-                _print(f"reads {store.reads}")
+                _print(f"reads {store.blocks} {store.others}")
         runtime.stop.set()
         thread.join()
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import (
@@ -210,6 +211,7 @@ def staleness_s(row: Row, feed_time_ms: int) -> float:
     return max(0.0, round(feed_time_ms / 1000 - float(row[EVENT_TIME]), 3))
 
 
+@lru_cache(maxsize=8)
 def as_of(feed_time_ms: int) -> str:
     """Return a time of the feed's clock as ISO 8601, UTC, with milliseconds."""
     moment = datetime.fromtimestamp(feed_time_ms / 1000, UTC)

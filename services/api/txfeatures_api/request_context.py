@@ -34,13 +34,13 @@ class RequestContext:
     @classmethod
     def of(cls, request_id: bytes | None = None, traceparent: bytes | None = None) -> Self:
         """Return the context that a request's headers continue; what is malformed is ignored."""
-        trace_id, flags = _continued(traceparent)
+        random = secrets.token_hex(40)  # one call for all three
+        trace_id, flags = _continued(traceparent) or (random[:32], 0)
+        is_harmless = REQUEST_ID.fullmatch(request_id or b"")
         return cls(
-            request_id=request_id.decode()
-            if request_id is not None and REQUEST_ID.fullmatch(request_id)
-            else secrets.token_hex(16),
+            request_id=request_id.decode() if request_id and is_harmless else random[32:64],
             trace_id=trace_id,
-            traceparent=f"00-{trace_id}-{secrets.token_hex(8)}-{flags:02x}",
+            traceparent=f"00-{trace_id}-{random[64:]}-{flags:02x}",
         )
 
 
@@ -51,12 +51,11 @@ def context_of(scope: Scope) -> RequestContext:
     return context
 
 
-def _continued(traceparent: bytes | None) -> tuple[str, int]:
-    """Return the trace and the flags to go on with."""
-    found = _TRACEPARENT.fullmatch(traceparent or b"")
-    if found is not None:
+def _continued(traceparent: bytes | None) -> tuple[str, int] | None:
+    """Return the trace and the flags to go on with; None for a new trace, unsampled."""
+    if traceparent is not None and (found := _TRACEPARENT.fullmatch(traceparent)):
         version, trace_id, parent_id, flags, more = found.groups()
         is_valid = version != b"ff" and not (version == b"00" and more)
         if is_valid and int(trace_id, 16) and int(parent_id, 16):
             return trace_id.decode(), int(flags, 16) & _SAMPLED
-    return secrets.token_hex(16), 0
+    return None

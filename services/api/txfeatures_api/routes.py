@@ -6,7 +6,8 @@ from txfeatures import __version__
 from txfeatures.process.runtime import Runtime
 from txfeatures_api import problems
 from txfeatures_api.declared import add_declared
-from txfeatures_api.features import Features, add_features
+from txfeatures_api.endpoints import add_features
+from txfeatures_api.features import Features
 from txfeatures_api.head import HeadAsGet
 from txfeatures_api.openapi import describe
 from txfeatures_api.page.routes import add_page

@@ -40,7 +40,7 @@ class RowStore(Protocol):
 @dataclass(slots=True)
 class _Minute:
     row: ServedRow | None
-    read_s: float
+    fresh_until_s: float
 
 
 class Rows:
@@ -80,7 +80,11 @@ class Rows:
         """Return those of ``minutes`` that must be read before they are served."""
         now_s = self._clock.monotonic()
         with self._lock:
-            return [minute_s for minute_s in minutes if not self._is_fresh(minute_s, now_s)]
+            return [
+                minute_s
+                for minute_s in minutes
+                if (known := self._minutes.get(minute_s)) is None or known.fresh_until_s <= now_s
+            ]
 
     def owed(self, most: int) -> list[int]:
         """Return up to ``most`` minutes of which a newer revision was announced."""
@@ -130,7 +134,8 @@ class Rows:
         known = None if before is None else before.row
         if known is not None and (row is None or row.revision <= known.revision):
             row = known
-        self._minutes[minute_s] = _Minute(row, now_s)
+        lasting = row is not None and row.is_final
+        self._minutes[minute_s] = _Minute(row, now_s + (FINAL_S if lasting else OPEN_S))
         if len(self._minutes) > REMEMBERED_MINUTES:
             self._minutes.popitem(last=False)
         if row is None:
@@ -151,13 +156,6 @@ class Rows:
             return row.revision > known.row.revision
         is_watched = self._watched_from_s is not None and row.minute_s >= self._watched_from_s
         return is_watched or row.minute_s in self._owed
-
-    def _is_fresh(self, minute_s: int, now_s: float) -> bool:
-        known = self._minutes.get(minute_s)
-        if known is None:
-            return False
-        lasting = known.row is not None and known.row.is_final
-        return now_s - known.read_s < (FINAL_S if lasting else OPEN_S)
 
 
 def chunks(minutes: Sequence[int], size: int) -> list[range]:

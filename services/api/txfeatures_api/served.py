@@ -19,17 +19,28 @@ class ServedRow:
     The last answer and the last event are kept, since all clients get the same.
     """
 
-    __slots__ = ("_answer", "_event", "_json", "headers", "minute_s", "revision", "row", "tag")
+    __slots__ = (
+        "_answer",
+        "_event",
+        "_json",
+        "event_time_s",
+        "headers",
+        "minute_s",
+        "revision",
+        "row",
+        "tag",
+    )
 
     def __init__(self, row: Row) -> None:
         self.row = row
         self.minute_s = minute_start_s(logic.name(row))
         self.revision = int(row["revision"])
+        self.event_time_s = float(row[EVENT_TIME])
         self.tag = logic.etag(row)
         self.headers = {
             "Cache-Control": "no-cache",  # it may be kept, but is true for a second
             "ETag": self.tag,
-            "Last-Modified": formatdate(float(row[EVENT_TIME]), usegmt=True),
+            "Last-Modified": formatdate(self.event_time_s, usegmt=True),
         }
         self._json: tuple[Any, bytes] = (None, b"")
         self._answer: tuple[Any, bytes] = (None, b"")

@@ -4,6 +4,7 @@ Only the names and labels in ``DEFINITIONS`` exist. They are listed in docs/refe
 """
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import product
 from typing import Literal
 
@@ -32,14 +33,16 @@ class Metrics:
         self._by_partition: list[Gauge] = []
         self._histograms: dict[str, Histogram] = {}
         self._prefix = f"txf_{service}_"
+        # Looked up once: it takes longer than to count.
+        self._counter = cache(self._find_counter)
+        self._histogram = cache(self._find_histogram)
         for metric in DEFINITIONS:
             if metric.service == service:
                 self._make(metric)
 
     def count(self, noun: str, amount: float = 1, **labels: str) -> None:
         """Add ``amount`` to the counter ``txf_<service>_<noun>``; KeyError if there is none."""
-        counter = self._counters[self._prefix + noun]
-        (counter.labels(**labels) if labels else counter).inc(amount)
+        self._counter(noun, **labels).inc(amount)
 
     def set(self, noun: str, value: float, **labels: str) -> None:
         """Set the gauge ``txf_<service>_<noun>``; KeyError if there is none."""
@@ -53,8 +56,7 @@ class Metrics:
 
     def observe(self, noun: str, seconds: float, **labels: str) -> None:
         """Add a duration to the histogram ``txf_<service>_<noun>``; KeyError if there is none."""
-        histogram = self._histograms[self._prefix + noun]
-        (histogram.labels(**labels) if labels else histogram).observe(seconds)
+        self._histogram(noun, **labels).observe(seconds)
 
     def count_flow(self, direction: Literal["in", "out"], topic: str, sizes: Iterable[int]) -> None:
         """Count a batch of records of one topic by number and bytes; ``sizes`` are bytes."""
@@ -66,6 +68,14 @@ class Metrics:
     def collectors(self) -> list[Collector]:
         """Return all metrics, for tests."""
         return [*self._counters.values(), *self._gauges.values(), *self._histograms.values()]
+
+    def _find_counter(self, noun: str, **labels: str) -> Counter:
+        counter = self._counters[self._prefix + noun]
+        return counter.labels(**labels) if labels else counter
+
+    def _find_histogram(self, noun: str, **labels: str) -> Histogram:
+        histogram = self._histograms[self._prefix + noun]
+        return histogram.labels(**labels) if labels else histogram
 
     def _make(self, metric: Metric) -> None:
         name, text, labels = metric.name, metric.description, metric.labels

@@ -14,18 +14,25 @@ def test_a_minutes_name_is_read_back(minute_s: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    "name",
     [
-        ("2024-10-19 10:49", "YYYY-MM-DD HH:MM:SS"),
-        ("2024-10-19T10:49:00Z", "YYYY-MM-DD HH:MM:SS"),
-        ("2024-13-19 10:49:00", "YYYY-MM-DD HH:MM:SS"),
-        ("", "YYYY-MM-DD HH:MM:SS"),
-        ("2024-10-19 10:49:01", "not the start of a minute"),
-        ("2024-10-19 1:49:00", "not the start of a minute"),
+        "2024-10-19 10:49",
+        "2024-10-19",
+        "2024-10-19T10:49:00",
+        "2024-10-19T10:49:00Z",
+        "2024-10-19 10:49:00+00:00",
+        "2024-10-19 10:49:00.500",
+        "2024-W42-6 10:49:00",
+        "2024-13-19 10:49:00",
+        "2024-10-19 10:49:01",
+        "2024-10-19 1:49:00",
+        "0999-10-19 10:49:00",
+        "٢٠٢٤-10-19 10:49:00",
+        "",
     ],
 )
-def test_what_is_not_a_minute_is_refused_in_a_sentence(name: str, why: str) -> None:
-    with pytest.raises(InvalidMessageError, match=why) as caught:
+def test_what_is_not_a_minute_is_refused_in_a_sentence(name: str) -> None:
+    with pytest.raises(InvalidMessageError, match="the start of a minute") as caught:
         minute_start_s(name)
     assert caught.value.reason == "bad_minute"
     assert repr(name) in caught.value.detail
