@@ -15,7 +15,7 @@ DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset fe
 # A worker for each core; tests of one module share a worker, hence the brokers they have started.
 PARALLEL := -q --numprocesses=auto --dist=loadscope
 
-.PHONY: help demo check test faults simulate fuzz fuzz-api mutants chaos reliability bench images compose-test chart rights chart-check cluster-test notebooks release cdk dashboards screenshots static setup lock clean
+.PHONY: help demo check test faults simulate fuzz fuzz-api mutants chaos reliability bench images compose-test chart rights chart-check cluster-test notebooks release cdk studio dashboards screenshots static setup lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ demo: setup ## the whole pipeline on this machine; Ctrl-C stops it
 check: static ## the quick gate, without network: static checks, then the tests that need nothing
 	$(BIN)/pytest $(PARALLEL) -m "not integration"
 
-test: static $(HELM) .venv-notebooks/installed .venv-cdk/installed ## set-up, static checks, then all tests, on a real Kafka and a local AWS
+test: static $(HELM) .venv-notebooks/installed .venv-cdk/installed build/studio/made ## set-up, static checks, then all tests, on a real Kafka and a local AWS
 	$(BIN)/pytest $(PARALLEL) --durations=20
 
 faults: setup ## the fault tests at length: 200,000 transactions, 50 kills a service
@@ -79,9 +79,11 @@ cluster-test: setup $(HELM) ## a release's whole life on the current kubeconfig'
 notebooks: setup .venv-notebooks/installed ## run the notebooks on a replay, in an environment of their own
 	$(BIN)/pytest -q tests/notebooks
 
-cdk: setup $(HELM) .venv-cdk/installed ## the AWS account: types, then synthesis, cdk-nag, cfn-lint, assertions (needs Node)
+cdk: setup $(HELM) .venv-cdk/installed build/studio/made ## the AWS account: types, then synthesis, cdk-nag, cfn-lint, assertions (needs Node)
 	.venv-cdk/bin/mypy --follow-imports=silent deploy/cdk/*.py
 	$(BIN)/pytest -q tests/cdk tests/unit/deploy/test_cdk_settings.py
+
+studio: build/studio/made ## the code of the function that owns a Studio, for deploy/cdk
 
 release: setup $(HELM) ## a release, checked and built as VERSION=x.y.z; nothing is published or changed
 	@$(BIN)/python -m deploy.release "$(VERSION)" --helm "$(HELM)"
@@ -129,6 +131,10 @@ setup: .venv/installed
 	$(PYTHON) -m venv .venv-cdk
 	.venv-cdk/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-cdk.lock
 	.venv-cdk/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+build/studio/made: requirements.lock $(shell find src/txfeatures -name '*.py') deploy/cdk/studio_function.py | .venv-cdk/installed
+	.venv-cdk/bin/python -m deploy.cdk.studio_function build/studio
 	@touch $@
 
 # The packages of this repository are installed from the checkout, never from the lock.

@@ -24,11 +24,11 @@ def main(
 ) -> None:
     """Write the cloud assembly of a stage; needs neither network nor credentials."""
     try:
-        stage = load(settings, digests)
+        app = build(load(settings, digests), out or Path(os.environ.get(OUT, "cdk.out")))
     except SettingsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    build(stage, out or Path(os.environ.get(OUT, "cdk.out"))).synth()
+    app.synth()
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ class Cluster(Construct):
 
     Attributes:
         eks: The cluster.
+        tools: A layer with helm and kubectl, which its functions use.
         ready: What must be there before a release: storage class, add-ons, KEDA.
     """
 
@@ -60,6 +61,7 @@ class Cluster(Construct):
         networks = settings.endpoint_networks
         # EKS writes to a group of this name, and creates one that never expires if it is missing.
         log = logs.LogGroup(self, "Log", log_group_name=f"/aws/eks/{settings.name}/cluster")
+        self.tools = KubectlV36Layer(self, "Kubectl")
         self.eks = eks.Cluster(
             self,
             "Cluster",
@@ -83,7 +85,7 @@ class Cluster(Construct):
                 eks.ClusterLoggingTypes.SCHEDULER,
             ],
             kubectl_provider_options=eks.KubectlProviderOptions(
-                kubectl_layer=KubectlV36Layer(self, "Kubectl"),
+                kubectl_layer=self.tools,
                 private_subnets=network.vpc.private_subnets,
                 memory=Size.gibibytes(1),
             ),

@@ -1,5 +1,6 @@
-"""The gate of a stage: whether the release answers, asked from inside the network."""
+"""The gate of a stage: the tests of the release, started from inside the network."""
 
+from pathlib import Path
 from typing import cast
 
 from aws_cdk import CfnElement, Duration, Stack
@@ -16,11 +17,10 @@ from deploy.cdk.network import Network
 from deploy.cdk.settings import Settings
 from deploy.iam.site import Site
 
-TRIES = 30
-"""Five minutes: a new release has its first row after a minute or so."""
-
-_LATEST = "import urllib.request as r; print(r.urlopen('{url}', timeout=10).read().decode())"
-_URL = "http://127.0.0.1:8000/features/latest"
+_FILE = "test_release.sh"
+_TEXT = (Path(__file__).with_name("steps") / _FILE).read_text(encoding="utf-8")
+# The build has no source: its script is part of the project.
+_TESTS = f"cat > {_FILE} <<'END'\n{_TEXT}END\n"
 
 
 def gate_name(settings: Settings) -> str:
@@ -29,9 +29,10 @@ def gate_name(settings: Settings) -> str:
 
 
 class Gate(Construct):
-    """A build that fails unless the api has a latest row.
+    """A build that fails unless ``txfeatures doctor`` finds no fault and the api has a latest row.
 
-    The cluster's endpoint is private and the pipeline is outside, so it starts this build.
+    Both run in the cluster, as the chart's tests: doctor reaches the brokers there, and has its own
+    role. The cluster's endpoint is private and the pipeline is outside, so it starts this build.
     """
 
     def __init__(
@@ -49,26 +50,33 @@ class Gate(Construct):
             self, "SecurityGroup", vpc=network.vpc, description="The gate; nobody calls it"
         )
         cluster.eks.cluster_security_group.add_ingress_rule(
-            group, ec2.Port.tcp(443), "The gate asks the cluster"
+            group, ec2.Port.tcp(443), "The gate calls the cluster"
         )
         log = logs.LogGroup(self, "Log", log_group_name=f"/txfeatures/{settings.stage}/gate")
-        api = f"-n {site.namespace} deployment/{site.release}-api"
-        latest = f'kubectl exec {api} -- python -c "{_LATEST.format(url=_URL)}"'
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("codebuild.amazonaws.com"))
         project = codebuild.Project(
             self,
             "Project",
             project_name=gate_name(settings),
-            description="The release answers /features/latest",
+            description="txfeatures doctor, then /features/latest",
             role=role,
             vpc=network.vpc,
             subnet_selection=network.private,
             security_groups=[group],
             grant_report_group_permissions=False,
-            timeout=Duration.minutes(15),
+            timeout=Duration.minutes(30),
             environment=codebuild.BuildEnvironment(
-                build_image=codebuild.LinuxArmBuildImage.AMAZON_LINUX_2_STANDARD_3_0,
+                build_image=codebuild.LinuxBuildImage.AMAZON_LINUX_2_5,  # as the layer's helm
                 compute_type=codebuild.ComputeType.SMALL,
+                environment_variables={
+                    name: codebuild.BuildEnvironmentVariable(value=value)
+                    for name, value in {
+                        "CLUSTER": settings.name,
+                        "RELEASE": site.release,
+                        "NAMESPACE": site.namespace,
+                        "LAYER": cluster.tools.layer_version_arn,
+                    }.items()
+                },
             ),
             logging=codebuild.LoggingOptions(
                 cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log)
@@ -76,21 +84,18 @@ class Gate(Construct):
             build_spec=codebuild.BuildSpec.from_object(
                 {
                     "version": "0.2",
-                    "phases": {
-                        "build": {
-                            "commands": [
-                                f"aws eks update-kubeconfig --name {settings.name}",
-                                f"for try in $(seq {TRIES}); do {latest} && exit 0; sleep 10; done;"
-                                " exit 1",
-                            ]
-                        }
-                    },
+                    "phases": {"build": {"commands": [_TESTS, f"sh {_FILE}"]}},
                 }
             ),
         )
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["eks:DescribeCluster"], resources=[cluster.eks.cluster_arn]
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:GetLayerVersion"], resources=[cluster.tools.layer_version_arn]
             )
         )
         cluster.eks.grant_access(

@@ -19,7 +19,6 @@ from deploy.cdk.settings import Repository, Settings
 from deploy.cdk.system import SystemStack
 
 ARTIFACT_DAYS = 30
-STEPS = "deploy/cdk/steps"
 DEPLOY = "Deploy"
 
 _ARTIFACT_VERBS = ("Abort", "DeleteObject", "GetBucket", "GetObject", "List")
@@ -83,6 +82,7 @@ class PipelineStack(Stack):
                 additional_inputs={"build/images": digests},
                 commands=[
                     "make .venv-cdk/installed",
+                    *(["make studio"] if settings.studio else []),
                     f".venv-cdk/bin/python -m deploy.cdk {repository.settings} "
                     "--digests build/images/digests.json --out cdk.out",
                 ],
@@ -147,7 +147,10 @@ class PipelineStack(Stack):
             "Images",
             input=self._source,
             additional_inputs=built,
-            commands=[f"sh {STEPS}/publish.sh"],
+            commands=[
+                "export REVISION=$CODEBUILD_RESOLVED_SOURCE_VERSION BUILD=$CODEBUILD_BUILD_NUMBER",
+                "sh deploy/cdk/steps/publish.sh",
+            ],
             env={"REGISTRY": self._registry.host, "SIGNING_KEY": key.key_arn},
             build_environment=codebuild.BuildEnvironment(build_image=_INTEL, privileged=True),
             role_policy_statements=[*self._pushes(), signs],
@@ -160,7 +163,10 @@ class PipelineStack(Stack):
         step = pipelines.CodeBuildStep(
             f"Build-{name}",
             input=self._source,
-            commands=[f"sh {STEPS}/build.sh"],
+            commands=[
+                "export REVISION=$CODEBUILD_RESOLVED_SOURCE_VERSION",
+                "sh deploy/cdk/steps/build.sh",
+            ],
             env={"REGISTRY": self._registry.host},
             build_environment=codebuild.BuildEnvironment(
                 build_image=image, compute_type=codebuild.ComputeType.LARGE, privileged=True
@@ -197,7 +203,7 @@ class PipelineStack(Stack):
         return pipelines.CodeBuildStep(
             "Gate",
             input=self._source,
-            commands=[f"sh {STEPS}/gate.sh"],
+            commands=["sh deploy/cdk/steps/gate.sh"],
             env={"PROJECT": project},
             role_policy_statements=[
                 iam.PolicyStatement(

@@ -11,7 +11,8 @@ from constructs import Construct
 
 from deploy.cdk.acknowledged import acknowledge
 from deploy.cdk.settings import Settings
-from deploy.iam.declared import PROCESSES, Process
+from deploy.iam.declared import PROCESSES
+from deploy.iam.grants import Process
 from deploy.iam.policies import Json, policy, trust
 from deploy.iam.site import Site
 
@@ -34,6 +35,8 @@ def site(settings: Settings, *, cluster_name: str, cluster_arn: str, key_arn: st
         store_role=f"{settings.name}-{settings.region}-feature-store",
         workgroup=settings.name,
         kms_key=key_arn,
+        # A role's name is the account's, whatever the region.
+        studio=f"{settings.name}-{settings.region}",
     )
 
 
@@ -95,21 +98,23 @@ class Rights(Construct):
             role,
             "Stars of deploy.iam stand for objects below our prefixes and for ids that a service's "
             "own name begins; its tests find each of them needed.",
-            *(f"IAM5[Resource::{each}]" for each in self._starred(document)),
+            *starred(self, document),
         )
         return role
 
-    def _starred(self, document: Json) -> Iterator[str]:
-        """Yield the resources with a star, as cdk-nag writes them: as text with JSON in it."""
-        for statement in document["Statement"]:
-            for resource in statement["Resource"]:
-                if "*" in resource:
-                    found = Stack.of(self).resolve(resource)
-                    parts = [found] if isinstance(found, str) else found["Fn::Join"][1]
-                    yield "".join(
-                        part if isinstance(part, str) else json.dumps(part, separators=(",", ":"))
-                        for part in parts
-                    )
+
+def starred(scope: Construct, document: Json) -> Iterator[str]:
+    """Yield cdk-nag's findings of starred resources, which it writes as text with JSON in it."""
+    for statement in document["Statement"]:
+        for resource in statement["Resource"]:
+            if "*" in resource:
+                found = Stack.of(scope).resolve(resource)
+                parts = [found] if isinstance(found, str) else found["Fn::Join"][1]
+                text = "".join(
+                    part if isinstance(part, str) else json.dumps(part, separators=(",", ":"))
+                    for part in parts
+                )
+                yield f"IAM5[Resource::{text}]"
 
 
 def _takers(site: Site) -> Iterator[Taker]:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from txfeatures.domain.errors import SettingsError
+from txfeatures.domain.topics import SAFE_REPLICATION
 
 IMAGES = ("poller", "dedup", "aggregator", "fs_writer", "api", "tools")
 """Names of the images: the services, and the one of the commands."""
@@ -46,6 +47,24 @@ class Repository(_Table):
     settings: Annotated[str, StringConstraints(pattern=r"^[\w./-]+\.toml$")]
 
 
+class StudioSettings(_Table):
+    """A SageMaker Studio for data scientists.
+
+    Attributes:
+        user: Name of the user profile.
+        notebooks: Git repository that the space clones; None for an empty space.
+        instance: Machine of the notebooks, which is billed while one is open.
+    """
+
+    user: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")] = (
+        "data-scientist"
+    )
+    notebooks: Annotated[str, StringConstraints(pattern=r"^https://.+$")] | None = None
+    instance: Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9]+\.[a-z0-9]+$")] = (
+        "ml.t3.medium"
+    )
+
+
 class Settings(_Table):
     """One stage of the system, alone in its account and region.
 
@@ -67,6 +86,7 @@ class Settings(_Table):
         administrator: ARN of a role that administers the cluster; None for nobody but this stack.
         endpoint_networks: Networks that reach the cluster's endpoint; none leaves it private.
         digests: Digest of each image; those of the chart's version if empty.
+        studio: The Studio; None for none.
         repository: Where the pipeline gets its source; None for no pipeline.
     """
 
@@ -84,6 +104,7 @@ class Settings(_Table):
     administrator: str | None = None
     endpoint_networks: tuple[str, ...] = ()
     digests: Digests = Field(default_factory=dict)
+    studio: StudioSettings | None = None
     repository: Repository | None = None
 
     @model_validator(mode="after")
@@ -92,6 +113,11 @@ class Settings(_Table):
             raise ValueError(f"zones: {', '.join(foreign)} not in {self.region}")
         if len(set(self.zones)) < len(self.zones):
             raise ValueError("zones: each must be another")
+        if self.repository and len(self.zones) < SAFE_REPLICATION:
+            raise ValueError(
+                f"zones: a pipeline needs {SAFE_REPLICATION}, because doctor, its gate, refuses "
+                "two brokers as unsafe"
+            )
         if self.digests and (missing := [name for name in IMAGES if name not in self.digests]):
             raise ValueError(f"digests: {', '.join(missing)} missing; give all images or none")
         if any(network.endswith("/0") for network in self.endpoint_networks):

@@ -12,10 +12,12 @@ from deploy.cdk.gate import Gate
 from deploy.cdk.kafka import PORT, Kafka
 from deploy.cdk.log_groups import end_logs
 from deploy.cdk.network import Network
+from deploy.cdk.pod_logs import PodLogs
 from deploy.cdk.release import Release, values
 from deploy.cdk.rights import Rights, site
 from deploy.cdk.settings import Settings
 from deploy.cdk.storage import Storage
+from deploy.cdk.studio import StudioDomain
 from deploy.cdk.watching import Watching
 from deploy.iam.site import Site
 
@@ -64,6 +66,7 @@ class SystemStack(Stack):
             bootstrap_servers=kafka.bootstrap_servers,
             store_role=rights.store_role,
         )
+        pod_logs = PodLogs(self, "PodLogs", settings=settings, cluster=cluster)
         leftovers = () if settings.keep_data else (self._feature_group(names, settings),)
         Release(
             self,
@@ -71,7 +74,7 @@ class SystemStack(Stack):
             cluster=cluster,
             site=names,
             values=found,
-            after=(storage, rights, *leftovers),
+            after=(storage, rights, pod_logs, *leftovers),
         )
         Gate(
             self,
@@ -81,6 +84,8 @@ class SystemStack(Stack):
             cluster=cluster,
             site=names,
         )
+        if settings.studio:
+            StudioDomain(self, "Studio", settings=settings.studio, network=network, site=names)
         Watching(self, "Watching", settings=settings, site=names, key=storage.key)
         CfnOutput(self, "ClusterName", value=cluster.eks.cluster_name)
 

@@ -32,6 +32,7 @@ def schema() -> Json:
                 "secrets": _secrets(),
                 "bootstrap": _command("bootstrap", {"enabled": _BOOLEAN}),
                 "compact": _command("compact", {"enabled": _BOOLEAN, "schedule": _STRING}),
+                "doctor": _closed({"enabled": _BOOLEAN, **_pod()}),
                 "defaults": _closed(_pod() | _workload()),
                 "services": _closed(
                     {

@@ -30,6 +30,7 @@ def main(
     ] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the release.")] = "features",
     release: Annotated[str, typer.Option(help="Name of the release.")] = "txfeatures",
+    studio: Annotated[str, typer.Option(help="Name of the SageMaker Studio.")] = "txfeatures",
     oidc_provider: Annotated[
         str | None,
         typer.Option(help="For IRSA: issuer without https://. By default, Pod Identity."),
@@ -46,6 +47,7 @@ def main(
         kms_key=kms_key,
         namespace=namespace,
         release=release,
+        studio=studio,
         oidc_provider=oidc_provider,
     )
     try:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from botocore.session import get_session
 
 from txfeatures.domain.errors import FatalError
+from txfeatures.studio.account import role_name
 
 _CLUSTER = re.compile(
     r"arn:(?P<partition>[a-z-]+):kafka:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):"
@@ -29,6 +30,7 @@ class Site:
             AWS's own keys.
         namespace: Kubernetes namespace of the release.
         release: Name of the Helm release.
+        studio: Name of the SageMaker Studio.
         oidc_provider: Issuer of the cluster's service accounts without ``https://``, for IRSA;
             None for Pod Identity.
     """
@@ -42,6 +44,7 @@ class Site:
     kms_key: str | None = None
     namespace: str = "features"
     release: str = "txfeatures"
+    studio: str = "txfeatures"
     oidc_provider: str | None = None
 
     def names(self) -> dict[str, str]:
@@ -64,6 +67,7 @@ class Site:
             "offline_table": f"{re.sub('[-_]', '?', self.feature_group)}*",
             "store_role": self.store_role,
             "workgroup": self.workgroup,
+            "studio_role": role_name(self.studio),
             "kms_key": self.kms_key or "",
             "dns_suffix": _dns_suffix(found["partition"]),
         }

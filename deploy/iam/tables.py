@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from deploy.iam.declared import PROCESSES, Grant, Process
+from deploy.iam.grants import Grant, Process
+
+from deploy.iam.declared import PROCESSES
 
 Row = tuple[str, ...]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.cdk.studio_function import CODE
 from tests.support.shared_data import REPOSITORY
 
 Object = dict[str, Any]
@@ -80,6 +81,8 @@ def missing() -> str | None:
     """Return what is missing for a synthesis, as a sentence; None if nothing is."""
     if not (ENVIRONMENT / "installed").exists():
         return f"there is no {ENVIRONMENT.name}; `make cdk` makes it and runs this"
+    if not CODE.is_dir():
+        return f"there is no {CODE}; `make studio` makes it"
     if shutil.which("node") is None:
         return "there is no node on PATH, which CDK runs on; install Node 22 or newer"
     return None

@@ -16,6 +16,7 @@ from txfeatures_dedup.app import NAME as DEDUP
 from txfeatures_fs_writer import archive_step, features_step
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
+WEIGHT = "helm.sh/hook-weight"
 SCRAM, MTLS = CASES["scram-values"], CASES["mtls-values"]
 
 
@@ -83,10 +84,43 @@ def test_bootstrap_runs_before_anything_else_and_leaves_nothing_but_its_log() ->
         assert ("hook-succeeded" in policy) is (found["kind"] != "Job")
 
 
+def test_helm_test_examines_the_installation_before_it_asks_the_api() -> None:
+    values = {"bootstrap": {"settings": {"partitions": 7}}, "features": "features: []"}
+    rendered = template(EKS, values=values)
+    hooks = {
+        found["metadata"]["name"]: int(found["metadata"]["annotations"].get(WEIGHT, "0"))
+        for found in rendered.of("Pod")
+        if found["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    }
+    assert hooks["txfeatures-doctor"] < hooks["txfeatures-test"]
+    doctor = rendered.get("Pod", "txfeatures-doctor")["spec"]
+    bootstrap = rendered.get("Job", "txfeatures-bootstrap")["spec"]["template"]["spec"]
+    [container] = doctor["containers"]
+    assert container["args"] == ["doctor"]
+    assert container["image"] == bootstrap["containers"][0]["image"]
+    assert container["envFrom"] == [{"configMapRef": {"name": "txfeatures-doctor"}}]
+    assert rendered.environment("doctor") == rendered.environment("bootstrap")
+    assert rendered.environment("doctor")["TXF_BOOTSTRAP_PARTITIONS"] == "7"
+    # What it needs is part of the release, as bootstrap's is gone by then.
+    for kind, name in (
+        ("ConfigMap", "txfeatures-doctor"),
+        ("ConfigMap", "txfeatures-features"),
+        ("ServiceAccount", doctor["serviceAccountName"]),
+        ("NetworkPolicy", "txfeatures-doctor"),
+    ):
+        assert "annotations" not in rendered.get(kind, name)["metadata"]
+    assert doctor["volumes"][-1]["configMap"] == {"name": "txfeatures-features"}
+
+
+def test_without_doctor_nothing_of_it_is_left() -> None:
+    rendered = template(EKS, values={"doctor": {"enabled": False}})
+    assert not [o for o in rendered.objects if "doctor" in o["metadata"]["name"]]
+
+
 def test_every_process_has_a_service_account_of_its_own() -> None:
     accounts = {name: pod["spec"]["serviceAccountName"] for name, pod in template(EKS).pods()}
     assert accounts.pop("Pod/txfeatures-test") == "default"
-    assert len(set(accounts.values())) == len(accounts) == len(SERVICES) + 2  # and two commands
+    assert len(set(accounts.values())) == len(accounts) == len(SERVICES) + 3  # and three commands
     scram = template(SCRAM).of("ServiceAccount")
     assert {
         found["metadata"]["name"]
@@ -166,7 +200,7 @@ def test_secret_settings_come_from_one_secret_and_never_from_a_configmap() -> No
     secrets = {found["metadata"]["name"] for found in rendered.of("ExternalSecret")}
     assert secrets == {"txfeatures-settings", "txfeatures-bootstrap-settings"}
     for name, pod in rendered.pods():
-        if name.startswith("Pod/"):
+        if name == "Pod/txfeatures-test":
             continue
         is_hook = name == "Job/txfeatures-bootstrap"
         secret = "txfeatures-bootstrap-settings" if is_hook else "txfeatures-settings"
@@ -202,6 +236,7 @@ def test_each_pod_has_the_secrets_of_its_own_process_and_no_others(security: str
         "Deployment/txfeatures-api": login | keys | {"TXF_API_TOKENS"},
         "Job/txfeatures-bootstrap": login | keys,
         "CronJob/txfeatures-compact": keys,
+        "Pod/txfeatures-doctor": login | keys,
         "Pod/txfeatures-test": set(),
     }
 
@@ -231,7 +266,7 @@ def test_only_pods_that_connect_to_kafka_hold_its_certificates() -> None:
     for name, pod in template(MTLS).pods():
         volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
         mounts = {m["name"] for m in pod["spec"]["containers"][0].get("volumeMounts", [])}
-        uses_kafka = not name.startswith(("CronJob/", "Pod/"))
+        uses_kafka = not name.startswith("CronJob/") and name != "Pod/features-test"
         assert ("kafka-tls" in volumes) == ("kafka-tls" in mounts) == uses_kafka, name
 
 

@@ -94,9 +94,10 @@ def test_the_images_hold_the_code_that_is_here(release: Namespace) -> None:
         assert there.items() <= here.items(), f"{name}: `make images`, then {images.HOW}"
 
 
-def test_helm_test_gets_the_latest_minute(release: Namespace) -> None:
+def test_helm_test_finds_no_fault_and_gets_the_latest_minute(release: Namespace) -> None:
     said = release.helm("test", "--logs", "--timeout", TIMEOUT)
     assert "Succeeded" in said
+    assert "configuration of topics" in said
     assert "/features/latest 200" in said
 
 

@@ -8,7 +8,7 @@ its file system and two security groups that refer to each other.
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from tests.support.modelled_aws import Answer, Handler, Parameters, error, modelled_client
@@ -44,6 +44,7 @@ class StudioAccount:
         leaves_file_system: Whether a deleted domain's file system stays, as without a policy.
         dies_after: Number of changes after which the caller is killed, or None.
         changes: The operations that changed something, in order.
+        calls: Every operation that was called, with its service.
     """
 
     clock: ManualClock = field(default_factory=ManualClock)
@@ -51,6 +52,7 @@ class StudioAccount:
     fails: dict[str, str] = field(default_factory=dict)
     dies_after: int | None = None
     changes: list[str] = field(default_factory=list)
+    calls: set[tuple[str, str]] = field(default_factory=set)
     domains: dict[str, Thing] = field(default_factory=dict)
     profiles: dict[str, Thing] = field(default_factory=dict)
     spaces: dict[str, Thing] = field(default_factory=dict)
@@ -65,12 +67,15 @@ class StudioAccount:
     def account(self) -> Account:
         """Clients that this account answers."""
 
-        def handler(operation: str) -> Handler:
+        def handler(service: str, operation: str) -> Handler:
             self._settle()
+            self.calls.add((service, operation))
             return getattr(self, f"_{operation}")  # type: ignore[no-any-return]
 
         names = ("sagemaker", "efs", "ec2", "iam")
-        return Account(**{name: modelled_client(name, handler, REGION) for name in names})
+        return Account(
+            **{name: modelled_client(name, partial(handler, name), REGION) for name in names}
+        )
 
     def is_empty(self) -> bool:
         """Return whether nothing is left that costs money or blocks the VPC."""

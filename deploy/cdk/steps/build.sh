@@ -1,13 +1,16 @@
 #!/bin/sh
-# Build and push every image for this machine's architecture, by digest, with SBOM and provenance.
-# Needs REGISTRY, and writes build/images/<image>.<architecture>.
+# Build and push every image for one architecture, by digest, with SBOM and provenance.
+# Needs REGISTRY and REVISION; ARCHITECTURE (amd64 or arm64) is this machine's unless it is given.
+# Writes build/images/<architecture>.json: the digest of each image.
 set -eu
 
-architecture=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+architecture=${ARCHITECTURE:-$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')}
 host=${REGISTRY%%/*}
+digests=build/images/$architecture.json
 mkdir -p build/images
 aws ecr get-login-password | docker login --username AWS --password-stdin "$host"
 docker buildx create --use --driver docker-container # the driver that can attest
+echo '{}' > "$digests"
 
 for image in poller dedup aggregator fs_writer api tools; do
   case $image in
@@ -19,10 +22,12 @@ for image in poller dedup aggregator fs_writer api tools; do
     --target "$target" \
     --platform "linux/$architecture" \
     --build-arg "SERVICE=$service" \
-    --build-arg "REVISION=$CODEBUILD_RESOLVED_SOURCE_VERSION" \
+    --build-arg "REVISION=$REVISION" \
     --sbom=true \
     --provenance=mode=max \
     --metadata-file build/metadata.json \
     --output "type=image,name=$name,push-by-digest=true,name-canonical=true,push=true"
-  jq -r '."containerimage.digest"' build/metadata.json > "build/images/$image.$architecture"
+  digest=$(jq -er '."containerimage.digest"' build/metadata.json)
+  jq --arg image "$image" --arg digest "$digest" '.[$image] = $digest' "$digests" > build/next.json
+  mv build/next.json "$digests"
 done

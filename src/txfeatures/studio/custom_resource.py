@@ -2,7 +2,7 @@
 
 CDK's provider framework calls `on_event` once and `is_complete` until it reports completion,
 each in a new invocation; the account is the only state between them. A deletion that outlasts
-the framework's limit of two hours is finished by ``txfeatures studio delete``.
+CloudFormation's limit of an hour fails there, and goes on when the stack is deleted again.
 """
 
 from collections.abc import Mapping

@@ -21,10 +21,11 @@ from txfeatures.process import aws
 
 pytestmark = pytest.mark.integration
 
-IN_AWS = {"feature_store"}
-"""SageMaker itself: the local one writes the offline store without rights."""
+ELSEWHERE = {"feature_store", "studio"}
+"""SageMaker itself: the local one writes the offline store without rights. And the Studio, which
+the local AWS lacks: tests/unit/txfeatures/studio has an account of its own."""
 
-TESTED = sorted(name for name, process in PROCESSES.items() if process.aws and name not in IN_AWS)
+TESTED = sorted(name for name, of in PROCESSES.items() if of.aws and name not in ELSEWHERE)
 
 Used = dict[str, set[Need]]
 

@@ -32,6 +32,8 @@ def test_the_example_is_a_stage_with_a_pipeline_that_keeps_its_data() -> None:
         ('"eu-west-1b"', '"eu-north-1b"', "eu-north-1b not in eu-west-1"),
         ('"eu-west-1b"', '"eu-west-1a"', "each must be another"),
         ('["eu-west-1a", "eu-west-1b", "eu-west-1c"]', '["eu-west-1a"]', "zones"),
+        ('"eu-west-1b", "eu-west-1c"', '"eu-west-1b"', "a pipeline needs 3, because doctor"),
+        ("[studio]", '[studio]\ninstance = "large"', "studio.instance"),
         ("keep_data = true", 'endpoint_networks = ["0.0.0.0/0"]', "the whole internet"),
         ('"111122223333"', '"11112222333"', "account"),
         ("keep_data = true", "keep_data =", "example.toml"),

@@ -19,9 +19,19 @@
 {{- append $names "api" | toJson -}}
 {{- end -}}
 
-{{/* The service that a component runs. Takes name. */}}
+{{/* The process whose settings a component reads: doctor examines with bootstrap's. Takes name. */}}
 {{- define "txfeatures.service" -}}
-{{- trimSuffix "_archive" .name -}}
+{{- if eq .name "doctor" -}}bootstrap{{- else -}}{{- trimSuffix "_archive" .name -}}{{- end -}}
+{{- end -}}
+
+{{/* "true" if a component is a command, which ends and which nobody calls. Takes name. */}}
+{{- define "txfeatures.isCommand" -}}
+{{- if has .name (list "bootstrap" "compact" "doctor") -}}true{{- end -}}
+{{- end -}}
+
+{{/* "true" unless a component is a command that is switched off. Takes root, name. */}}
+{{- define "txfeatures.enabled" -}}
+{{- if or (not (include "txfeatures.isCommand" .)) (get .root.Values .name).enabled -}}true{{- end -}}
 {{- end -}}
 
 {{/* The kind of a workload: those with state keep their names. Takes the name. */}}

@@ -1,7 +1,7 @@
 {{/* Who may reach a component, and what it may reach. Both take root, name. */}}
 
 {{- define "txfeatures.ingress" -}}
-{{- if has .name (list "bootstrap" "compact") -}}
+{{- if include "txfeatures.isCommand" . -}}
 ingress: []
 {{- else -}}
 {{- $policy := .root.Values.networkPolicy -}}

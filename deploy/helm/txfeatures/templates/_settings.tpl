@@ -5,12 +5,15 @@
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end -}}
 
-{{/* The values of a component as JSON, those of a service over the defaults. Takes root, name. */}}
+{{/* The values of a component as JSON, those of a service over the defaults, doctor's with the
+settings of bootstrap. Takes root, name. */}}
 {{- define "txfeatures.component" -}}
 {{- $services := .root.Values.services -}}
 {{- $service := include "txfeatures.service" . -}}
 {{- if hasKey $services $service -}}
 {{- mustMergeOverwrite (deepCopy .root.Values.defaults) (deepCopy (get $services $service)) (deepCopy (get $services .name)) | toJson -}}
+{{- else if eq .name "doctor" -}}
+{{- merge (dict "settings" .root.Values.bootstrap.settings) .root.Values.doctor | toJson -}}
 {{- else -}}
 {{- get .root.Values .name | toJson -}}
 {{- end -}}

@@ -1,18 +1,20 @@
 """A Studio in an account that is as slow and fussy as the true one."""
 
 import json
+import re
 import threading
 from functools import cache
 
 import pytest
 
+from deploy.iam.studio import STUDIO
 from tests.support.studio_account import KilledError, StudioAccount
 from txfeatures.domain.errors import FatalError
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
 from txfeatures.studio import custom_resource
-from txfeatures.studio.account import role_name
+from txfeatures.studio.account import OWNER_TAG, role_name
 from txfeatures.studio.creation import Studio
 from txfeatures.studio.parts import DOMAIN_TAG
 from txfeatures.studio.work import Work
@@ -204,6 +206,33 @@ def test_a_stop_is_reported_with_the_way_to_go_on() -> None:
     halted.runtime.stop.set()
     with pytest.raises(FatalError, match="run the same command again to go on"):
         halted.delete()
+
+
+def test_a_life_takes_each_of_the_declared_rights_and_no_other() -> None:
+    aws = used(StudioAccount())
+    work(aws).delete()
+    prefixes = {"efs": "elasticfilesystem"}
+    called = {
+        f"{prefixes.get(service, service)}:{''.join(w.capitalize() for w in operation.split('_'))}"
+        for service, operation in aws.calls
+    }
+    # A role that is passed on, and tags that are given at once, need rights besides.
+    called |= {"iam:PassRole", "sagemaker:AddTags"}
+    assert called == {action for grant in STUDIO.aws for action in grant.actions}
+
+
+def test_only_what_a_domain_has_made_may_be_deleted() -> None:
+    deletes = [
+        grant
+        for grant in STUDIO.aws
+        if any(re.match(r"(ec2|elasticfilesystem):(Delete|Revoke)", each) for each in grant.actions)
+    ]
+    assert len(deletes) == 2
+    for grant in deletes:
+        assert grant.when
+        [(tag, domain)] = grant.when["StringLike"].items()
+        assert tag.endswith(f"ResourceTag/{OWNER_TAG}")
+        assert domain.endswith(":domain/*")
 
 
 def test_the_custom_resource_creates_and_purges_by_the_same_steps() -> None:
