@@ -39,6 +39,9 @@ KEEPALIVE_S = 20.0
 _CLOSE_S = 1.0
 """For a server to close its end of a connection that broke the rules."""
 
+_PIECE_BYTES = 16 * 1024
+"""Read at a time: what has arrived may be a hundred thousand frames, which take seconds."""
+
 _QUEUE = 2
 """Frames read ahead, of which each may be as large as a message may be."""
 
@@ -54,6 +57,12 @@ class _Connection(ClientConnection):
         super().__init__(*args, **kwargs)
         self.frames = 0
         self.is_flooded = False
+
+    def data_received(self, data: bytes) -> None:
+        for at in range(0, len(data), _PIECE_BYTES):
+            if self.is_flooded:
+                return
+            super().data_received(data[at : at + _PIECE_BYTES])
 
     def process_event(self, event: Event) -> None:
         super().process_event(event)
