@@ -9,7 +9,7 @@ FROM_CHECKOUT := --quiet --disable-pip-version-check --no-deps --no-build-isolat
 PROJECTS := pyproject.toml clients/python/pyproject.toml src/txfeatures_local/pyproject.toml $(PACKAGES:%=packages/%/pyproject.toml)
 
 # make demo SOURCE=replay FILE=recording.ndjson.gz CLOCK=poll UNTIL=drained EXPORT=rows.ndjson
-DEMO_OPTIONS := $(foreach option,source file clock speed until export dataset features port pollers errors error_rate,\
+DEMO_OPTIONS := $(foreach option,source transport file clock speed until export dataset features port pollers errors error_rate,\
 	$(if $($(shell echo $(option) | tr a-z A-Z)),--$(subst _,-,$(option)) "$($(shell echo $(option) | tr a-z A-Z))"))
 
 # A worker for each core; tests of one module share a worker, hence the brokers they have started.

@@ -1,7 +1,7 @@
 """Latency of a transaction through the whole stack at the live rate.
 
-It is the time from the answer of the source at the poller until a row of the open minute that
-counts the transaction can be read: from ``aggregated``, and from the online store.
+It is the time from the answer of the source at the poller, or from its push, until a row of the
+open minute that counts the transaction can be read: from ``aggregated``, and from the online store.
 """
 
 import tempfile
@@ -21,12 +21,14 @@ from txfeatures.domain.features import ALWAYS, EVENT_TIME
 from txfeatures.domain.topics import AGGREGATED, FEED
 from txfeatures.process.clock import Clock
 from txfeatures.process.settings import AwsSettings
-from txfeatures_local.demo.plan import REGION, Plan, Source
+from txfeatures_local.demo.plan import REGION, Plan, Source, Transport
 from txfeatures_local.demo.stack import Stack
 
 POLL_S = 0.01
 WARM_UP_S = 5.0
 """Time before the first poll that counts: caches are cold and groups are forming."""
+
+_BEGINNINGS = ((Transport.HTTP, "the poll's answer"), (Transport.WEBSOCKET, "the push"))
 
 Arrivals = list[tuple[float, int]]
 """Time at which a row was read (s), and the feed time that it covers (ms)."""
@@ -37,10 +39,12 @@ class Latency:
     """The latency of rows.
 
     Attributes:
+        begin: Its beginning.
         to: Place from which the row was read.
-        polls: Polls that found new transactions.
+        polls: Polls or pushes with new transactions.
     """
 
+    begin: str
     to: str
     polls: int
     p50_s: float
@@ -63,10 +67,23 @@ class Sightings:
 
 
 def measure_latency(seconds: int, *, clock: Clock, say: Callable[[str], None]) -> list[Latency]:
-    """Measure the latency of the whole stack on the simulation, at its rate, for ``seconds``."""
+    """Measure the latency of the whole stack on the simulation, at its rate, for ``seconds`` each.
+
+    It is measured with polls alone, and with pushes and their polls.
+    """
+    return [
+        latency
+        for transport, begin in _BEGINNINGS
+        for latency in _measure(transport, begin, seconds, clock=clock, say=say)
+    ]
+
+
+def _measure(
+    transport: Transport, begin: str, seconds: int, *, clock: Clock, say: Callable[[str], None]
+) -> list[Latency]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         stack = Stack(
-            plan=Plan(source=Source.SIMULATION, port=free_port()),
+            plan=Plan(source=Source.SIMULATION, transport=transport, port=free_port()),
             directory=Path(name),
             report=say,
             clock=clock,
@@ -78,10 +95,10 @@ def measure_latency(seconds: int, *, clock: Clock, say: Callable[[str], None]) -
             # Answers are dated in whole seconds; the poller's own clock has milliseconds.
             poller.env = {**poller.env, "TXF_POLLER_FEED_CLOCK": "poll"}
             poller.start()
-            say(f"latency: measuring for {seconds} s")
+            say(f"latency: measuring for {seconds} s, from {begin}")
             sightings = _watch(stack, seconds, clock)
     return [
-        summary(to, delays_s(sightings.polls_ms, arrivals))
+        summary(begin, to, delays_s(sightings.polls_ms, arrivals))
         for to, arrivals in ((AGGREGATED, sightings.rows), ("online store", sightings.online))
     ]
 
@@ -98,10 +115,12 @@ def delays_s(polls_ms: Sequence[int], arrivals: Arrivals) -> list[float]:
     return [at_s - poll_ms / 1000 for poll_ms, at_s in firsts if at_s is not None]
 
 
-def summary(to: str, delays: Sequence[float]) -> Latency:
+def summary(begin: str, to: str, delays: Sequence[float]) -> Latency:
     """Return the percentiles of at least two delays."""
     percentiles = quantiles(delays, n=100, method="inclusive")
-    return Latency(to=to, polls=len(delays), p50_s=percentiles[49], p99_s=percentiles[98])
+    return Latency(
+        begin=begin, to=to, polls=len(delays), p50_s=percentiles[49], p99_s=percentiles[98]
+    )
 
 
 def _watch(stack: Stack, seconds: int, clock: Clock) -> Sightings:

@@ -56,7 +56,7 @@ def document(
         "latency": [
             {
                 "system": PRODUCT,
-                "from": "the poll's answer",
+                "from": latency.begin,
                 "to": latency.to,
                 "polls": latency.polls,
                 "p50_s": round(latency.p50_s, 3),

@@ -129,11 +129,11 @@ def start(tmp_path: Path) -> Iterator[StartPipeline]:
         patch.delenv("TXF_AWS_FEATURE_GROUP", raising=False)
         opened: list[Pipeline] = []
 
-        def start(file: Path, **options: object) -> Pipeline:
+        def start(file: Path, *, clock: ClockMode = ClockMode.POLL, **options: object) -> Pipeline:
             plan = Plan(
                 source=Source.REPLAY,
                 file=file,
-                clock=ClockMode.POLL,
+                clock=clock,
                 port=free_port(),
                 **options,  # type: ignore[arg-type]
             )

@@ -2,6 +2,7 @@ import functools
 import io
 import random
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +17,9 @@ from tests.support.shared_data import (
     RECORDING,
     shared_data,
 )
+from txfeatures.domain import wire
+from txfeatures_local.demo.plan import Transport
+from txfeatures_local.source.replay_clock import ClockMode
 
 pytestmark = pytest.mark.integration
 
@@ -37,6 +41,14 @@ def has_shown(pipeline: Pipeline, transactions: int) -> bool:
     return pipeline.status().transactions >= transactions
 
 
+def assert_features(pipeline: Pipeline, recording: Path) -> None:
+    """Check every feature of the rows against the oracle."""
+    by_minute = oracle.by_minute(oracle.transactions(recording))
+    for row in pipeline.rows():
+        for feature, true in oracle.features(by_minute[str(row["tx_minute"])]).items():
+            assert oracle.is_close(feature, row[feature], true), (row["tx_minute"], feature)
+
+
 @pytest.mark.parametrize("name", [RECORDING.name, BLOCK])
 def test_a_replay_gives_the_oracles_rows_and_archives_each_transaction_once(
     start: StartPipeline, name: str
@@ -45,10 +57,7 @@ def test_a_replay_gives_the_oracles_rows_and_archives_each_transaction_once(
     pipeline = start(recording)
     pipeline.drain()
     assert pipeline.totals() == oracle.minutes(recording)
-    by_minute = oracle.by_minute(oracle.transactions(recording))
-    for row in pipeline.rows():
-        for feature, true in oracle.features(by_minute[str(row["tx_minute"])]).items():
-            assert oracle.is_close(feature, row[feature], true), (row["tx_minute"], feature)
+    assert_features(pipeline, recording)
     hashes = [str(tx["hash"]) for tx in oracle.transactions(recording)]
     assert len(hashes) == (4863 if name == BLOCK else RECORDED)
     assert archived_hashes(pipeline) == Counter(hashes)
@@ -75,6 +84,41 @@ def test_two_pollers_count_nothing_twice(start: StartPipeline) -> None:
     pipeline = start(RECORDING, pollers=2)
     pipeline.drain()
     assert pipeline.totals() == oracle.minutes(RECORDING)
+
+
+PUSHED: dict[str, object] = {
+    "transport": Transport.WEBSOCKET,
+    "clock": ClockMode.REAL,  # moved by polls, the source would push nothing before they show it
+    "speed": 20.0,
+}
+
+
+def test_sigkill_of_a_poller_that_is_pushed_to_changes_no_row(start: StartPipeline) -> None:
+    pipeline = start(RECORDING, error_rate=0.1, **PUSHED)
+    for shown in sorted(random.sample(range(20, RECORDED - 40), 3)):
+        pipeline.wait_until(functools.partial(has_shown, pipeline, shown))
+        pipeline.restart("poller")
+    pipeline.drain()
+    assert pipeline.totals() == oracle.minutes(RECORDING)
+    assert_features(pipeline, RECORDING)
+    assert archived_hashes(pipeline) == Counter(
+        str(tx["hash"]) for tx in oracle.transactions(RECORDING)
+    )
+    hosts = {wire.header(record.headers, "txf-source") for record in pipeline.records("raw")}
+    assert len(hosts - {None}) == 2  # polls and pushes both took part
+
+
+def test_a_poller_that_is_pushed_to_and_one_that_polls_count_nothing_twice(
+    start: StartPipeline,
+) -> None:
+    pipeline = start(RECORDING, pollers=2, **PUSHED)
+    polls = pipeline.stack.parts["poller-2"]
+    polls.stop()
+    polls.env = {**polls.env, "TXF_POLLER_SOURCE": "http"}
+    polls.start()
+    pipeline.drain()
+    assert pipeline.totals() == oracle.minutes(RECORDING)
+    assert_features(pipeline, RECORDING)
 
 
 @pytest.mark.parametrize("victim", ["poller", "fs_writer", "api"])

@@ -1,5 +1,6 @@
 """The spans of one transaction on its way through all services."""
 
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,10 +44,14 @@ class OneAnswer:
     def __init__(self, error: PollFailedError | None = None) -> None:
         self._error = error
 
+    def wait(self, stop: threading.Event, timeout_s: float) -> None:
+        return None
+
     def fetch(self) -> Answer:
         if self._error:
             raise self._error
         return Answer(
+            source=self.name,
             transactions=[tx(1, time=TIME_S), tx(2, time=TIME_S)],
             feed_time_ms=TIME_S * 1000,
             fetched_at_ms=1,

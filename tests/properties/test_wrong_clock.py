@@ -1,5 +1,6 @@
 """A clock that is wrong for a moment, from the poller's answers to what the aggregator counts."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,11 +39,15 @@ class Feed:
         self._errors_s = errors_s
         self._poll = 0
 
+    def wait(self, stop: threading.Event, timeout_s: float) -> None:
+        return None
+
     def fetch(self) -> Answer:
         self._poll += 1
         newest = range(self._poll, max(0, self._poll - SHOWN), -1)
         error_s = self._errors_s.get(self._poll, 0)
         return Answer(
+            source=self.name,
             transactions=[
                 tx(number, hash=f"{number:064x}"[::-1], time=START_S + number) for number in newest
             ],

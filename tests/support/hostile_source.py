@@ -10,18 +10,21 @@ from contextlib import contextmanager
 Play = Callable[[socket.socket, threading.Event], None]
 """Sends one answer; the event is set when the test is over."""
 
+Greeting = Callable[[bytes], bytes]
+"""Returns what is sent before it, given the request."""
+
 LINE = b"HTTP/1.1 200 OK\r\n"
 
 
 @contextmanager
-def hostile_server(play: Play) -> Iterator[str]:
+def hostile_server(play: Play, greeting: Greeting = lambda _: b"") -> Iterator[str]:
     """Answer each connection's request by ``play`` until the context ends; yield the URL."""
     over = threading.Event()
     threads: list[threading.Thread] = []
 
     def answer(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.recv(65_536)
+            connection.sendall(greeting(connection.recv(65_536)))
             play(connection, over)
 
     def serve() -> None:

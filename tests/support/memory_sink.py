@@ -1,7 +1,8 @@
 """A sink in memory in place of Kafka, and transactions to send to it."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import OutgoingRecord
@@ -14,6 +15,7 @@ class MemorySink:
     Attributes:
         records: Acknowledged records, in order.
         calls: Records of each call.
+        forgotten: Topic -> number of its records that were forgotten.
         room: Number of records that will still be acknowledged; None for no limit.
         is_broken: True if the producer has failed for good.
     """
@@ -21,6 +23,7 @@ class MemorySink:
     def __init__(self, partitions: int = 2) -> None:
         self.records: list[OutgoingRecord] = []
         self.calls: list[list[OutgoingRecord]] = []
+        self.forgotten: Counter[str] = Counter()
         self.room: int | None = None
         self.is_broken = False
         self._partitions = partitions
@@ -40,6 +43,12 @@ class MemorySink:
         if self.room == 0:
             raise TransientError("Kafka's brokers don't answer")
         return self._partitions
+
+    def forget(self, topics: Collection[str]) -> None:
+        """Forget the records of ``topics`` and all calls, but for their number."""
+        self.calls.clear()
+        self.forgotten.update(record.topic for record in self.records)
+        self.records = [record for record in self.records if record.topic not in topics]
 
     def of(self, topic: str) -> list[OutgoingRecord]:
         """Return the acknowledged records of one topic."""

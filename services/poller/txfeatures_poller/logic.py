@@ -172,14 +172,15 @@ def bounded(
     return replace(selection, new=[*transactions, *letters])
 
 
-def is_gap(previous: frozenset[bytes] | None, current: frozenset[bytes] | None) -> bool:
-    """Return True if the feed outran the poll between two answers.
+def is_gap(shown: Recent, current: frozenset[bytes] | None) -> bool:
+    """Return True if the feed outran the poll before an answer.
 
     Args:
-        previous: The identities of the answer before, None if it was not full.
+        shown: The identities of the answer before, empty if it was not full, and of what was
+            pushed since.
         current: Those of the answer now, None if it is not full.
     """
-    return previous is not None and current is not None and previous.isdisjoint(current)
+    return len(shown) > 0 and current is not None and not any(item in shown for item in current)
 
 
 def record(element: Element, origin: Origin) -> OutgoingRecord:

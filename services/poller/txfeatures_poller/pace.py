@@ -16,6 +16,16 @@ class Limits:
     backoff_first_s: float
     backoff_max_s: float
 
+    def backoff_s(self, *, failures: int, draw: float) -> float:
+        """Return the wait after failures in a row.
+
+        Args:
+            failures: How many, at least one.
+            draw: Random, 0 to 1: spreads pollers that failed at the same moment (full jitter).
+        """
+        doublings = min(failures - 1, _MAX_DOUBLINGS)
+        return draw * min(self.backoff_max_s, self.backoff_first_s * 2.0**doublings)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -29,6 +39,11 @@ class Pace:
     limits: Limits
     interval_s: float
     failures: int = 0
+
+    @property
+    def is_steady(self) -> bool:
+        """Return True unless polls fail, or have missed something a moment ago."""
+        return not self.failures and self.interval_s >= self.limits.interval_s
 
     @classmethod
     def initial(cls, limits: Limits) -> Self:
@@ -53,12 +68,11 @@ class Pace:
         Args:
             elapsed_s: Seconds since the last poll started. A poll that took longer than
                 the interval is followed at once by one poll, not by all it delayed.
-            draw: Random, 0 to 1: spreads pollers that failed at the same moment (full jitter).
+            draw: Random, 0 to 1; see `Limits.backoff_s`.
             retry_after_s: The pause that the source wants.
         """
         due_s = max(0.0, self.interval_s - elapsed_s)
         if not self.failures:
             return due_s
-        doublings = min(self.failures - 1, _MAX_DOUBLINGS)
-        ceiling_s = min(self.limits.backoff_max_s, self.limits.backoff_first_s * 2.0**doublings)
-        return max(due_s, draw * ceiling_s, retry_after_s or 0.0)
+        backoff_s = self.limits.backoff_s(failures=self.failures, draw=draw)
+        return max(due_s, backoff_s, retry_after_s or 0.0)

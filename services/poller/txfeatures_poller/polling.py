@@ -1,5 +1,9 @@
-"""One poll after another: request, publish new transactions, tick, and send a heartbeat."""
+"""One poll after another: request, publish new transactions, tick, and send a heartbeat.
 
+What a source pushes between two polls is published in the same way.
+"""
+
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -13,7 +17,7 @@ from txfeatures_poller.delivery import Delivery
 from txfeatures_poller.feed_clock import FeedClock
 from txfeatures_poller.pace import Limits, Pace
 from txfeatures_poller.settings import Settings
-from txfeatures_poller.source import Answer, PollFailedError
+from txfeatures_poller.source import Answer, PollFailedError, Push
 
 READY_PARTITIONS = "the partitions of raw"
 READY_POLL = "a poll that was answered and published"
@@ -27,16 +31,30 @@ log = get_logger(__name__)
 
 
 class Source(Protocol):
-    """A source of transactions; ``HttpSource`` is one."""
+    """A source of transactions; ``HttpSource`` and ``WebsocketSource`` are."""
 
     @property
     def name(self) -> str:
-        """Return its name in the records' headers."""
+        """Return the host that polls request, for the records' headers."""
+        ...
+
+    def wait(self, stop: threading.Event, timeout_s: float) -> Push | None:
+        """Wait until ``stop`` is set or ``timeout_s`` has passed; return early what was pushed."""
         ...
 
     def fetch(self) -> Answer:
         """Return the newest transactions; PollFailedError if there is no answer."""
         ...
+
+
+def limits(settings: Settings) -> Limits:
+    """Return the bounds of the pace."""
+    return Limits(
+        interval_s=settings.interval_s,
+        min_interval_s=settings.min_interval_s,
+        backoff_first_s=settings.backoff_first_s,
+        backoff_max_s=settings.backoff_max_s,
+    )
 
 
 class Polling:
@@ -62,15 +80,8 @@ class Polling:
         self._random = random
         self._published = logic.Recent(settings.remembered_transactions)
         self._clock = FeedClock(max_jump_ms=int(settings.max_clock_jump_s * 1000))
-        self._previous: frozenset[bytes] | None = None
-        self._pace = Pace.initial(
-            Limits(
-                interval_s=settings.interval_s,
-                min_interval_s=settings.min_interval_s,
-                backoff_first_s=settings.backoff_first_s,
-                backoff_max_s=settings.backoff_max_s,
-            )
-        )
+        self._shown = logic.Recent(settings.max_elements)
+        self._pace = Pace.initial(limits(settings))
         self._poll_id = 0
         self._due_s = runtime.clock.monotonic()
         # The state of the last poll: a failure that lasts is logged when it begins.
@@ -82,7 +93,9 @@ class Polling:
         runtime.health.wait_for(READY_POLL)
 
     def step(self) -> None:
-        """Wait until the next poll is due, then poll; while the spool is full, only wait.
+        """Wait until the next poll is due, then poll, or publish what is pushed before.
+
+        While the spool is full, only wait: what the source pushes then waits in the network.
 
         Raises:
             SpoolError: Neither Kafka nor the disk takes the poll's transactions. They are not
@@ -90,12 +103,16 @@ class Polling:
             FatalError: Kafka has no topic raw, or the producer is beyond repair.
         """
         clock = self._runtime.clock
-        if clock.wait(self._runtime.stop, self._due_s - clock.monotonic()):
+        if self._is_held_back():
+            clock.wait(self._runtime.stop, HELD_BACK_S)
+            return
+        push = self._source.wait(self._runtime.stop, self._due_s - clock.monotonic())
+        if push is not None:
+            self._publish_push(push)
+            return
+        if self._runtime.stop.is_set():
             return
         started_s = clock.monotonic()
-        if self._is_held_back():
-            self._due_s = started_s + HELD_BACK_S
-            return
         self._due_s = started_s + self._pace.interval_s  # should what follows fail
         retry_after_s = self._poll()
         elapsed_s = clock.monotonic() - started_s
@@ -114,6 +131,22 @@ class Polling:
         self._was_held_back = held_back
         return held_back
 
+    def _publish_push(self, push: Push) -> None:
+        """Publish what was pushed; polls that work are put off."""
+        self._poll_id += 1
+        with self._runtime.tracing.span("push"):
+            try:
+                selection = self._select(push.answer)
+            except PollFailedError as error:
+                self._note(error.outcome, detail=str(error))
+                self._fail(error)
+                return
+            self._runtime.metrics.count("pushed_transactions_total", len(push.answer.transactions))
+            self._take(push.answer, selection)
+            self._shown.update(selection.identities)
+        if self._pace.is_steady:
+            self._due_s = self._runtime.clock.monotonic() + push.poll_after_s
+
     def _poll(self) -> float | None:
         """Poll once; return the pause in seconds that the source wants."""
         self._poll_id += 1
@@ -121,7 +154,7 @@ class Polling:
             return self._fetch_and_publish()
 
     def _fetch_and_publish(self) -> float | None:
-        clock, metrics = self._runtime.clock, self._runtime.metrics
+        clock = self._runtime.clock
         started_s = clock.monotonic()
         try:
             with self._runtime.tracing.span("fetch"):
@@ -133,9 +166,14 @@ class Polling:
             self._fail(error)
             return error.retry_after_s
         self._finish(_OK, clock.monotonic() - started_s)
-        metrics.count("response_bytes_total", answer.whole.size_bytes)
-        metrics.count("transactions_seen_total", len(answer.transactions))
-        self._take(answer, selection)
+        is_full = len(answer.transactions) >= self._settings.full_answer
+        gap = logic.is_gap(self._shown, selection.identities if is_full else None)
+        self._take(answer, selection, gap=gap)
+        self._shown = logic.Recent(self._settings.max_elements)
+        if is_full:
+            self._shown.update(selection.identities)
+        self._pace = self._pace.answered(gap=gap)
+        self._report_gap(gap)
         return None
 
     def _select(self, answer: Answer) -> logic.Selection:
@@ -175,26 +213,26 @@ class Polling:
         new = (
             [error.letter] if error.letter and error.letter.identity not in self._published else []
         )
-        origin = self._origin(feed_time_ms, int(clock.now() * 1000))
+        origin = self._origin(self._source.name, feed_time_ms, int(clock.now() * 1000))
         heartbeat = self._heartbeat(feed_time_ms, error.outcome)
         self._publish([logic.record(element, origin) for element in new], heartbeat)
         self._published.update(element.identity for element in new)
 
-    def _origin(self, feed_time_ms: int, fetched_at_ms: int) -> logic.Origin:
+    def _origin(self, source: str, feed_time_ms: int, fetched_at_ms: int) -> logic.Origin:
         return logic.Origin(
-            source=self._source.name,
+            source=source,
             poller=self._settings.name,
             poll_id=self._poll_id,
             feed_time_ms=feed_time_ms,
             fetched_at_ms=fetched_at_ms,
         )
 
-    def _take(self, answer: Answer, selection: logic.Selection) -> None:
+    def _take(self, answer: Answer, selection: logic.Selection, *, gap: bool = False) -> None:
+        """Publish the new elements of an answer and its heartbeat."""
+        self._runtime.metrics.count("response_bytes_total", answer.whole.size_bytes)
+        self._runtime.metrics.count("transactions_seen_total", len(answer.transactions))
         feed_time_ms = self._clock.at(answer.feed_time_ms)
-        is_full = len(answer.transactions) >= self._settings.full_answer
-        identities = selection.identities if is_full else None
-        gap = logic.is_gap(self._previous, identities)
-        origin = self._origin(feed_time_ms, answer.fetched_at_ms)
+        origin = self._origin(answer.source, feed_time_ms, answer.fetched_at_ms)
         heartbeat = self._heartbeat(
             feed_time_ms,
             _OK,
@@ -205,11 +243,8 @@ class Polling:
         self._publish([logic.record(element, origin) for element in selection.new], heartbeat)
         # Only now: transactions that neither Kafka nor the spool has taken must come again.
         self._published.update(element.identity for element in selection.new)
-        self._previous = identities
-        self._pace = self._pace.answered(gap=gap)
         if self._delivery.is_empty:
             self._runtime.health.has(READY_POLL)
-        self._report_gap(gap)
         self._report_rejected(selection.new)
 
     def _heartbeat(
@@ -239,6 +274,10 @@ class Polling:
     def _finish(self, outcome: str, duration_s: float, *, detail: str = "") -> None:
         self._runtime.metrics.count("polls_total", outcome=outcome)
         self._runtime.metrics.observe("poll_duration_seconds", duration_s)
+        self._note(outcome, detail=detail)
+
+    def _note(self, outcome: str, *, detail: str) -> None:
+        """Log a failure when it begins and when it ends."""
         if outcome != self._outcome:
             if outcome == _OK:
                 log.info("poll_recovered", after=self._outcome)

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import Field, HttpUrl, SecretStr, WebsocketUrl
 from pydantic_settings import SettingsConfigDict
 
 from txfeatures.process.settings import TracedServiceSettings
@@ -21,6 +21,11 @@ class Settings(TracedServiceSettings):
         default_factory=socket.gethostname,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         description="Name of this poller, unlike that of any other; the host's name by default.",
+    )
+    source: Literal["http", "websocket"] = Field(
+        default="http",
+        description="http polls `url`; websocket also takes what `websocket_url` pushes, and polls "
+        "as its check.",
     )
     url: HttpUrl = Field(
         default=HttpUrl("https://blockchain.info/unconfirmed-transactions?format=json"),
@@ -58,17 +63,39 @@ class Settings(TracedServiceSettings):
         default=1.0,
         ge=0,
         le=600,
-        description="Longest wait after the first failed poll; doubled with each in a row.",
+        description="Longest wait after the first failed poll or lost websocket; doubled with each "
+        "in a row.",
     )
     backoff_max_s: float = Field(
-        default=60.0, ge=0, le=600, description="Longest wait after any number of failed polls."
+        default=60.0,
+        ge=0,
+        le=600,
+        description="Longest wait after any number of failed polls or lost websockets.",
+    )
+    websocket_url: WebsocketUrl = Field(
+        default=WebsocketUrl("wss://ws.blockchain.info/inv"),
+        description="Websocket that pushes new transactions, for the source websocket.",
+    )
+    websocket_check_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="Seconds between two polls while the websocket pushes. Without a push for "
+        "`interval_s`, the next poll is due at once.",
+    )
+    websocket_gather_s: float = Field(
+        default=0.1,
+        ge=0,
+        le=10,
+        description="Seconds between two publications of what the websocket pushes; each makes a "
+        "revision of the minute's row.",
     )
     timeout_s: float = Field(
         default=10.0,
         gt=0,
         le=300,
         description="Seconds that a poll may take, from the look-up of the host's name to the "
-        "answer's last byte.",
+        "answer's last byte, and the opening of a websocket.",
     )
     max_body_bytes: int = Field(
         default=64 * MEBIBYTE,

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -43,6 +44,7 @@ class Answer:
     """A good answer.
 
     Attributes:
+        source: Host that answered.
         transactions: The elements of ``txs``, each the bytes the source sent, unread.
         feed_time_ms: The feed's time, epoch milliseconds, unchecked.
         fetched_at_ms: Time of day at which the whole answer was there, epoch milliseconds.
@@ -51,11 +53,25 @@ class Answer:
             source's, epoch milliseconds; None if the source gave no ``Date``.
     """
 
+    source: str
     transactions: Sequence[bytes]
     feed_time_ms: int
     fetched_at_ms: int
     whole: Whole
     other_clock_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """Transactions that a source sent unasked.
+
+    Attributes:
+        answer: They, as if a poll had shown them.
+        poll_after_s: The next poll is due after so many seconds.
+    """
+
+    answer: Answer
+    poll_after_s: float
 
 
 class PollFailedError(TransientError):
@@ -178,6 +194,11 @@ class HttpSource:
         """Host and, unless it is the usual one, port of the endpoint."""
         return self._url.netloc.decode()
 
+    def wait(self, stop: threading.Event, timeout_s: float) -> Push | None:
+        """Wait ``timeout_s``, or until ``stop`` is set; this source pushes nothing."""
+        self._clock.wait(stop, timeout_s)
+        return None
+
     def fetch(self) -> Answer:
         """Request the newest transactions once.
 
@@ -236,6 +257,7 @@ class HttpSource:
                 raise _RefusedError("no_date", "the answer has no Date, which is the feed's clock")
             feed_time_ms, other_clock_ms = date_ms, now_ms
         return Answer(
+            source=self.name,
             transactions=transactions,
             feed_time_ms=feed_time_ms,
             fetched_at_ms=now_ms,
@@ -277,11 +299,12 @@ def _refused_status(response: httpx.Response, *, now_s: float) -> _RefusedError:
     return _RefusedError(
         outcome,
         f"the source answered with HTTP status {status}",
-        retry_after_s=_retry_after_s(response.headers, now_s=now_s),
+        retry_after_s=retry_after_s(response.headers, now_s=now_s),
     )
 
 
-def _retry_after_s(headers: httpx.Headers, *, now_s: float) -> float | None:
+def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
+    """Return the pause that an answer's headers demand, ten minutes at most; None for none."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return min(LONGEST_RETRY_AFTER_S, float(value))

@@ -30,7 +30,7 @@ from txfeatures.process.settings import AwsSettings, FeaturesSettings, KafkaSett
 from txfeatures_local.demo import screen
 from txfeatures_local.demo.drained import Drain, closing_time_s, read_status
 from txfeatures_local.demo.export import read_rows, write_rows
-from txfeatures_local.demo.plan import TRAINING_SET, Plan, Source, Until, handover
+from txfeatures_local.demo.plan import TRAINING_SET, Plan, Source, Transport, Until, handover
 from txfeatures_local.demo.stack import Stack, StoppedError
 from txfeatures_local.demo.terminal import foreground
 from txfeatures_local.demo.training_set import write_training_set
@@ -47,6 +47,9 @@ LINE_EVERY_S = 5.0
 def demo(
     *,
     source: Annotated[Source, typer.Option(help="auto: live if it answers.")] = Source.AUTO,
+    transport: Annotated[
+        Transport, typer.Option(help="websocket: transactions are pushed, and polled as a check.")
+    ] = Transport.HTTP,
     file: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
     clock: Annotated[
         ClockMode, typer.Option(help="poll: as fast as it is polled.")
@@ -69,6 +72,7 @@ def demo(
     """Run the whole pipeline on this machine and show its counts; Ctrl-C stops it."""
     plan = Plan(
         source=source,
+        transport=transport,
         file=file,
         clock=clock,
         speed=speed,

@@ -22,6 +22,13 @@ class Source(StrEnum):
     SIMULATION = "simulation"
 
 
+class Transport(StrEnum):
+    """The way of the transactions from the source to the pollers."""
+
+    HTTP = "http"
+    WEBSOCKET = "websocket"
+
+
 class Until(StrEnum):
     """The end of the demo."""
 
@@ -35,6 +42,7 @@ class Plan:
 
     Attributes:
         source: The source of transactions; never ``auto`` once it is decided.
+        transport: ``websocket`` lets the source push as well.
         file: The recording, for a replay.
         clock: ``poll`` moves a replay by one second with each poll, ``real`` by its own time.
         speed: Seconds of the feed in one second, for clock ``real``.
@@ -45,10 +53,11 @@ class Plan:
         port: The api's port.
         pollers: Number of pollers side by side.
         errors: Recorded error answers to mix in.
-        error_rate: Share of polls that fail.
+        error_rate: Share of polls that fail, and of pushes that drop the websocket.
     """
 
     source: Source = Source.AUTO
+    transport: Transport = Transport.HTTP
     file: Path | None = None
     clock: ClockMode = ClockMode.REAL
     speed: float = 1.0
@@ -96,6 +105,8 @@ class Plan:
     def source_arguments(self) -> list[str]:
         """Command line of the source's process."""
         arguments = ["--error-rate", str(self.error_rate)]
+        if self.transport is Transport.WEBSOCKET:
+            arguments += ["--drop-rate", str(self.error_rate)]
         if self.errors:
             arguments += ["--errors", str(self.errors.absolute())]
         if self.file is None:
@@ -118,6 +129,7 @@ class Addresses:
     kafka: str
     aws: str
     source: str | None
+    websocket: str | None = None
     api: str
     operations: Mapping[str, int] = field(default_factory=dict)
 
@@ -152,12 +164,16 @@ def environment(plan: Plan, addresses: Addresses, directory: Path) -> dict[str, 
         settings[f"TXF_{service}_HTTP_HOST"] = HOST
     if plan.features:
         settings["TXF_FEATURES_FILE"] = str(plan.features.absolute())
+    settings["TXF_POLLER_SOURCE"] = plan.transport.value
+    if addresses.websocket:
+        settings["TXF_POLLER_WEBSOCKET_URL"] = addresses.websocket
     if addresses.source:
         settings["TXF_POLLER_URL"] = addresses.source
-        settings["TXF_POLLER_FEED_CLOCK"] = "response_date"
+        settings["TXF_POLLER_FEED_CLOCK"] = _feed_clock(plan)
     if plan.file:
         settings["TXF_POLLER_INTERVAL_S"] = str(_interval_s(plan))
         settings["TXF_POLLER_MIN_INTERVAL_S"] = "0"
+        settings["TXF_POLLER_WEBSOCKET_CHECK_S"] = str(_interval_s(plan))
         settings["TXF_POLLER_BACKOFF_FIRST_S"] = "0.05"
         settings["TXF_POLLER_BACKOFF_MAX_S"] = "1"
         settings["TXF_POLLER_MAX_CLOCK_JUMP_S"] = str(MAX_CLOCK_JUMP_S)
@@ -178,6 +194,12 @@ def handover(plan: Plan, addresses: Addresses) -> dict[str, str]:
     kept = ("AWS_", "TXF_KAFKA_", "TXF_BOOTSTRAP_")
     found = {name: value for name, value in settings.items() if name.startswith(kept)}
     return found | without_proxy(os.environ) | {"TXFEATURES_URL": addresses.api}
+
+
+def _feed_clock(plan: Plan) -> str:
+    """Return the feed's clock: a push has no date, and a simulation lives in the present."""
+    is_present = plan.source is Source.SIMULATION and plan.transport is Transport.WEBSOCKET
+    return "poll" if is_present else "response_date"
 
 
 def _interval_s(plan: Plan) -> float:

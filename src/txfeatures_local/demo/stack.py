@@ -23,9 +23,11 @@ from txfeatures_local.demo.plan import (
     REGION,
     Addresses,
     Plan,
+    Transport,
     environment,
     without_proxy,
 )
+from txfeatures_local.source.pushing import PATH
 
 READY_TIMEOUT_S = 90.0
 STOP_GRACE_S = 20.0
@@ -173,11 +175,13 @@ class Stack:
         operations = {name: free_port() for name in (*_poller_names(plan), *_BEHIND, "api")}
         self.report("starting Apache Kafka (the first time its jars are downloaded)")
         kafka = self._open.enter_context(self.broker())
-        aws_port, source_port = free_port(), free_port()
+        aws_port, source_port, push_port = free_port(), free_port(), free_port()
+        pushes = plan.is_local and plan.transport is Transport.WEBSOCKET
         self.addresses = Addresses(
             kafka=kafka.bootstrap_servers,
             aws=f"http://{HOST}:{aws_port}",
             source=f"http://{HOST}:{source_port}{_FEED}" if plan.is_local else None,
+            websocket=f"ws://{HOST}:{push_port}{PATH}" if pushes else None,
             api=f"http://{HOST}:{plan.port}",
             operations=operations,
         )
@@ -192,6 +196,7 @@ class Stack:
                 "source",
                 [
                     *("-m", "txfeatures_local.source", "--port", str(source_port)),
+                    *(("--push-port", str(push_port)) if pushes else ()),
                     *plan.source_arguments,
                 ],
                 ready_url=f"http://{HOST}:{source_port}{_STATUS}",

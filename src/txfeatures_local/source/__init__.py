@@ -1,4 +1,4 @@
-"""The source on a laptop: an HTTP server that answers as the live endpoint does.
+"""The source on a laptop: an HTTP server that answers, and a websocket that pushes, as the live do.
 
 It shows a recording (:func:`txfeatures.archive.recording.read`) or an endless simulation
 (:func:`txfeatures_local.source.simulation.simulate`), and fails as the live one

@@ -43,6 +43,12 @@ def serve(
     error_rate: Annotated[
         float, typer.Option(min=0, max=1, help="The share of polls that fail.")
     ] = 0.0,
+    push_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of a websocket; none without it.")
+    ] = None,
+    drop_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of pushes that drop the websocket.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:
     """Answer as the live endpoint does, until SIGTERM or SIGINT."""
@@ -58,11 +64,15 @@ def serve(
         host=host,
         port=port,
         faults=faults.Faults(kinds=kinds, rate=error_rate, seed=seed),
+        push_port=push_port,
+        drop_rate=drop_rate,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.done.set())
     with server:
         typer.echo(f"The source answers at {server.url}")
+        if server.push_url:
+            typer.echo(f"It pushes at {server.push_url}")
         server.done.wait()
     if server.failure:
         raise server.failure

@@ -1,7 +1,9 @@
-"""The endpoint without HTTP: the answer to each poll, and the progress of the feed."""
+"""The endpoint without HTTP: the answer to each poll, its pushes, and the progress of the feed."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -40,7 +42,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint:
     """The source as pollers see it, which answers one poll at a time.
 
-    The first poll starts the feed: nothing is read from ``arrivals`` before.
+    The first poll or subscription starts the feed: nothing is read from ``arrivals`` before.
 
     Args:
         arrivals: In order of arrival.
@@ -63,6 +65,7 @@ class Endpoint:
         self._visible = visible
         self._lock = threading.Lock()
         self._started: tuple[Feed, ReplayClock] | None = None
+        self._subscribers: list[deque[msgspec.Raw]] = []
         self._served = 0
         self._errors = 0
 
@@ -76,19 +79,56 @@ class Endpoint:
             FatalError: The arrivals can't be read further.
         """
         with self._lock:
-            if self._started is None:
-                feed = Feed(self._arrivals, visible=self._visible)
-                self._started = feed, self._start_clock(feed.first_arrival_s)
-            feed, clock = self._started
+            feed, clock = self._start()
             if fault := self._faults.next():
                 answer, now_s = fault(feed.body()), clock.now_s()
                 self._errors += 1
             else:
                 now_s = clock.next_s()
-                feed.show_until(now_s)
+                self._show(feed, now_s)
                 answer = Answer(status=200, content_type=JSON, body=feed.body())
                 self._served += 1
             return answer, now_s
+
+    @contextmanager
+    def subscribed(self) -> Iterator[Iterator[list[msgspec.Raw]]]:
+        """Subscribe until the context ends; each step yields the transactions shown since the last.
+
+        A clock that moves by itself shows transactions at each step, one that is moved by polls
+        at each good answer.
+
+        Raises:
+            FatalError: At a step: the arrivals can't be read further.
+        """
+        unsent: deque[msgspec.Raw] = deque()
+        with self._lock:
+            self._start()
+            self._subscribers.append(unsent)
+        try:
+            yield self._steps(unsent)
+        finally:
+            with self._lock:
+                self._subscribers = [other for other in self._subscribers if other is not unsent]
+
+    def _steps(self, unsent: deque[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
+        while True:
+            with self._lock:
+                feed, clock = self._start()
+                self._show(feed, clock.now_s())
+                shown = list(unsent)
+                unsent.clear()
+            yield shown
+
+    def _start(self) -> tuple[Feed, ReplayClock]:
+        if self._started is None:
+            feed = Feed(self._arrivals, visible=self._visible)
+            self._started = feed, self._start_clock(feed.first_arrival_s)
+        return self._started
+
+    def _show(self, feed: Feed, now_s: float) -> None:
+        shown = [arrival.tx for arrival in feed.show_until(now_s)]
+        for unsent in self._subscribers:
+            unsent.extend(shown)
 
     def status(self) -> Status:
         """Return the progress of the feed, without starting or moving it."""

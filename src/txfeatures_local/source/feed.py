@@ -41,11 +41,14 @@ class Feed:
         """True once every arrival has been shown."""
         return self._next is None
 
-    def show_until(self, feed_time_s: float) -> None:
-        """Show the arrivals up to ``feed_time_s``, inclusive."""
+    def show_until(self, feed_time_s: float) -> list[Arrival]:
+        """Show the arrivals up to ``feed_time_s``, inclusive, and return them."""
+        shown = []
         while self._next is not None and self._next.arrived_at <= feed_time_s:
             self._show(self._next)
+            shown.append(self._next)
             self._next = next(self._arrivals, None)
+        return shown
 
     def body(self) -> bytes:
         """Return the endpoint's answer: the visible transactions, each as it was recorded.

@@ -24,6 +24,7 @@ from txfeatures_local.source import replay_clock
 from txfeatures_local.source.endpoint import Endpoint, Status
 from txfeatures_local.source.faults import JSON, Answer, Faults
 from txfeatures_local.source.feed import VISIBLE
+from txfeatures_local.source.pushing import PushServer
 from txfeatures_local.source.replay_clock import ClockMode
 
 _FEED_PATH = "/unconfirmed-transactions"
@@ -64,6 +65,9 @@ class SourceServer:
         port: The port to listen on; 0 takes a free one.
         faults: Decides which polls fail; None for no failures.
         visible: Most transactions in an answer, 100 as the live endpoint.
+        push_port: The port of the websocket, which pushes each transaction as it is shown; 0 takes
+            a free one, None is for no websocket.
+        drop_rate: The share of messages in place of which the websocket is dropped.
 
     Attributes:
         done: Set when the server can't go on; callers may set it to end a wait.
@@ -84,6 +88,8 @@ class SourceServer:
         port: int = 0,
         faults: Faults | None = None,
         visible: int = VISIBLE,
+        push_port: int | None = None,
+        drop_rate: float = 0.0,
     ) -> None:
         replay_clock.check_speed(speed)
         self._endpoint = Endpoint(
@@ -95,6 +101,11 @@ class SourceServer:
         self._clock = clock
         self._host = host
         self._port = port
+        self._pushes = None
+        if push_port is not None:
+            self._pushes = PushServer(
+                self._endpoint, host=host, port=push_port, drop_rate=drop_rate, fail=self._fail
+            )
         self._running: tuple[_Listener, threading.Thread] | None = None
         self.done = threading.Event()
         self.failure: FatalError | None = None
@@ -103,6 +114,11 @@ class SourceServer:
     def url(self) -> str:
         """The address to poll."""
         return f"{self._base_url}{_FEED_PATH}?format=json"
+
+    @property
+    def push_url(self) -> str | None:
+        """The address of the websocket, if there is one."""
+        return self._pushes.url if self._pushes else None
 
     @property
     def status_url(self) -> str:
@@ -123,6 +139,12 @@ class SourceServer:
                 "stop the server there or choose another port."
             ) from error
         self._port = listener.server_address[1]
+        if self._pushes:
+            try:
+                self._pushes.__enter__()
+            except FatalError:
+                listener.server_close()
+                raise
         thread = threading.Thread(
             target=listener.serve_forever, args=(_STOP_POLL_S,), name="source"
         )
@@ -137,6 +159,8 @@ class SourceServer:
         traceback: TracebackType | None,
     ) -> None:
         """Stop listening and close every connection."""
+        if self._pushes:
+            self._pushes.__exit__(exc_type, exc, traceback)
         if self._running is not None:
             listener, thread = self._running
             listener.shutdown()
@@ -150,9 +174,12 @@ class SourceServer:
             try:
                 return self._endpoint.poll()
             except FatalError as error:
-                self.failure = error
-                self.done.set()
+                self._fail(error)
         return Answer(status=500, content_type="text/plain", body=str(self.failure).encode()), None
+
+    def _fail(self, error: FatalError) -> None:
+        self.failure = error
+        self.done.set()
 
     def status(self) -> Status:
         """Return the progress of the feed."""

@@ -17,7 +17,7 @@ def test_a_poll_that_nothing_followed_is_left_out() -> None:
 
 
 def test_the_summary_has_the_median_and_nearly_the_worst() -> None:
-    found = summary("aggregated", [number / 100 for number in range(101)])
+    found = summary("the push", "aggregated", [number / 100 for number in range(101)])
     assert (found.to, found.polls) == ("aggregated", 101)
     assert found.p50_s == pytest.approx(0.5)
     assert found.p99_s == pytest.approx(0.99)

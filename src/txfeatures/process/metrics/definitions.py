@@ -157,6 +157,23 @@ DEFINITIONS: tuple[Metric, ...] = (
         description="Transactions acknowledged by Kafka.",
     ),
     Metric(
+        name="txf_poller_pushed_transactions_total",
+        kind="counter",
+        description="Transactions that the websocket pushed.",
+    ),
+    Metric(
+        name="txf_poller_websocket_connected",
+        kind="gauge",
+        description="1 while the websocket is open, 0 while there is none.",
+    ),
+    Metric(
+        name="txf_poller_websocket_ends_total",
+        kind="counter",
+        labels=("reason",),
+        known={"reason": ("closed", "silent", "flood", "refused", "timeout", "connection")},
+        description="Websockets that ended, or that could not be opened: each is a reconnect.",
+    ),
+    Metric(
         name="txf_poller_gaps_total",
         kind="counter",
         description="Times the feed outran the poll.",

@@ -116,23 +116,29 @@ def test_every_element_is_published_or_rejected_once(transactions: list[bytes]) 
     assert len(selection.new) == len(selection.identities) <= len(transactions)
 
 
+def recent(*items: bytes) -> logic.Recent:
+    found = logic.Recent(10)
+    found.update(items)
+    return found
+
+
 def test_two_full_answers_that_share_nothing_are_a_gap() -> None:
-    assert logic.is_gap(frozenset([b"a", b"b"]), frozenset([b"c", b"d"]))
+    assert logic.is_gap(recent(b"a", b"b"), frozenset([b"c", b"d"]))
 
 
 @pytest.mark.parametrize(
-    ("previous", "current"),
+    ("shown", "current"),
     [
-        (frozenset([b"a", b"b"]), frozenset([b"b", b"c"])),
-        (None, frozenset([b"c"])),
-        (frozenset([b"a"]), None),
-        (None, None),
+        ((b"a", b"b"), frozenset([b"b", b"c"])),
+        ((), frozenset([b"c"])),
+        ((b"a",), None),
+        ((), None),
     ],
 )
 def test_one_shared_element_or_an_answer_that_is_not_full_is_no_gap(
-    previous: frozenset[bytes] | None, current: frozenset[bytes] | None
+    shown: tuple[bytes, ...], current: frozenset[bytes] | None
 ) -> None:
-    assert not logic.is_gap(previous, current)
+    assert not logic.is_gap(recent(*shown), current)
 
 
 def test_a_transactions_record_is_keyed_by_hash_and_says_where_it_comes_from() -> None:

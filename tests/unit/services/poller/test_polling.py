@@ -1,4 +1,6 @@
+import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from txfeatures_poller.delivery import Delivery
 from txfeatures_poller.logic import Element, Whole
 from txfeatures_poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, Polling
 from txfeatures_poller.settings import Settings
-from txfeatures_poller.source import Answer, PollFailedError
+from txfeatures_poller.source import Answer, PollFailedError, Push
 from txfeatures_poller.spool import Spool, SpoolError
 
 FEED_MS = 1_729_334_941_000
@@ -25,6 +27,7 @@ def answer(
     *transactions: bytes, feed_time_ms: int = FEED_MS, other_clock_ms: int | None = None
 ) -> Answer:
     return Answer(
+        source="example.org",
         transactions=transactions,
         feed_time_ms=feed_time_ms,
         fetched_at_ms=1,
@@ -50,7 +53,11 @@ def failure(
 
 
 class ScriptedSource:
-    """Gives what a test has scripted, and notes when it was asked."""
+    """Gives what a test has scripted, and notes when it was asked.
+
+    Attributes:
+        pushes: What is pushed in each wait, after half of it; None for nothing.
+    """
 
     name = "example.org"
 
@@ -58,7 +65,13 @@ class ScriptedSource:
         self._clock = clock
         self.script: list[Answer | PollFailedError] = []
         self.asked_at_s: list[float] = []
+        self.pushes: list[Push | None] = []
         self.takes_s = 0.0
+
+    def wait(self, stop: threading.Event, timeout_s: float) -> Push | None:
+        push = self.pushes.pop(0) if self.pushes else None
+        self._clock.wait(stop, timeout_s / 2 if push else timeout_s)
+        return push
 
     def fetch(self) -> Answer:
         self.asked_at_s.append(self._clock.monotonic())
@@ -378,3 +391,105 @@ def test_each_trouble_is_logged_when_it_begins(spool: Spool) -> None:
         "spool_full",
     ]
     assert logs[4]["inspect"] == "txfeatures dlq list --topic raw.dlq"
+
+
+def push(*transactions: bytes, feed_time_ms: int = FEED_MS, poll_after_s: float = 1.0) -> Push:
+    pushed = replace(answer(*transactions, feed_time_ms=feed_time_ms), source="ws.example.org")
+    return Push(answer=pushed, poll_after_s=poll_after_s)
+
+
+def test_pushed_transactions_are_published_like_polled_ones_between_two_polls(
+    service: Service,
+) -> None:
+    service.source.pushes = [None, push(tx(2), tx(1), tx(3, fee=-1), feed_time_ms=FEED_MS + 500)]
+    service.poll(answer(tx(1)))
+    service.polling.step()
+    assert ids(service.sink.of("raw")) + ids(service.sink.of("feed")) == [
+        *(tx_hash(1), "tick", "tick"),
+        *(tx_hash(2), "tick", "tick"),
+        *("poller-0", "poller-0"),
+    ]
+    assert ids(service.sink.calls[-1]) == ["poller-0"]
+    [letter] = service.sink.of("raw.dlq")
+    assert letter.value == tx(3, fee=-1)
+    assert service.heartbeats()[1] == Heartbeat(
+        poller="poller-0", poll_id=2, feed_time_ms=FEED_MS + 500, outcome="ok", seen=3, new=1
+    )
+    assert service.sample("pushed_transactions_total") == 3
+    assert service.sample("polls_total", outcome="ok") == 1
+
+
+def test_the_records_of_a_push_name_the_host_that_pushed(service: Service) -> None:
+    service.source.pushes = [push(tx(1))]
+    service.polling.step()
+    assert wire.header(service.sink.of("raw")[0].headers, "txf-source") == b"ws.example.org"
+
+
+def test_a_push_puts_the_next_poll_off_as_the_source_wants(service: Service) -> None:
+    service.source.pushes = [None, push(tx(2), poll_after_s=7.0), push(tx(3), poll_after_s=0.0)]
+    service.poll(answer(tx(1)))
+    service.polling.step()
+    service.polling.step()
+    service.poll(answer(tx(3)))
+    assert service.source.asked_at_s == pytest.approx([0.0, 0.5 + 3.5])
+
+
+def test_a_push_does_not_hasten_polls_that_fail(service: Service) -> None:
+    service.source.pushes = [None, push(tx(1), poll_after_s=0.0)]
+    service.poll(failure(retry_after_s=30.0))
+    service.polling.step()
+    service.poll(answer(tx(1)))
+    assert service.source.asked_at_s == pytest.approx([0.0, 30.0])
+
+
+def test_pushes_in_between_are_no_gap_and_a_poll_that_shows_none_of_them_is_one(
+    service: Service,
+) -> None:
+    service.source.pushes = [None, push(tx(3)), None, push(tx(6)), None]
+    service.poll(answer(tx(1), tx(2)))
+    service.polling.step()
+    service.poll(answer(tx(4), tx(3)))
+    service.polling.step()
+    service.poll(answer(tx(7), tx(8)))
+    assert [heartbeat.gap for heartbeat in service.heartbeats()] == [False] * 4 + [True]
+    assert service.sample("gaps_total") == 1
+
+
+def test_after_a_gap_pushes_put_no_poll_off(service: Service) -> None:
+    service.source.pushes = [None, None, push(tx(5), poll_after_s=9.0)]
+    service.poll(answer(tx(1), tx(2)), answer(tx(3), tx(4)))
+    service.polling.step()
+    service.poll(answer(tx(5), tx(4)))
+    assert service.source.asked_at_s == pytest.approx([0.0, 1.0, 1.5])
+
+
+def test_a_push_of_a_wrong_clock_is_refused_and_shown_by_the_next_poll(service: Service) -> None:
+    service.source.pushes = [None, push(tx(2), feed_time_ms=FEED_MS + TWO_DAYS_MS)]
+    service.poll(answer(tx(1)))
+    service.polling.step()
+    service.poll(answer(tx(2)))
+    assert [h.outcome for h in service.heartbeats()] == ["ok", "clock_jump", "ok"]
+    assert {record.timestamp_ms for record in service.sink.records} == {FEED_MS}
+    assert tx_hash(2) in ids(service.sink.of("raw"))
+
+
+def test_a_full_spool_takes_no_pushes(spool: Spool) -> None:
+    service = Service(spool, spool_max_bytes=0)
+    service.sink.room = 0
+    service.source.pushes = [push(tx(1)), push(tx(2))]
+    service.polling.step()
+    service.polling.step()
+    assert len(service.source.pushes) == 1
+
+
+def test_what_was_pushed_when_it_was_told_to_stop_is_published(service: Service) -> None:
+    service.source.pushes = [push(tx(1))]
+    service.runtime.stop.set()
+    service.polling.step()
+    assert ids(service.sink.of("raw")) == [tx_hash(1), "tick", "tick"]
+
+
+def test_a_push_makes_it_ready(service: Service) -> None:
+    service.source.pushes = [push(tx(1))]
+    service.polling.step()
+    assert service.runtime.health.missing() == []

@@ -69,6 +69,7 @@ def test_transactions_are_the_bytes_of_the_answer(server: ScriptedServer, make: 
     whole = body(tx(1), odd, b"null", b"[ 1 ]")
     server.replies = [Reply(body=whole)]
     assert make().fetch() == Answer(
+        source=server.host,
         transactions=[tx(1), odd, b"null", b"[ 1 ]"],
         feed_time_ms=1_729_334_941_500,
         fetched_at_ms=1_729_334_941_500,

@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from txfeatures.domain.errors import FatalError
-from txfeatures_local.demo.plan import Addresses, Plan, Source, Until, environment, without_proxy
+from txfeatures_local.demo.plan import (
+    Addresses,
+    Plan,
+    Source,
+    Transport,
+    Until,
+    environment,
+    without_proxy,
+)
 from txfeatures_local.source.replay_clock import ClockMode
 
 LOCAL = Addresses(kafka="k:1", aws="http://a", source="http://s/feed", api="http://api")
@@ -112,3 +120,27 @@ def test_the_stacks_own_addresses_are_reached_past_any_proxy(
     inherited: dict[str, str], past: str
 ) -> None:
     assert without_proxy(inherited) == {"NO_PROXY": past, "no_proxy": past}
+
+
+def test_a_websocket_pushes_beside_the_polls_and_drops_as_often_as_polls_fail(
+    recording: Path, tmp_path: Path
+) -> None:
+    addresses = replace(LOCAL, websocket="ws://s/inv")
+    plan = Plan(
+        source=Source.REPLAY,
+        transport=Transport.WEBSOCKET,
+        file=recording,
+        clock=ClockMode.POLL,
+        error_rate=0.1,
+    )
+    told = environment(plan, addresses, tmp_path)
+    assert told["TXF_POLLER_SOURCE"] == "websocket"
+    assert told["TXF_POLLER_WEBSOCKET_URL"] == "ws://s/inv"
+    assert told["TXF_POLLER_WEBSOCKET_CHECK_S"] == "0.0"
+    assert told["TXF_POLLER_FEED_CLOCK"] == "response_date"
+    assert plan.source_arguments[-4:] == ["--error-rate", "0.1", "--drop-rate", "0.1"]
+
+
+def test_a_pushed_simulation_is_timed_by_the_time_of_day(tmp_path: Path) -> None:
+    plan = Plan(source=Source.SIMULATION, transport=Transport.WEBSOCKET)
+    assert environment(plan, LOCAL, tmp_path)["TXF_POLLER_FEED_CLOCK"] == "poll"
