@@ -152,16 +152,18 @@ def page(found: Mapping[str, Any]) -> str:
         "\n".join(f"- {name}: {value}" for name, value in found["machine"].items()),
     ]
     for section in sections(found):
-        lines = [
-            [*section.words, *section.numbers],
-            [*("---" for _ in section.words), *("---:" for _ in section.numbers)],
-            *section.rows,
-        ]
-        parts += [
-            f"## {section.title.capitalize()}",
-            "\n".join(f"| {' | '.join(line)} |" for line in lines),
-        ]
+        parts += [f"## {section.title.capitalize()}", markdown(section)]
     return "\n\n".join(parts) + "\n"
+
+
+def markdown(section: Section) -> str:
+    """Return a section as a table of Markdown."""
+    lines = [
+        [*section.words, *section.numbers],
+        [*("---" for _ in section.words), *("---:" for _ in section.numbers)],
+        *section.rows,
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _entry(result: Result) -> dict[str, Any]:

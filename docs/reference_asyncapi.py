@@ -28,7 +28,12 @@ from txfeatures.domain.topics import (
     Topic,
     dead_letter_topic,
 )
-from txfeatures.domain.wire import DECLARATION_HEADER, REASON_HEADER, TICK_HEADER
+from txfeatures.domain.wire import (
+    DECLARATION_HEADER,
+    FETCHED_AT_HEADER,
+    REASON_HEADER,
+    TICK_HEADER,
+)
 
 Json = dict[str, Any]
 
@@ -42,6 +47,11 @@ CARRIES: Mapping[str, tuple[str, ...]] = {
     **{dead_letter_topic(topic): ("deadLetter",) for topic in (RAW, DEDUPED, AGGREGATED)},
 }
 """Topic -> its messages. Changelogs have none: their records are Faust's own."""
+
+_POLLED = {
+    FETCHED_AT_HEADER: "time of day of the answer of the oldest poll in it, epoch milliseconds; "
+    "records of older releases lack it"
+}
 
 JSON_TYPES = {"Integral": "integer", "Fractional": "number", "String": "string"}
 
@@ -120,7 +130,7 @@ def messages() -> Json:
         },
         "tick": {
             "summary": "Moves the feed's clock of a partition: no key, an empty value.",
-            "headers": _headers({TICK_HEADER: "always 1"}),
+            "headers": _headers({TICK_HEADER: "always 1"}, optional=_POLLED),
             "payload": {"type": "string", "maxLength": 0},
             "contentType": "application/octet-stream",
         },
@@ -130,11 +140,14 @@ def messages() -> Json:
         },
         "update": {
             "summary": "Partials of one partition; internal to the aggregator.",
+            "headers": _headers({}, optional=_POLLED),
             "payload": {"$ref": "#/components/schemas/PartitionUpdate"},
         },
         "row": {
             "summary": "One revision of the features of one minute.",
-            "headers": _headers({DECLARATION_HEADER: "fingerprint of the features' declaration"}),
+            "headers": _headers(
+                {DECLARATION_HEADER: "fingerprint of the features' declaration"}, optional=_POLLED
+            ),
             "payload": {"$ref": "#/components/schemas/Row"},
         },
         "deadLetter": {
@@ -189,11 +202,12 @@ def _describe(schema: Json, doc: str) -> None:
             shown["pattern"] = shown["pattern"].replace(r"\Z", "$")  # JSON Schema's are ECMA's
 
 
-def _headers(found: Mapping[str, str]) -> Json:
+def _headers(required: Mapping[str, str], *, optional: Mapping[str, str] | None = None) -> Json:
+    found = {**required, **(optional or {})}
     return {
         "type": "object",
         "properties": {
             name: {"type": "string", "description": meaning} for name, meaning in found.items()
         },
-        "required": list(found),
+        "required": list(required),
     }

@@ -21,7 +21,7 @@ class Panel:
 
     Attributes:
         unit: Grafana's name of the unit of its axis: ``s``, ``Bps``, ``cps`` and ``cpm`` (counts
-            per second and per minute), ``short`` (plain numbers).
+            per second and per minute), ``percentunit`` (a share of 1), ``short`` (plain numbers).
     """
 
     title: str
@@ -77,10 +77,10 @@ def last_hour(metric: str, *where: str) -> str:
     return f"sum(increase({series(metric, *where)}[1h]))"
 
 
-def slowest(histogram: str, *, by: str = "") -> str:
-    """Return the duration that 95 % of a histogram's events do not exceed."""
+def slowest(histogram: str, *, by: str = "", share: float = 0.95) -> str:
+    """Return the duration that ``share`` of a histogram's events do not exceed."""
     labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile(0.95, {per_second(f'{histogram}_bucket', by=labels)})"
+    return f"histogram_quantile({share}, {per_second(f'{histogram}_bucket', by=labels)})"
 
 
 def behind(gauge: str, *where: str, of: str = "max") -> str:

@@ -10,6 +10,7 @@ from deploy.observability.panels import (
     per_minute,
     per_second,
     series,
+    slowest,
 )
 
 _FLOW = Row(
@@ -103,6 +104,47 @@ _FRESHNESS = Row(
                 Query(
                     expr=f"sum by (topic) ({series('txf_aggregator_lag_records')})",
                     legend="{{topic}}",
+                ),
+            ),
+        ),
+    ),
+)
+
+_OBJECTIVE = Row(
+    title="Objective: 99 % of rows online within 1 s of the poll's answer",
+    panels=(
+        Panel(
+            title="Age of rows",
+            description="Time from the answer of a row's oldest poll until the online store has "
+            "it, by the machines' clocks.",
+            unit="s",
+            queries=tuple(
+                Query(
+                    expr=slowest("txf_fs_writer_row_age_seconds", share=share),
+                    legend=f"{share:.0%}",
+                )
+                for share in (0.5, 0.99)
+            ),
+        ),
+        Panel(
+            title="Error budget",
+            description="What is left of the rows that may be late within 30 days (as far as "
+            "Prometheus keeps them), and the share of the last two minutes' rows that were.",
+            unit="percentunit",
+            queries=(
+                Query(expr=f"min({series('txf:freshness_budget:ratio')})", legend="left"),
+                Query(expr=f"max({series('txf:slow_rows:ratio')})", legend="late rows"),
+            ),
+        ),
+        Panel(
+            title="Burn rate",
+            description="Speed at which each window spends the budget: at 1 it lasts for 30 days. "
+            "14.4 over an hour, 6 over six hours and 1 over three days raise alerts.",
+            unit="short",
+            queries=(
+                Query(
+                    expr=f"max by (window) ({series('txf:freshness_burn:ratio')})",
+                    legend="{{window}}",
                 ),
             ),
         ),
@@ -240,5 +282,5 @@ PIPELINE = Board(
     uid="txfeatures-pipeline",
     title="txfeatures: pipeline",
     description="Input, output and lag of the pipeline.",
-    rows=(_FLOW, _FRESHNESS, _WATERMARK, _SOURCE, _RECORDS_LOST, _REFUSALS),
+    rows=(_FLOW, _FRESHNESS, _OBJECTIVE, _WATERMARK, _SOURCE, _RECORDS_LOST, _REFUSALS),
 )

@@ -42,7 +42,7 @@ def test_the_two_widgets_of_old_come_first() -> None:
 @panels
 def test_a_panel_says_what_it_shows_in_which_unit(panel: Panel) -> None:
     assert panel.description.endswith(".")
-    assert panel.unit in {"s", "Bps", "bytes", "cps", "cpm", "short"}
+    assert panel.unit in {"s", "Bps", "bytes", "cps", "cpm", "percentunit", "short"}
     assert panel.queries
     assert all(query.legend for query in panel.queries)
 

@@ -12,9 +12,9 @@ import yaml
 from kafka_local.ports import free_port
 from kafka_local.process import GuardedProcess
 
+from bench.collector import Collector, running_collector
 from deploy.observability.dashboards import BOARDS
 from tests.observability.conftest import PROMETHEUS, program
-from tests.support.spans import Collector, running_collector
 from txfeatures.process.clock import SystemClock
 from txfeatures.process.settings import SERVICES
 from txfeatures_local.demo.plan import HOST, Plan, Source

@@ -1,7 +1,7 @@
 """Records of ``aggregated`` that hold a row each."""
 
 from tests.support.declared import EMPTY, row
-from txfeatures.domain.model import Partial, Record
+from txfeatures.domain.model import Headers, Partial, Record
 from txfeatures.domain.wire import encode_row
 
 MINUTE_S = 1_729_334_940
@@ -17,6 +17,7 @@ def row_record(
     partition: int = 0,
     partial: Partial = EMPTY,
     millis: int = 0,
+    headers: Headers = (),
 ) -> Record:
     """Return the record of a row that is as many seconds younger than its minute as revisions.
 
@@ -40,4 +41,5 @@ def row_record(
         key=str(value["tx_minute"]).encode(),
         value=encode_row(value),
         timestamp_ms=(start_s + revision) * 1000,
+        headers=headers,
     )

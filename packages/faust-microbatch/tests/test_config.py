@@ -34,6 +34,10 @@ def test_sources_and_changelogs_are_read_committed_and_never_committed_by_a_clie
     assert properties["enable.auto.offset.store"] is False
 
 
+def test_a_transaction_is_soon_tried_again_after_the_markers_of_the_last_one() -> None:
+    assert Config(group="g", bootstrap_servers="b:1").producer("t")["retry.backoff.ms"] == 10
+
+
 def test_an_offset_that_is_gone_is_never_reset_in_silence() -> None:
     assert CONFIG.member()["auto.offset.reset"] == "error"
 

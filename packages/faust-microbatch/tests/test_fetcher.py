@@ -18,11 +18,12 @@ from microbatch_support.waiting import wait_until
 class Bench:
     """A fetcher on a fake consumer, whose listener reads on at once."""
 
-    def __init__(self, *, max_bytes: int = 1_000_000) -> None:
+    def __init__(self, *, max_bytes: int = 1_000_000, linger_s: float = 0.001) -> None:
         self.consumer = FakeConsumer()
         self.exit = Exit()
         self.budget = Budget(max_bytes)
         self.batches: list[Batch] = []
+        self.reads: list[list[Partition]] = []
         self.assigned: list[Mapping[Partition, int | None]] = []
         self.revocations = 0
         self.starts_reading = True
@@ -42,7 +43,7 @@ class Bench:
             ["in"],
             listener=self,
             max_records=10,
-            linger_s=0.001,
+            linger_s=linger_s,
             budget=self.budget,
             crash=self.exit.crash,
             sensor=Measurements(),
@@ -51,6 +52,7 @@ class Bench:
 
     def on_batches(self, batches: Sequence[Batch]) -> None:
         self.batches += batches
+        self.reads.append([batch.source for batch in batches])
 
     def on_assigned(self, generation: int, committed: Mapping[Partition, int | None]) -> None:
         self.assigned.append(committed)
@@ -118,6 +120,47 @@ def test_a_read_becomes_a_batch_for_each_partition(
         (0, 1, 3, 4),
     ]
     wait_until(lambda: bench.lags.get(("in", 0)) == 96)
+
+
+@pytest.fixture
+def patient() -> Iterator[Bench]:
+    """Return a fetcher whose reads wait for five slices."""
+    patient = Bench(linger_s=5 * fetcher.SLICE_S)
+    yield patient
+    patient.fetcher.stop()
+
+
+def read_in_slices(bench: Bench, *slices: list[Message], of: Sequence[Partition]) -> list[Any]:
+    """Return the slices that are left after one read, which begins with a message of ``in``-0."""
+    bench.consumer.give(*of)
+    bench.consumer.slices = list(slices)
+    bench.fetcher.start()
+    wait_until(lambda: bool(assignment(bench)))
+    bench.consumer.say(*messages(1))
+    wait_until(lambda: bool(bench.reads))
+    bench.fetcher.stop()
+    return bench.consumer.slices
+
+
+def test_a_read_waits_for_the_other_partitions_of_its_topic(patient: Bench) -> None:
+    late, later = messages(1, partition=1), messages(1, first=1)
+    left = read_in_slices(patient, [], late, [], later, of=[("in", 0), ("in", 1)])
+    assert patient.reads == [[("in", 0), ("in", 1)]]
+    assert left == [later]
+
+
+def test_a_read_that_has_all_partitions_ends_when_nothing_more_comes(patient: Bench) -> None:
+    late, later = messages(1, first=1), messages(1, first=2)
+    left = read_in_slices(patient, late, [], later, of=[("in", 0), ("other", 0)])
+    assert [len(batch) for batch in patient.batches] == [2]
+    assert left == [later]
+
+
+def test_a_read_does_not_wait_for_ever(patient: Bench) -> None:
+    later = messages(1, first=1)
+    left = read_in_slices(patient, *[[]] * 5, later, of=[("in", 0), ("in", 1)])
+    assert patient.reads == [[("in", 0)]]
+    assert left == [later]
 
 
 @pytest.mark.parametrize("is_between", [False, True])

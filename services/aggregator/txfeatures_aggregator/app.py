@@ -14,6 +14,7 @@ from txfeatures.domain import wire
 from txfeatures.domain.errors import InvalidMessageError
 from txfeatures.domain.features import EVENT_TIME, RECORD_IDENTIFIER, Declaration
 from txfeatures.domain.model import (
+    Headers,
     Heartbeat,
     KafkaRecord,
     OutgoingRecord,
@@ -82,7 +83,8 @@ def create_app(
                     rules=settings,
                     declaration=declaration,
                 )
-                batch.send(PARTIALS, trace.mark(updates(outcome)))
+                polls = wire.oldest_fetch(filter(wire.is_tick, batch.records))
+                batch.send(PARTIALS, trace.mark(updates(outcome, polls)))
                 batch.send(LATE, uncounted(outcome), partition=batch.partition)
                 dead_letters.bury(batch, outcome.dead)
                 streaming.apply(partials, outcome.changed, outcome.forgotten)
@@ -104,7 +106,8 @@ def create_app(
                     rules=settings,
                     declaration=declaration,
                 )
-                batch.send(AGGREGATED, trace.mark(rows(outcome, declaration)))
+                polls = wire.oldest_fetch(batch.records)
+                batch.send(AGGREGATED, trace.mark(rows(outcome, declaration, polls)))
                 streaming.apply(minutes, outcome.changed, outcome.forgotten)
                 if outcome.frontier != frontier:
                     frontiers[ONLY] = outcome.frontier
@@ -113,14 +116,15 @@ def create_app(
     return app
 
 
-def updates(outcome: FoldOutcome) -> list[OutgoingRecord]:
-    """Return the updates of the first stage, for ``partials``."""
+def updates(outcome: FoldOutcome, polls: Headers = ()) -> list[OutgoingRecord]:
+    """Return the updates of the first stage, for ``partials``; ``polls`` is of the oldest poll."""
     return [
         OutgoingRecord(
             topic=PARTIALS,
             key=str(update.partition).encode(),
             value=wire.encode_update(update),
             timestamp_ms=update.feed_time_ms,
+            headers=polls,
         )
         for update in outcome.updates
     ]
@@ -140,8 +144,16 @@ def uncounted(outcome: FoldOutcome) -> list[OutgoingRecord]:
     ]
 
 
-def rows(outcome: MergeOutcome, declaration: Declaration) -> list[OutgoingRecord]:
-    """Return the rows of the second stage, for ``aggregated``, with their declaration."""
+def rows(
+    outcome: MergeOutcome, declaration: Declaration, polls: Headers = ()
+) -> list[OutgoingRecord]:
+    """Return the rows of the second stage, for ``aggregated``, with their declaration.
+
+    Args:
+        outcome: The merge of a batch.
+        declaration: The declared features.
+        polls: The header of the oldest poll in the batch.
+    """
     made_by = ((wire.DECLARATION_HEADER, declaration.fingerprint.encode()),)
     return [
         OutgoingRecord(
@@ -149,7 +161,7 @@ def rows(outcome: MergeOutcome, declaration: Declaration) -> list[OutgoingRecord
             key=str(merged.row[RECORD_IDENTIFIER]).encode(),
             value=wire.encode_row(merged.row),
             timestamp_ms=round(float(merged.row[EVENT_TIME]) * 1000),
-            headers=made_by,
+            headers=(*made_by, *polls),
         )
         for merged in outcome.rows
     ]

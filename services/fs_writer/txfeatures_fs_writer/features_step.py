@@ -191,6 +191,7 @@ class FeaturesStep:
         if answer is None:
             lent.verdicts[put.position] = None
             lent.taken.append(put)
+            self._freshness.wrote(put.record, now_s=self._runtime.clock.now())
         else:
             lent.verdicts[put.position] = Refusal(record=put.record, error=answer)
 
@@ -256,6 +257,10 @@ class FeaturesStep:
         for kind, is_final in (("final", True), ("provisional", False)):
             metrics.count("rows_total", sum(p.is_final == is_final for p in lent.taken), kind=kind)
         metrics.count_flow("out", STORE, (put.size_bytes for put in lent.taken))
+        now_s = self._runtime.clock.now()
+        for position, record in enumerate(lent.records):
+            if position not in lent.verdicts:  # superseded: the store has a newer row instead
+                self._freshness.wrote(record, now_s=now_s)
         if lent.taken:
             self._freshness.put(max(put.event_time_s for put in lent.taken))
         self._uncommitted |= next_offsets(lent.records)

@@ -1,7 +1,9 @@
-"""The age of the online store by the feed's clock, as a metric."""
+"""The age of the online store by the feed's clock, and of each row by the time of day."""
 
 import threading
 
+from txfeatures.domain.model import Record
+from txfeatures.domain.wire import fetched_at_ms
 from txfeatures.process.metrics import Metrics
 
 
@@ -30,6 +32,17 @@ class Freshness:
             self._event_time_s = max(self._event_time_s or 0.0, event_time_s)
             self._metrics.set("event_time_seconds", self._event_time_s)
             self._show()
+
+    def wrote(self, record: Record, *, now_s: float) -> None:
+        """Record that the online store has the row in ``record``, or a newer one of its minute.
+
+        The row's age is the time that the pipeline took, by the clocks of its machines, and
+        not the feed's: so it means the same in a replay at any speed. A row that does not say
+        when its polls were answered, as those of older releases, has none.
+        """
+        at_ms = fetched_at_ms(record)
+        if at_ms is not None:
+            self._metrics.observe("row_age_seconds", max(0.0, now_s - at_ms / 1000))
 
     def _show(self) -> None:
         if self._event_time_s is not None:

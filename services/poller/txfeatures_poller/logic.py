@@ -124,7 +124,7 @@ class Origin:
             ("txf-source", self.source.encode()),
             ("txf-poller", self.poller.encode()),
             ("txf-poll-id", str(self.poll_id).encode()),
-            ("txf-fetched-at", str(self.fetched_at_ms).encode()),
+            *wire.fetched_at(self.fetched_at_ms),
         )
 
 
@@ -202,9 +202,13 @@ def record(element: Element, origin: Origin) -> OutgoingRecord:
     )
 
 
-def ticks(partitions: int, feed_time_ms: int) -> list[OutgoingRecord]:
+def ticks(partitions: int, origin: Origin) -> list[OutgoingRecord]:
     """Return a tick of the feed's clock for each partition of ``raw``."""
-    return [wire.tick(RAW, partition, feed_time_ms) for partition in range(partitions)]
+    headers = wire.fetched_at(origin.fetched_at_ms)
+    return [
+        wire.tick(RAW, partition, origin.feed_time_ms, headers=headers)
+        for partition in range(partitions)
+    ]
 
 
 def heartbeat_record(heartbeat: Heartbeat) -> OutgoingRecord:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from txfeatures.domain.model import Heartbeat, OutgoingRecord
+from txfeatures.domain.model import Heartbeat
 from txfeatures.domain.topics import RAW, dead_letter_command
 from txfeatures.process.logs import get_logger
 from txfeatures.process.runtime import Runtime
@@ -215,7 +215,7 @@ class Polling:
         )
         origin = self._origin(self._source.name, feed_time_ms, int(clock.now() * 1000))
         heartbeat = self._heartbeat(feed_time_ms, error.outcome)
-        self._publish([logic.record(element, origin) for element in new], heartbeat)
+        self._publish(new, heartbeat, origin)
         self._published.update(element.identity for element in new)
 
     def _origin(self, source: str, feed_time_ms: int, fetched_at_ms: int) -> logic.Origin:
@@ -240,7 +240,7 @@ class Polling:
             new=sum(element.error is None for element in selection.new),
             gap=gap,
         )
-        self._publish([logic.record(element, origin) for element in selection.new], heartbeat)
+        self._publish(selection.new, heartbeat, origin)
         # Only now: transactions that neither Kafka nor the spool has taken must come again.
         self._published.update(element.identity for element in selection.new)
         if self._delivery.is_empty:
@@ -260,16 +260,19 @@ class Polling:
             gap=gap,
         )
 
-    def _publish(self, records: Sequence[OutgoingRecord], heartbeat: Heartbeat) -> None:
+    def _publish(
+        self, new: Sequence[logic.Element], heartbeat: Heartbeat, origin: logic.Origin
+    ) -> None:
         self._runtime.metrics.set("feed_time_seconds", heartbeat.feed_time_ms / 1000)
         partitions = self._delivery.partitions()
         if partitions is not None:
             self._runtime.health.has(READY_PARTITIONS)
         # Without their number there are no ticks: Kafka is away, and later ticks go further.
-        records = [*records, *logic.ticks(partitions or 0, heartbeat.feed_time_ms)]
+        records = [logic.record(element, origin) for element in new]
+        records += logic.ticks(partitions or 0, origin)
         with self._runtime.tracing.send(RAW, len(records)) as context:
             self._delivery.put(context.mark(records))
-            self._delivery.put(context.mark([logic.heartbeat_record(heartbeat)]))
+        self._delivery.put(context.mark([logic.heartbeat_record(heartbeat)]))
 
     def _finish(self, outcome: str, duration_s: float, *, detail: str = "") -> None:
         self._runtime.metrics.count("polls_total", outcome=outcome)

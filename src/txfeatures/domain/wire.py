@@ -7,7 +7,7 @@ The values of ``raw`` and ``deduped`` are the source's own JSON and carry no ver
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -36,11 +36,18 @@ from txfeatures.domain.topics import MAX_RECORD_BYTES, RECORD_OVERHEAD_BYTES, de
 
 TICK_HEADER = "txf-tick"
 REASON_HEADER = "txf-reason"
+FETCHED_AT_HEADER = "txf-fetched-at"
+"""Time of day (epoch milliseconds) at which the poll's answer was there. On a record made of
+others, that of the oldest poll among them."""
+
 DECLARATION_HEADER = "txf-declaration"
 """Fingerprint of the declaration that a row was made by."""
 
 MAX_DETAIL_CHARACTERS = 500
 """Of an error's sentence in a header: it may quote the value, and the record must still fit."""
+
+MAX_MS_DIGITS = 15
+"""Of a time in milliseconds; 15 reach beyond the year 30,000."""
 
 T = TypeVar("T")
 
@@ -168,7 +175,7 @@ def decode_row(value: bytes | None, features: Sequence[Feature]) -> Row:
     return row
 
 
-def tick(topic: str, partition: int, timestamp_ms: int) -> OutgoingRecord:
+def tick(topic: str, partition: int, timestamp_ms: int, *, headers: Headers = ()) -> OutgoingRecord:
     """Return the record that advances the feed clock of a partition to ``timestamp_ms``."""
     return OutgoingRecord(
         topic=topic,
@@ -176,7 +183,7 @@ def tick(topic: str, partition: int, timestamp_ms: int) -> OutgoingRecord:
         key=None,
         value=b"",  # not None: aiokafka refuses a record without key and value
         timestamp_ms=timestamp_ms,
-        headers=((TICK_HEADER, b"1"),),
+        headers=((TICK_HEADER, b"1"), *headers),
     )
 
 
@@ -221,6 +228,23 @@ def dead_letter(
             ("__streams.errors.offset", str(record.offset).encode()),
         ),
     )
+
+
+def fetched_at(at_ms: int) -> Headers:
+    """Return the header of records that a poll brought at ``at_ms``."""
+    return ((FETCHED_AT_HEADER, str(at_ms).encode()),)
+
+
+def fetched_at_ms(record: KafkaRecord) -> int | None:
+    """Return when the oldest poll in ``record`` was answered, None if it doesn't say."""
+    found = header(record.headers, FETCHED_AT_HEADER) or b""
+    return int(found) if found.isdigit() and len(found) <= MAX_MS_DIGITS else None
+
+
+def oldest_fetch(records: Iterable[KafkaRecord]) -> Headers:
+    """Return the header of a record that is made of ``records``; none if they have none."""
+    times = [at_ms for record in records if (at_ms := fetched_at_ms(record)) is not None]
+    return fetched_at(min(times)) if times else ()
 
 
 def error_headers(error: InvalidMessageError) -> Headers:

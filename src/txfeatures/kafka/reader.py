@@ -15,8 +15,11 @@ from txfeatures.domain.model import Record
 from txfeatures.kafka.consumer import Partition
 from txfeatures.kafka.rights import JOIN, READ, missing_right
 
-FILL_S = 0.01
-"""Seconds that a read waits for more records, once it has one."""
+FILL_S = 0.002
+"""Seconds that a read waits for more records at a time, once it has one."""
+
+MOST_FILLS = 5
+"""Waits after which a read ends although more keeps coming."""
 
 
 class Reader:
@@ -61,11 +64,17 @@ class Reader:
         return records
 
     def _consume(self, max_records: int, timeout_s: float) -> list[Message]:
-        # The client waits until it has as many records as it may return: so for moments only.
-        for _ in range(max(1, round(timeout_s / FILL_S))):
-            if messages := self._consumer.consume(max_records, min(timeout_s, FILL_S)):
-                return messages
-        return []
+        # The client waits until it has as many records as it may return: so the first one is
+        # awaited alone, and the others for moments only. What is wrong is reported first.
+        found = self._consumer.consume(1, timeout_s)
+        messages = [*found]
+        for _ in range(MOST_FILLS):
+            is_full = len(messages) >= max_records
+            if not found or is_full or any(message.error() for message in found):
+                break
+            found = self._consumer.consume(max_records - len(messages), FILL_S)
+            messages += found
+        return messages
 
     def _first_error(self, messages: Sequence[Message]) -> KafkaError | None:
         first: KafkaError | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import faust
 import faust_microbatch as microbatch
@@ -121,6 +121,23 @@ class MetricsSensor(microbatch.Sensor):
     def _flow(self, direction: str, topic: str, records: int, size_bytes: int) -> None:
         self._metrics.count("records_total", records, direction=direction, topic=topic)
         self._metrics.count("bytes_total", size_bytes, direction=direction, topic=topic)
+
+
+class TracedSensor(MetricsSensor):
+    """Turns a worker's measurements into metrics, and its commits into spans.
+
+    A Kafka transaction holds batches of many traces, and is sampled by itself.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime.metrics)
+        self._runtime = runtime
+
+    def on_commit(self, batches: int, duration_s: float) -> None:
+        """Count a transaction, time it and trace it."""
+        super().on_commit(batches, duration_s)
+        now_s = self._runtime.clock.now()
+        self._runtime.tracing.past("commit", start_s=now_s - duration_s, end_s=now_s)
 
 
 class StructTable(MutableMapping[int, V], Generic[V]):
@@ -244,6 +261,7 @@ def worker(
         metrics=runtime.metrics,
         tracing=runtime.tracing,
     )
+    cast("microbatch.App", app).sensor = TracedSensor(runtime)
 
     @app.on_rebalance_complete.connect(weak=False)
     async def on_rebalance_complete(*_: object, **__: object) -> None:

@@ -84,6 +84,13 @@ class Spans(Tracing):
         with self._tracer.start_as_current_span(name):
             yield
 
+    def past(self, name: str, *, start_s: float, end_s: float) -> None:
+        """Record a span of internal work that is over."""
+        span = self._tracer.start_span(
+            name, context=OtelContext(), start_time=_nanoseconds(start_s)
+        )
+        span.end(_nanoseconds(end_s))
+
     @contextmanager
     def send(self, topic: str, records: int) -> Iterator[Context]:
         """Open a span around the sending of records."""
@@ -157,6 +164,10 @@ def _links(records: Sequence[KafkaRecord]) -> list[Link]:
     found = (_w3c.extract({TRACEPARENT: _text(p)}) for p in dict.fromkeys(parents) if p)
     contexts = (get_current_span(context).get_span_context() for context in found)
     return [Link(context) for context in contexts if context.is_valid]
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
 
 
 def _text(value: bytes) -> str:

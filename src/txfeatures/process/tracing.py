@@ -36,6 +36,15 @@ class Tracing:
         """Return a span around internal work, child of the current span."""
         return nullcontext()
 
+    def past(self, name: str, *, start_s: float, end_s: float) -> None:
+        """Record a span of internal work that is over, in a trace of its own.
+
+        Args:
+            name: Its name.
+            start_s: Its start, epoch seconds.
+            end_s: Its end, epoch seconds.
+        """
+
     def send(self, topic: str, records: int) -> AbstractContextManager[Context]:  # noqa: ARG002
         """Return a span around the sending of ``records`` records to ``topic``."""
         return nullcontext(_NO_CONTEXT)

@@ -1,14 +1,21 @@
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.service.fs_writer.fakes import DeadLetters, FeatureStore, Log
-from tests.service.fs_writer.features import THROTTLED, Start, member
+from tests.service.fs_writer.features import THROTTLED, Start, garbage, member
 from tests.support.rows import MINUTE_S, row_record
 from txfeatures.domain.errors import TransientError
 from txfeatures.domain.features import minute_name
+from txfeatures.domain.model import Headers
+from txfeatures.domain.wire import fetched_at
+from txfeatures.process.clock import ManualClock
+from txfeatures_fs_writer.features_step import ATTEMPTS
+from txfeatures_fs_writer.ports import StoreUnavailableError
 from txfeatures_fs_writer.settings import Settings
 
 
@@ -39,6 +46,47 @@ def test_what_was_put_is_counted(start: Start) -> None:
     assert service.metric("put_duration_seconds_count", store="feature-store") == 2
     assert service.metric("event_time_seconds") == MINUTE_S + 61
     assert service.metric("freshness_seconds") == 0
+
+
+def polled(at_s: float) -> Headers:
+    return fetched_at(round(at_s * 1000))
+
+
+def test_every_row_of_a_batch_has_an_age_once_the_store_has_it_or_a_newer_one(
+    start: Start,
+) -> None:
+    now_s = ManualClock().now()
+    service = start(
+        row_record(0, 0, 1, headers=polled(now_s - 7)),  # superseded by the next
+        row_record(1, 0, 2, headers=polled(now_s - 2)),
+        row_record(2, 1, 1, headers=polled(now_s - 1), final=True),
+        replace(garbage(3), headers=polled(now_s - 100)),
+    )
+    service.step()
+    assert service.metric("row_age_seconds_sum") == pytest.approx(10)
+    assert service.metric("row_age_seconds_count") == 3
+
+
+def test_the_age_of_a_row_ends_when_it_is_acknowledged_not_when_its_batch_is(
+    start: Start,
+) -> None:
+    now_s = ManualClock().now()
+    refusals = {minute_name(MINUTE_S + 60): [THROTTLED] * ATTEMPTS}
+
+    def refuse(values: Mapping[str, str]) -> StoreUnavailableError | None:
+        left = refusals.get(values["tx_minute"])
+        return left.pop() if left else None
+
+    rows = [row_record(i, i, 1, headers=polled(now_s - 1)) for i in range(2)]
+    service = start(*rows, refuse=refuse)
+    with pytest.raises(StoreUnavailableError):
+        service.step()
+    assert service.metric("row_age_seconds_sum") == pytest.approx(1)
+    waited_s = service.runtime.clock.now() - now_s
+    assert waited_s > 0  # between two tries
+    service.step()
+    assert service.metric("row_age_seconds_sum") == pytest.approx(2 + waited_s)
+    assert service.metric("row_age_seconds_count") == 2
 
 
 def test_revisions_of_a_minute_are_put_in_order(start: Start) -> None:

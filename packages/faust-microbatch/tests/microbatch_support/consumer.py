@@ -35,6 +35,7 @@ class FakeConsumer:
         self.watermark_failures: list[BaseException] = []
         self.is_closed = False
         self.rest: list[Message] = []
+        self.slices: list[list[Message]] = []
         self.before_rest: Callable[[], object] = lambda: None
 
     def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:
@@ -61,11 +62,14 @@ class FakeConsumer:
         self.script.append(bring)
 
     def consume(self, count: int, timeout_s: float) -> list[Message]:
-        """Return the first message of the next read, or, of more, the rest of the last one."""
+        """Return the first message of the next read, or, of more, the rest of the last one.
+
+        Once a read has nothing of its own, later slices of it bring those of ``slices``.
+        """
         if count > 1:
             rest, self.rest = self.rest, []
             self.before_rest()
-            return rest
+            return rest or (self.slices.pop(0) if self.slices else [])
         if self.script and (found := self.script[0]()) is not None:
             self.script.pop(0)
             self.rest = found[1:]

@@ -272,6 +272,13 @@ DEFINITIONS: tuple[Metric, ...] = (
         description="Rows that Feature Store acknowledged: provisional or final.",
     ),
     Metric(
+        name="txf_fs_writer_row_age_seconds",
+        kind="histogram",
+        description="Time from the answer of the oldest poll whose transactions are new in a row "
+        "until the online store had the row, or a newer one of its minute; by the machines' "
+        "clocks, also in a replay.",
+    ),
+    Metric(
         name="txf_fs_writer_superseded_rows_total",
         kind="counter",
         description="Provisional rows not put because their batch had a newer revision.",

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from faust_microbatch import App
@@ -40,8 +41,9 @@ def record(value: bytes | None, *, at_ms: int = START_MS + 7, offset: int = 0) -
     )
 
 
-def tick(at_ms: int = START_MS + 7) -> Record:
-    headers = ((wire.TICK_HEADER, b"1"),)
+def tick(at_ms: int = START_MS + 7, *, fetched_at_ms: int | None = None) -> Record:
+    polled = () if fetched_at_ms is None else wire.fetched_at(fetched_at_ms)
+    headers = ((wire.TICK_HEADER, b"1"), *polled)
     return Record(
         topic="deduped",
         partition=2,
@@ -157,6 +159,27 @@ def test_a_row_is_keyed_by_its_minute_and_stamped_with_its_event_time() -> None:
     assert (sent.topic, sent.key, sent.partition) == ("aggregated", b"2024-10-19 00:00:00", None)
     assert sent.timestamp_ms == START_MS + 1000
     assert wire.decode_row(sent.value, features=FEATURES) == outcome.rows[0].row
+
+
+def test_updates_and_rows_say_when_the_oldest_poll_in_their_batch_was_answered(
+    driver: TestDriver,
+) -> None:
+    ticks = [tick(fetched_at_ms=2002), tick(START_MS + 8, fetched_at_ms=1001)]
+    updates = work(driver, tx(START_S), *ticks)["partials"]
+    assert [update.headers for update in updates] == [wire.fetched_at(1001)] * 2
+    [record] = of_partials(update(START_MS + 5000))
+    later = replace(record, headers=wire.fetched_at(3003))
+    earlier = replace(record, headers=wire.fetched_at(2002))
+    [row] = work(driver, later, earlier)["aggregated"]
+    assert wire.header(row.headers, wire.FETCHED_AT_HEADER) == b"2002"
+    assert wire.header(row.headers, wire.DECLARATION_HEADER)
+
+
+def test_without_the_times_of_polls_updates_and_rows_have_none(driver: TestDriver) -> None:
+    [sent] = work(driver, tx(START_S), tick())["partials"]
+    [row] = work(driver, *of_partials(update(START_MS + 5000)))["aggregated"]
+    assert wire.header(sent.headers, wire.FETCHED_AT_HEADER) is None
+    assert wire.header(row.headers, wire.FETCHED_AT_HEADER) is None
 
 
 def test_messages_are_read_as_their_topic_says() -> None:

@@ -162,7 +162,7 @@ def test_a_rejected_elements_record_holds_its_bytes_and_the_reason() -> None:
 
 
 def test_each_partition_gets_a_tick_at_the_feeds_time() -> None:
-    ticks = logic.ticks(3, 1_729_334_941_000)
+    ticks = logic.ticks(3, ORIGIN)
     assert [(t.topic, t.partition, t.timestamp_ms) for t in ticks] == [
         ("raw", partition, 1_729_334_941_000) for partition in range(3)
     ]
@@ -180,6 +180,7 @@ def test_each_partition_gets_a_tick_at_the_feeds_time() -> None:
         )
         for t in ticks
     )
+    assert {wire.header(t.headers, "txf-fetched-at") for t in ticks} == {b"1729334941234"}
 
 
 def test_a_heartbeat_is_keyed_by_the_pollers_name() -> None:

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from txfeatures.domain.model import Heartbeat, OutgoingRecord
 from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
+from txfeatures.process.tracing import OFF, Context, Tracing
 from txfeatures_poller.delivery import Delivery
 from txfeatures_poller.logic import Element, Whole
 from txfeatures_poller.polling import HELD_BACK_S, READY_PARTITIONS, READY_POLL, Polling
@@ -90,9 +92,9 @@ class FullDisk(Spool):
 class Service:
     """A polling with fakes around it."""
 
-    def __init__(self, spool: Spool, **settings: float) -> None:
+    def __init__(self, spool: Spool, *, tracing: Tracing = OFF, **settings: float) -> None:
         self.clock = ManualClock()
-        self.runtime = Runtime(metrics=Metrics("poller"), clock=self.clock)
+        self.runtime = Runtime(metrics=Metrics("poller"), clock=self.clock, tracing=tracing)
         self.source = ScriptedSource(self.clock)
         self.sink = MemorySink()
         self.delivery = Delivery(sink=self.sink, spool=spool, runtime=self.runtime)
@@ -136,6 +138,25 @@ def test_a_poll_publishes_transactions_then_ticks_and_when_those_are_safe_its_he
     assert ids(data) == [tx_hash(1), tx_hash(2), "tick", "tick"]
     assert ids(heartbeat) == ["poller-0"]
     assert {record.timestamp_ms for record in service.sink.records} == {FEED_MS}
+
+
+def test_the_span_of_the_sending_ends_with_the_acknowledgement_and_marks_the_heartbeat(
+    spool: Spool,
+) -> None:
+    marked = Context(headers=(("traceparent", b"00"),))
+    acknowledged: list[int] = []
+
+    class Spans(Tracing):
+        @contextmanager
+        def send(self, topic: str, records: int) -> Iterator[Context]:
+            assert (topic, records) == ("raw", 3)
+            yield marked
+            acknowledged.append(len(traced.sink.records))
+
+    traced = Service(spool, tracing=Spans())
+    traced.poll(answer(tx(1)))
+    assert acknowledged == [3]
+    assert {record.headers[-1] for record in traced.sink.records} == {*marked.headers}
 
 
 def test_a_transaction_is_published_once_however_often_it_is_shown(service: Service) -> None:

@@ -313,6 +313,29 @@ def test_a_tick_carries_nothing_but_the_feeds_clock() -> None:
     assert wire.is_tick(incoming(sent))
 
 
+def fetched(value: bytes | None) -> Record:
+    headers = () if value is None else (("txf-fetched-at", value),)
+    return incoming(wire.tick("raw", 0, 5, headers=headers))
+
+
+def test_a_record_says_when_its_poll_was_answered() -> None:
+    [header] = wire.fetched_at(1_729_334_999_123)
+    assert header == ("txf-fetched-at", b"1729334999123")
+    assert wire.is_tick(fetched(header[1]))
+    assert wire.fetched_at_ms(fetched(header[1])) == 1_729_334_999_123
+
+
+@pytest.mark.parametrize("value", [None, b"", b"soon", b"-5", b"1.5", "٣".encode(), b"9" * 5000])
+def test_a_record_that_says_no_time_of_its_poll_has_none(value: bytes | None) -> None:
+    assert wire.fetched_at_ms(fetched(value)) is None
+
+
+def test_what_is_made_of_several_polls_is_as_old_as_the_oldest() -> None:
+    records = [fetched(b"1000"), fetched(None), fetched(b"999"), fetched(b"soon")]
+    assert wire.oldest_fetch(records) == (("txf-fetched-at", b"999"),)
+    assert wire.oldest_fetch([fetched(None)]) == wire.oldest_fetch([]) == ()
+
+
 @pytest.mark.parametrize(
     ("key", "headers"),
     [(None, ()), (None, (("other", b"1"),)), (b"key", ((wire.TICK_HEADER, b"1"),))],

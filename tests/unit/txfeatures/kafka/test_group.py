@@ -257,7 +257,7 @@ def test_a_partition_given_up_is_not_skipped(clients: list[Client]) -> None:
 
 def test_a_tail_whose_offset_is_gone_follows_the_end_again(clients: list[Client]) -> None:
     tail, client = KafkaTail(SETTINGS, "deduped"), clients[-1]
-    client.batches = [[Message(899)], [GONE], [Message(19)]]
+    client.batches = [[Message(899)], [], [GONE], [Message(19)]]
     assert [record.offset for record in tail.poll(0)] == [899]
     client.watermarks = (0, 20)
     with capture_logs() as logs:

@@ -5,7 +5,7 @@ from confluent_kafka import KafkaError
 
 from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Record
-from txfeatures.kafka.reader import FILL_S, Reader
+from txfeatures.kafka.reader import FILL_S, MOST_FILLS, Reader
 from txfeatures.kafka.source import next_offsets
 
 
@@ -61,7 +61,7 @@ class Consumer:
 
     def consume(self, max_records: int, timeout_s: float) -> Sequence[Message]:
         self.waits.append(timeout_s)
-        return self._batches.pop(0)
+        return self._batches.pop(0) if self._batches else []
 
 
 def reader(*batches: Sequence[Message]) -> Reader:
@@ -83,20 +83,33 @@ def test_a_message_becomes_a_record_with_all_it_has() -> None:
 
 
 def test_a_read_ends_with_what_there_is_instead_of_waiting_to_be_full() -> None:
-    consumer = Consumer([], [], [Message(7)], [Message(8)])
+    consumer = Consumer([Message(7)], [Message(8)], [], [Message(9)])
     found = Reader(consumer, group="g").read(100, 0.5)  # type: ignore[arg-type]
-    assert [record.offset for record in found] == [7]
-    assert consumer.waits == [FILL_S] * 3
+    assert [record.offset for record in found] == [7, 8]
+    assert consumer.waits == [0.5, FILL_S, FILL_S]
+
+
+def test_a_read_ends_although_more_keeps_coming() -> None:
+    consumer = Consumer(*([Message(offset)] for offset in range(100)))
+    found = Reader(consumer, group="g").read(100, 0.5)  # type: ignore[arg-type]
+    assert [record.offset for record in found] == list(range(1 + MOST_FILLS))
+
+
+def test_a_read_that_is_full_waits_for_no_more() -> None:
+    consumer = Consumer([Message(7)], [Message(8)], [Message(9)])
+    found = Reader(consumer, group="g").read(2, 0.5)  # type: ignore[arg-type]
+    assert [record.offset for record in found] == [7, 8]
+    assert consumer.waits == [0.5, FILL_S]
 
 
 def test_a_read_of_nothing_ends_in_time() -> None:
-    consumer = Consumer(*[[]] * 50)
+    consumer = Consumer([], [Message(7)])
     assert Reader(consumer, group="g").read(100, 0.5) == []  # type: ignore[arg-type]
-    assert sum(consumer.waits) == pytest.approx(0.5)
+    assert consumer.waits == [0.5]
 
 
 def test_records_beside_an_error_come_out_before_it_is_raised() -> None:
-    reading = reader([Message(1), Message(0, Error()), Message(2)], [Message(3)])
+    reading = reader([Message(1)], [Message(0, Error()), Message(2)], [Message(3)])
     assert [record.offset for record in reading.read(9, 0)] == [1, 2]
     with pytest.raises(TransientError, match="refused a read: broke"):
         reading.read(9, 0)

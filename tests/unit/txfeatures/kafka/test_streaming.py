@@ -14,6 +14,7 @@ from txfeatures.domain.errors import FatalError, TransientError
 from txfeatures.domain.model import Partial, Record
 from txfeatures.kafka import streaming
 from txfeatures.kafka.streaming import MetricsSensor, StructTable
+from txfeatures.process.clock import ManualClock
 from txfeatures.process.metrics import Metrics
 from txfeatures.process.runtime import Runtime
 from txfeatures.process.settings import (
@@ -23,7 +24,7 @@ from txfeatures.process.settings import (
     load,
 )
 from txfeatures.process.shell import Program
-from txfeatures.process.tracing import OFF, Tracing
+from txfeatures.process.tracing import Tracing
 
 ONE = Partial(states={"a": 1})
 TWO = Partial(states={"a": 2**63 - 1}, late=2)
@@ -236,7 +237,6 @@ class FakeWorker:
 
 
 def an_app(settings: AService, *, partitions: int, metrics: Metrics, tracing: Tracing) -> faust.App:
-    assert tracing is OFF
     app = streaming.create_app("dedup", settings, metrics=metrics)
     streaming.table(app, "seen", partitions=partitions)
     return app
@@ -308,6 +308,25 @@ def made_with(
     with ExitStack() as stack:
         streaming.worker(create_app, AService(), runtime, stack, keyed_by="raw")
     return made
+
+
+class Spans(Tracing):
+    def __init__(self) -> None:
+        self.found: list[tuple[str, float, float]] = []
+
+    def past(self, name: str, *, start_s: float, end_s: float) -> None:
+        self.found.append((name, start_s, end_s))
+
+
+def test_a_worker_counts_and_traces_its_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = Spans()
+    runtime = Runtime(metrics=Metrics("dedup"), clock=ManualClock(now=100.0), tracing=spans)
+    [app] = made_with({"raw": 7}, runtime, monkeypatch)
+    assert isinstance(app, microbatch.App)
+    app.sensor.on_commit(3, 0.25)
+    assert spans.found == [("commit", 99.75, 100.0)]
+    assert counted(runtime.metrics, "transactions_total", outcome="committed") == 1
+    assert counted(runtime.metrics, "commit_duration_seconds_sum") == 0.25
 
 
 def test_the_tables_are_as_wide_as_the_topic(

@@ -3,7 +3,8 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.semconv._incubating.attributes import messaging_attributes as semantic
 from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
 
-from tests.support.spans import Recorder, linked, running_collector, span_id
+from bench.collector import running_collector
+from tests.support.spans import Recorder, linked, span_id
 from txfeatures.domain.model import Headers, OutgoingRecord, Record
 from txfeatures.process.settings import TracingSettings
 from txfeatures.process.spans import MAX_LINKS, TRACEPARENT, LinkedSampler, Spans
@@ -143,6 +144,16 @@ def test_what_comes_from_nowhere_is_sampled_by_ratio() -> None:
 
     assert (decide(0.0), decide(1.0)) == (Decision.DROP, Decision.RECORD_AND_SAMPLE)
     assert "0.5" in LinkedSampler(0.5).get_description()
+
+
+def test_work_that_is_over_has_a_trace_of_its_own_with_its_times(
+    recorder: Recorder, dedup: Spans
+) -> None:
+    with dedup.span("around"):
+        dedup.past("commit", start_s=1_700_000_000.0, end_s=1_700_000_000.5)
+    [commit] = recorder.spans("commit")
+    assert commit.parent is None
+    assert (commit.start_time, commit.end_time) == (17 * 10**17, 17 * 10**17 + 5 * 10**8)
 
 
 def test_what_is_left_at_the_end_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:

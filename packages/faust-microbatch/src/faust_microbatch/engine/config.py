@@ -39,8 +39,9 @@ class Config:
             and aborts at once what its former life left open. None: a member like any other.
         commit_interval_s: How long finished batches are gathered into one transaction while more
             are coming. The last one is committed at once.
-        linger_s: How long a read waits for more after its first record: long enough for the other
-            partitions that were written with it, so that they share a transaction.
+        linger_s: How long a read waits for more after its first record, at most: long enough for
+            the other partitions that were written with it, so that they share a transaction. It
+            ends sooner once they are there and nothing more comes.
         max_poll_records: Most records of one read, hence of one batch.
         max_buffered_bytes: Bytes that may have been read and not been committed; beyond
             that nothing is read until there is room.
@@ -135,6 +136,9 @@ class Config:
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
             "linger.ms": 5,  # a commit flushes at once
+            # A transaction that begins while the broker still writes the markers of the last one
+            # is refused for some milliseconds; the default waits for 100.
+            "retry.backoff.ms": 10,
             # The transaction answers for its records; a report for each would only cost.
             "delivery.report.only.error": True,
             "batch.size": MIB,

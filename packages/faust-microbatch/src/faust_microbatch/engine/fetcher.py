@@ -36,6 +36,8 @@ from faust_microbatch.engine.skip import skip
 OFFSETS_TIMEOUT_S = 1.0
 IDLE_S = 0.02
 """Seconds that a read waits for its first record; commands wait as long."""
+SLICE_S = 0.001
+"""Seconds that a read waits for more at a time, as long as its linger is not over."""
 ROOM_PATIENCE_S = 1.0
 """Seconds that the fetcher waits for room in the budget before it pauses its partitions.
 
@@ -75,7 +77,8 @@ class Fetcher:
         consumer: Makes the consumer.
         topics: The topics to subscribe to.
         max_records: Most records of one read.
-        linger_s: How long a read waits for more after its first record.
+        linger_s: How long a read waits, after its first record, for the other partitions of
+            the same topic, and for more of what is still coming.
         budget: Bytes that may be in flight.
     """
 
@@ -152,13 +155,29 @@ class Fetcher:
         if self._gone:
             self._read_on()
         self._make_room()
-        # librdkafka waits until a read is full or the time is over, so the first record is
-        # awaited alone: the others of its answer are there in a moment.
-        messages = self._consumer.consume(1, IDLE_S)
-        if messages:
-            messages += self._consumer.consume(self._max_records - 1, self._linger_s)
+        if messages := self._read():
             self._deliver(messages)
         self._report_lag()
+
+    def _read(self) -> list[Message]:
+        """Return what there is, and for a moment also what was written with it."""
+        # librdkafka waits until a read is full or the time is over, so the first record is
+        # awaited alone, and the others in slices, until one is empty and nobody is missing.
+        messages = self._consumer.consume(1, IDLE_S)
+        for _ in range(max(1, round(self._linger_s / SLICE_S))):
+            if not 0 < len(messages) < self._max_records:
+                break
+            more = self._consumer.consume(self._max_records - len(messages), SLICE_S)
+            messages += more
+            if not more and self._is_whole(messages):
+                break
+        return messages
+
+    def _is_whole(self, messages: Sequence[Message]) -> bool:
+        """Return whether every partition of the topics that were read has a record."""
+        found = {(message.topic(), message.partition()) for message in messages}
+        topics = {topic for topic, _ in found}
+        return {source for source in self._reading if source[0] in topics} <= found
 
     def _deliver(self, messages: Sequence[Message]) -> None:
         by_partition: dict[Partition, list[Message]] = {}
