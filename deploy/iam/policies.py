@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy.iam.grants import Grant, Process
-
 from deploy.iam.declared import PROCESSES
+from deploy.iam.grants import Grant, Process
 from deploy.iam.kafka import KafkaRights
 from deploy.iam.site import Site
 

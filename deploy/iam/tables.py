@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from deploy.iam.grants import Grant, Process
-
 from deploy.iam.declared import PROCESSES
+from deploy.iam.grants import Grant, Process
 
 Row = tuple[str, ...]
 

@@ -187,7 +187,7 @@ def messages(records: Sequence[KafkaRecord]) -> list[PartitionUpdate | Heartbeat
 
 def _count_fold(metrics: Metrics, outcome: FoldOutcome, *, partition: int) -> None:
     metrics.count("folded_transactions_total", outcome.folded)
-    metrics.count("ticks_total", len(outcome.updates))
+    metrics.count("ticks_total", outcome.ticks)
     metrics.count("late_transactions_total", outcome.late, outcome="counted")
     for _, reason in outcome.uncounted:
         metrics.count("late_transactions_total", outcome=reason)

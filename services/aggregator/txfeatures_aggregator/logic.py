@@ -58,6 +58,7 @@ class FoldOutcome:
             second that passed without a tick after something had changed.
         uncounted: Transactions for ``late``: each with ``late`` or ``future``.
         dead: Records that can't be read, each with its error.
+        ticks: Ticks read.
         folded: Transactions that counted.
         late: Those of them whose minute was closed.
     """
@@ -68,6 +69,7 @@ class FoldOutcome:
     updates: Sequence[PartitionUpdate]
     uncounted: Sequence[tuple[KafkaRecord, str]]
     dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]
+    ticks: int
     folded: int
     late: int
 
@@ -126,6 +128,7 @@ class _Batch:
     updates: list[PartitionUpdate] = field(default_factory=list)
     uncounted: list[tuple[KafkaRecord, str]] = field(default_factory=list)
     dead: list[tuple[KafkaRecord, InvalidMessageError]] = field(default_factory=list)
+    ticks: int = 0
     folded: int = 0
     late: int = 0
 
@@ -133,6 +136,7 @@ class _Batch:
         before = self.progress
         clock_ms = max(before.feed_time_ms, record.timestamp_ms)
         if is_tick(record):
+            self.ticks += 1
             self._advance(clock_ms)
             self._forget(before)
             self._publish()
@@ -156,6 +160,7 @@ class _Batch:
             updates=self.updates,
             uncounted=self.uncounted,
             dead=self.dead,
+            ticks=self.ticks,
             folded=self.folded,
             late=self.late,
         )
