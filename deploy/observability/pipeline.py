@@ -50,6 +50,7 @@ _FLOW = Row(
                 Query(
                     expr=per_second("txf_poller_transactions_published_total"), legend="published"
                 ),
+                Query(expr=per_second("txf_poller_pushed_transactions_total"), legend="pushed"),
                 Query(expr=per_second("txf_dedup_duplicates_total"), legend="duplicates"),
                 Query(expr=per_second("txf_aggregator_folded_transactions_total"), legend="folded"),
                 Query(
@@ -195,11 +196,15 @@ _SOURCE = Row(
         ),
         Panel(
             title="Polls",
-            description="Polls by outcome.",
+            description="Polls by outcome, and ends of the websocket by reason.",
             unit="cpm",
             queries=(
                 Query(
                     expr=per_minute("txf_poller_polls_total", by="outcome"), legend="{{outcome}}"
+                ),
+                Query(
+                    expr=per_minute("txf_poller_websocket_ends_total", by="reason"),
+                    legend="websocket {{reason}}",
                 ),
             ),
         ),
