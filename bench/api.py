@@ -196,8 +196,11 @@ async def _ranges(server: _Server, clock: Clock, quiet: list[float]) -> list[Fig
 
 
 async def _streams(server: _Server, clock: Clock) -> list[Figure]:
-    connections = [await _Connection.open(server.port) for _ in range(STREAMS)]
-    readers = [await connection.follow() for connection in connections]
+    connections: list[_Connection] = []
+    readers: list[asyncio.StreamReader] = []
+    for _ in range(STREAMS):  # each sends at once: the server waits ten seconds for a request
+        connections.append(await _Connection.open(server.port))
+        readers.append(await connections[-1].follow())
     delays: list[float] = []
     for revision in range(2, 2 + PUTS):
         mark = f"Z/{revision}\n".encode()

@@ -41,27 +41,29 @@ def between(features: Features) -> Callable[..., Any]:
         now_ms = features.feed_clock.now_ms()
         last_s = logic.minute_of(now_ms) if last_s is None else last_s
         page = logic.page(first_s=first_s, last_s=last_s, limit=query.limit, feed_time_ms=now_ms)
-        found = await features.ranges.rows(logic.minutes_between(page.first_s, page.last_s))
-        cursor = logic.cursor(page, last_s)
-        tag = logic.range_etag([each.tag for each in found], str(cursor), media_type)
-        headers = NO_CACHE | {"ETag": tag, "Vary": "Accept"}
-        if found:
-            newest_s = max([each.event_time_s for each in found])
-            headers["Last-Modified"] = formatdate(newest_s, usegmt=True)
-        if cursor and media_type != formats.JSON:
-            rest = urlencode(_rest(query, cursor))
-            headers["Link"] = f'<{request.url.path}?{rest}>; rel="next"'
-        if has_it(request, tag):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        if media_type == formats.JSON:
-            async with one_page:
+        minutes = logic.minutes_between(page.first_s, page.last_s)
+        await features.ranges.read(minutes)
+        async with one_page:
+            found = features.rows.known(minutes)
+            cursor = logic.cursor(page, last_s)
+            tag = logic.range_etag([each.tag for each in found], str(cursor), media_type)
+            headers = NO_CACHE | {"ETag": tag, "Vary": "Accept"}
+            if found:
+                newest_s = max([each.event_time_s for each in found])
+                headers["Last-Modified"] = formatdate(newest_s, usegmt=True)
+            if cursor and media_type != formats.JSON:
+                rest = urlencode(_rest(query, cursor))
+                headers["Link"] = f'<{request.url.path}?{rest}>; rel="next"'
+            if has_it(request, tag):
+                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+            if media_type == formats.JSON:
                 body = await _json(found, features.feed_clock.now_ms(), fields, cursor)
-        else:
-            chosen = [each for each in features.declaration.features if each.name in fields]
-            rows = [each.row for each in found]
-            body = await anyio.to_thread.run_sync(
-                formats.encode, media_type, rows, chosen, limiter=one_thread
-            )
+                return Response(body, headers=headers, media_type=media_type)
+        chosen = [each for each in features.declaration.features if each.name in fields]
+        rows = [each.row for each in found]
+        body = await anyio.to_thread.run_sync(
+            formats.encode, media_type, rows, chosen, limiter=one_thread
+        )
         return Response(body, headers=headers, media_type=media_type)
 
     return between

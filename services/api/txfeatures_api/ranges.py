@@ -68,12 +68,20 @@ class Ranges:
         Raises:
             TransientError: The store is unavailable, or the budget is spent.
         """
+        await self.read(minutes)
+        return self._rows.known(minutes)
+
+    async def read(self, minutes: Sequence[int]) -> None:
+        """Read those of ``minutes`` that are not known.
+
+        Raises:
+            TransientError: The store is unavailable, or the budget is spent.
+        """
         if unknown := self._rows.unknown(minutes):
             blocks = chunks(unknown, logic.LARGEST_READ_MINUTES)
             tasks = [self._read(block) for block in blocks]
             # Shielded: one client that goes away must not take the reads from the others.
             await asyncio.gather(*map(asyncio.shield, tasks))
-        return self._rows.known(minutes)
 
     def _read(self, block: range) -> asyncio.Task[None]:
         if block.start not in self._reads:
