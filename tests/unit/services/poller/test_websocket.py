@@ -149,8 +149,9 @@ def test_each_connection_is_followed_by_a_poll_and_then_polls_are_put_off(
     source.fetch()
 
 
+@pytest.mark.parametrize(("check_s", "expected_s"), [(CHECK_S, INTERVAL_S), (0.0, 0.0)])
 def test_while_it_pushes_a_poll_is_due_after_the_interval_or_the_check(
-    make: MakeSource,
+    make: MakeSource, check_s: float, expected_s: float
 ) -> None:
     go_on = threading.Semaphore(0)
 
@@ -160,12 +161,11 @@ def test_while_it_pushes_a_poll_is_due_after_the_interval_or_the_check(
             while not (go_on.acquire(timeout=0.05) or over.is_set()):
                 continue
 
-    for check_s, expected_s in [(CHECK_S, INTERVAL_S), (0.0, 0.0)]:
-        source = make(play, websocket_gather_s=0.0, websocket_check_s=check_s)
-        pushed_by(source)
-        source.fetch()
-        go_on.release()
-        assert pushed_by(source).poll_after_s == expected_s
+    source = make(play, websocket_gather_s=0.0, websocket_check_s=check_s)
+    pushed_by(source)
+    source.fetch()
+    go_on.release()
+    assert pushed_by(source).poll_after_s == expected_s
 
 
 def test_a_poll_that_fails_after_a_connection_is_due_again(
