@@ -102,8 +102,11 @@ def test_pushes_just_after_another_are_gathered(make: MakeSource) -> None:
 
 def test_an_answer_has_a_bound(make: MakeSource) -> None:
     messages = [text(utx(payment(n))) for n in range(250)]
-    source = make(then_silent(b"".join(messages)), max_elements=100, websocket_gather_s=0.01)
-    assert [len(pushed_by(source).answer.transactions) for _ in range(2)] == [100, 100]
+    source = make(then_silent(b"".join(messages)), max_elements=100, websocket_gather_s=10.0)
+    # The first holds what is there by then; the second waits for more.
+    first, second = (len(pushed_by(source).answer.transactions) for _ in range(2))
+    assert first <= 100
+    assert second == 100
 
 
 def test_without_a_push_it_waits_no_longer_than_it_is_told(make: MakeSource) -> None:
