@@ -100,7 +100,12 @@ class _Batch:
             gap_polls |= {f"{heartbeat.poller}/{heartbeat.poll_id}"}
         if gap_polls != minute.gap_polls or not minute.is_alive:
             has_gap = minute.has_gap or gap_polls != minute.gap_polls
-            self._open(minute_s, minute, is_alive=True, gap_polls=gap_polls, has_gap=has_gap)
+            self._open(
+                minute_s,
+                msgspec.structs.replace(
+                    minute, is_alive=True, gap_polls=gap_polls, has_gap=has_gap
+                ),
+            )
 
     def update(self, update: PartitionUpdate) -> None:
         """Take a partition's partials, then send the rows that are due."""
@@ -113,13 +118,13 @@ class _Batch:
             minute = self._minute(minute_s)
             if minute.newest.get(number) != partial:
                 pending = Pending(second_s=second_s, partition=number, partial=partial)
-                self._open(minute_s, minute, pending=(*minute.pending, pending), is_dirty=True)
+                self._open(minute_s, minute.awaiting(pending))
         self.frontier = msgspec.structs.replace(
             self.frontier,
             expected=update.partitions,
             partitions={
                 **self.frontier.partitions,
-                number: (reached or Reached()).heard(update, second_s),
+                number: (reached or Reached()).heard(update, second_s, self.rules),
             },
         )
         if not self.frontier.is_complete:
@@ -216,8 +221,8 @@ class _Batch:
     def _minute(self, minute_s: int) -> Minute:
         return self.changed.get(minute_s) or self.minutes.get(minute_s) or Minute()
 
-    def _open(self, minute_s: int, minute: Minute, **fields: object) -> None:
-        self.changed[minute_s] = msgspec.structs.replace(minute, **fields)
+    def _open(self, minute_s: int, minute: Minute) -> None:
+        self.changed[minute_s] = minute
         if minute_s not in self.frontier.open:
             self._update(open=self.frontier.open | {minute_s})
 

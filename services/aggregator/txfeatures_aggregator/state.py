@@ -25,6 +25,13 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
     counted_s: int
     moved_ms: int
 
+    def is_needless(
+        self, before: "Watermark | Reached", newest: "Watermark", rules: AggregatorRules
+    ) -> bool:
+        """Return whether no minute closes between those ``before`` and ``newest``."""
+        is_busy = newest.second_s <= rules.idle_from_s(before.moved_ms)
+        return is_busy and self.counted_s // MINUTE_S == before.counted_s // MINUTE_S
+
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
     """The progress of a partition.
@@ -33,7 +40,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
         feed_time_ms: The feed's clock by its last update.
         counted_s: The settled watermark: `Watermark.counted_s`.
         moved_ms: Belongs to it: `Watermark.moved_ms`.
-        ahead: Those that are not settled yet, in order.
+        ahead: Those that are not settled yet, in order, as far as they can make a difference.
     """
 
     feed_time_ms: int = 0
@@ -41,14 +48,17 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     moved_ms: int = 0
     ahead: tuple[Watermark, ...] = ()
 
-    def heard(self, update: PartitionUpdate, second_s: int) -> "Reached":
+    def heard(self, update: PartitionUpdate, second_s: int, rules: AggregatorRules) -> "Reached":
         """Return the progress after an update, whose transactions are known by ``second_s``."""
-        last = self.ahead[-1] if self.ahead else self
+        newest = Watermark(
+            second_s=second_s, counted_s=update.watermark_s, moved_ms=update.moved_ms
+        )
+        *before, last = self, *self.ahead
         ahead = self.ahead
-        if (update.watermark_s, update.moved_ms) != (last.counted_s, last.moved_ms):
-            newest = Watermark(
-                second_s=second_s, counted_s=update.watermark_s, moved_ms=update.moved_ms
-            )
+        if (newest.counted_s, newest.moved_ms) != (last.counted_s, last.moved_ms):
+            # Another partition may stand still for days: what closes no minute is not kept.
+            if before and last.is_needless(before[-1], newest, rules):
+                ahead = ahead[:-1]
             ahead = (*ahead, newest)
         return msgspec.structs.replace(self, feed_time_ms=update.feed_time_ms, ahead=ahead)
 
@@ -156,6 +166,19 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
         if not self.pending:
             return self.partials
         return {**self.partials, **{each.partition: each.partial for each in self.pending}}
+
+    def awaiting(self, newest: Pending) -> "Minute":
+        """Return the minute with a partial that is not settled yet.
+
+        Until a transaction is late in its partition, the minute can't have closed before, so that
+        the partition's earlier partials make no difference.
+        """
+        pending = [
+            each
+            for each in self.pending
+            if each.partition != newest.partition or each.partial.late != newest.partial.late
+        ]
+        return msgspec.structs.replace(self, pending=(*pending, newest), is_dirty=True)
 
     def at(self, second_s: int) -> "Minute":
         """Return the minute with everything settled that was known by ``second_s``."""

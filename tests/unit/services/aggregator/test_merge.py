@@ -170,6 +170,31 @@ def test_a_partition_that_stalls_holds_every_final_row(merging: Merging) -> None
     ]
 
 
+def test_what_waits_for_a_partition_that_stands_still_is_bounded(merging: Merging) -> None:
+    merging.take(said(1, partition=1, partitions=2))
+    for at_s in range(1, 1200):
+        minute, count = divmod(at_s, 60)
+        merging.take(
+            said(at_s, {minute: count + 1}, watermark_s=at_s - 60, partition=0, partitions=2)
+        )
+    assert len(merging.frontier.partitions[0].ahead) < 6 * 1200 / 60
+    assert {len(minute.pending) for minute in merging.minutes.values()} == {1}
+
+
+def test_a_partition_that_was_never_idle_is_not_taken_for_idle_when_another_stood_still(
+    merging: Merging,
+) -> None:
+    merging.take(said(1, {-2: 1}, watermark_s=-50, partition=1, partitions=2))
+    for at_s, watermark_s in ((1, -70), (15, -69), (30, -68)):
+        merging.take(said(at_s, {0: at_s}, watermark_s=watermark_s, partition=0, partitions=2))
+    outcome = merging.take(
+        said(100, watermark_s=-68, partition=0, partitions=2),
+        said(100, watermark_s=-50, partition=1, partitions=2),
+    )
+    [final] = [row.row for row in outcome.rows if row.kind == "final"]
+    assert final["event_time"] == START_S + 50
+
+
 def test_minutes_are_forgotten_after_the_allowed_lateness(merging: Merging) -> None:
     merging.take(said(130, {0: 1, 1: 1}, watermark_s=120))
     assert merging.take(said(DAY_S, watermark_s=DAY_S + 59)).forgotten == frozenset()
