@@ -141,14 +141,15 @@ class _Batch:
             self._forget(before)
             self._publish()
             return
-        if before.dirty and until_second(clock_ms) > until_second(before.known_ms):
+        if clock_ms > before.known_ms and before.dirty and self._is_later_second(clock_ms):
             self._publish()
         self._advance(clock_ms)
         try:
             self._count(record)
         except InvalidMessageError as error:
             self.dead.append((record, error))
-        self._forget(before)
+        if self.progress is not before:
+            self._forget(before)
 
     def outcome(self) -> FoldOutcome:
         for minute_s in list(self.counted):
@@ -169,20 +170,26 @@ class _Batch:
         if clock_ms > self.progress.feed_time_ms:
             self._update(feed_time_ms=clock_ms)
 
+    def _is_later_second(self, clock_ms: int) -> bool:
+        return until_second(clock_ms) > until_second(self.progress.known_ms)
+
     def _update(self, **fields: int | frozenset[int]) -> None:
         self.progress = msgspec.structs.replace(self.progress, **fields)
 
     def _count(self, record: KafkaRecord) -> None:
         """Add one transaction to its minute, or set it aside."""
-        rules, clock_ms = self.rules, self.progress.feed_time_ms
+        rules, progress = self.rules, self.progress
+        clock_ms = progress.feed_time_ms
         transaction = decode_transaction(record.value)
         minute_s = transaction.time // MINUTE_S * MINUTE_S
         latest_s = min(clock_ms // MILLI + rules.max_skew_s, YEAR_10000_S - 1)
         if transaction.time > latest_s:
             self.uncounted.append((record, "future"))
             return
-        # At the last whole second before it: what is known at its own second includes it.
-        watermark_s = self._watermark_s(self.progress, until_second(clock_ms) - 1)
+        watermark_s = progress.watermark_s
+        if clock_ms > progress.known_ms:
+            # At the last whole second before it: what is known at its own second includes it.
+            watermark_s = self._watermark_s(progress, until_second(clock_ms) - 1)
         is_late = rules.is_closed(minute_s, watermark_s)
         if is_late and rules.is_forgotten(minute_s, watermark_s):
             self.uncounted.append((record, "late"))
@@ -193,11 +200,11 @@ class _Batch:
         if is_late:
             counted.late += 1
             self.late += 1
-        if clock_ms > self.progress.known_ms:
+        if clock_ms > progress.known_ms:
             self._update(known_ms=clock_ms, watermark_s=watermark_s)
-        if minute_s not in self.progress.dirty:
+        if minute_s not in progress.dirty:
             self._update(dirty=self.progress.dirty | {minute_s})
-        if transaction.time > self.progress.newest_s:
+        if transaction.time > progress.newest_s:
             passed_s = max(watermark_s, transaction.time - rules.out_of_orderness_s)
             self._update(newest_s=transaction.time, moved_ms=clock_ms, watermark_s=passed_s)
 
