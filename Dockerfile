@@ -40,7 +40,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 FROM build AS local-packages
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python locked.py /opt/venv/bin/python ".[history]" featurestore-local
+    python locked.py /opt/venv/bin/python ".[history]" featurestore-local websockets
 
 FROM ${PYTHON_IMAGE} AS runtime
 # The standard library comes uncompiled, and a read-only root would leave it so: half a second
