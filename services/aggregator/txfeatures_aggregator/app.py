@@ -83,7 +83,7 @@ def create_app(
                     rules=settings,
                     declaration=declaration,
                 )
-                polls = wire.oldest_fetch(filter(wire.is_tick, batch.records))
+                polls = wire.oldest_fetch(outcome.ticks)
                 batch.send(PARTIALS, trace.mark(updates(outcome, polls)))
                 batch.send(LATE, uncounted(outcome), partition=batch.partition)
                 dead_letters.bury(batch, outcome.dead)
@@ -187,7 +187,7 @@ def messages(records: Sequence[KafkaRecord]) -> list[PartitionUpdate | Heartbeat
 
 def _count_fold(metrics: Metrics, outcome: FoldOutcome, *, partition: int) -> None:
     metrics.count("folded_transactions_total", outcome.folded)
-    metrics.count("ticks_total", outcome.ticks)
+    metrics.count("ticks_total", len(outcome.ticks))
     metrics.count("late_transactions_total", outcome.late, outcome="counted")
     for _, reason in outcome.uncounted:
         metrics.count("late_transactions_total", outcome=reason)

@@ -69,7 +69,7 @@ class FoldOutcome:
     updates: Sequence[PartitionUpdate]
     uncounted: Sequence[tuple[KafkaRecord, str]]
     dead: Sequence[tuple[KafkaRecord, InvalidMessageError]]
-    ticks: int
+    ticks: Sequence[KafkaRecord]
     folded: int
     late: int
 
@@ -128,7 +128,7 @@ class _Batch:
     updates: list[PartitionUpdate] = field(default_factory=list)
     uncounted: list[tuple[KafkaRecord, str]] = field(default_factory=list)
     dead: list[tuple[KafkaRecord, InvalidMessageError]] = field(default_factory=list)
-    ticks: int = 0
+    ticks: list[KafkaRecord] = field(default_factory=list)
     folded: int = 0
     late: int = 0
 
@@ -136,7 +136,7 @@ class _Batch:
         before = self.progress
         clock_ms = max(before.feed_time_ms, record.timestamp_ms)
         if is_tick(record):
-            self.ticks += 1
+            self.ticks.append(record)
             self._advance(clock_ms)
             self._forget(before)
             self._publish()

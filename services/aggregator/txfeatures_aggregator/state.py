@@ -13,7 +13,7 @@ from txfeatures.domain.rules import AggregatorRules
 
 
 class Watermark(msgspec.Struct, frozen=True, kw_only=True):
-    """The watermark of a partition after its transactions up to a whole second.
+    """The watermark of a partition after its transactions up to a whole second; at first none.
 
     Attributes:
         second_s: The whole second, epoch seconds.
@@ -21,13 +21,11 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
         moved_ms: The feed's clock when its newest event time last rose.
     """
 
-    second_s: int
-    counted_s: int
-    moved_ms: int
+    second_s: int = 0
+    counted_s: int = 0
+    moved_ms: int = 0
 
-    def is_needless(
-        self, before: "Watermark | Reached", newest: "Watermark", rules: AggregatorRules
-    ) -> bool:
+    def is_needless(self, before: "Watermark", newest: "Watermark", rules: AggregatorRules) -> bool:
         """Return whether no minute closes between those ``before`` and ``newest``."""
         is_busy = newest.second_s <= rules.idle_from_s(before.moved_ms)
         return is_busy and self.counted_s // MINUTE_S == before.counted_s // MINUTE_S
@@ -38,14 +36,12 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         feed_time_ms: The feed's clock by its last update.
-        counted_s: The settled watermark: `Watermark.counted_s`.
-        moved_ms: Belongs to it: `Watermark.moved_ms`.
+        settled: The settled watermark.
         ahead: Those that are not settled yet, in order, as far as they can make a difference.
     """
 
     feed_time_ms: int = 0
-    counted_s: int = 0
-    moved_ms: int = 0
+    settled: Watermark = Watermark()
     ahead: tuple[Watermark, ...] = ()
 
     def heard(self, update: PartitionUpdate, second_s: int, rules: AggregatorRules) -> "Reached":
@@ -53,7 +49,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
         newest = Watermark(
             second_s=second_s, counted_s=update.watermark_s, moved_ms=update.moved_ms
         )
-        *before, last = self, *self.ahead
+        *before, last = self.settled, *self.ahead
         ahead = self.ahead
         if (newest.counted_s, newest.moved_ms) != (last.counted_s, last.moved_ms):
             # Another partition may stand still for days: what closes no minute is not kept.
@@ -67,23 +63,19 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
         known = [each for each in self.ahead if each.second_s <= second_s]
         if not known:
             return self
-        return msgspec.structs.replace(
-            self,
-            counted_s=known[-1].counted_s,
-            moved_ms=known[-1].moved_ms,
-            ahead=self.ahead[len(known) :],
-        )
+        return msgspec.structs.replace(self, settled=known[-1], ahead=self.ahead[len(known) :])
 
     def watermark_s(self, second_s: int, rules: AggregatorRules) -> int:
         """Return the settled watermark at a whole second."""
-        return rules.watermark_s(second_s, counted_s=self.counted_s, moved_ms=self.moved_ms)
+        settled = self.settled
+        return rules.watermark_s(second_s, counted_s=settled.counted_s, moved_ms=settled.moved_ms)
 
     def closes_s(self, minute_s: int, rules: AggregatorRules) -> int:
         """Return the whole second at which the minute closes, if no transaction comes before."""
         end_s = minute_s + MINUTE_S
-        if rules.is_closed(minute_s, self.counted_s):
+        if rules.is_closed(minute_s, self.settled.counted_s):
             return 0
-        return max(end_s + rules.out_of_orderness_s, rules.idle_from_s(self.moved_ms))
+        return max(end_s + rules.out_of_orderness_s, rules.idle_from_s(self.settled.moved_ms))
 
 
 class Frontier(msgspec.Struct, frozen=True, kw_only=True):
