@@ -115,7 +115,7 @@ class _Recomputation:
         self._close()
         self._revise()
         newest_ms = (
-            _NEVER if self._is_complete else self._count("SELECT max(feed_time_ms) FROM clock")
+            _NEVER if self._is_complete else self._count("SELECT max(feed_time_ms) FROM records")
         )
         return Minutes(
             span=self._span,
@@ -149,15 +149,10 @@ class _Recomputation:
         """
         rules = self._rules
         span = f"minute_s >= {self._span.start_s} AND minute_s < {self._span.end_s}"
-        ended = (
-            ""
-            if self._is_complete
-            else "AND max(close_s) <= (SELECT max(feed_time_ms) // 1000 FROM clock)"
-        )
+        reached = "(SELECT max(feed_time_ms) // 1000 FROM records)"
         self._run(
-            f"""CREATE OR REPLACE TEMP TABLE clock AS SELECT DISTINCT feed_time_ms FROM records;
-            CREATE OR REPLACE TEMP TABLE alive AS
-            SELECT DISTINCT feed_time_ms // 60000 * 60 AS minute_s FROM clock;
+            f"""CREATE OR REPLACE TEMP TABLE alive AS
+            SELECT DISTINCT feed_time_ms // 60000 * 60 AS minute_s FROM records;
             CREATE OR REPLACE TEMP TABLE closed AS
             WITH wanted AS (
                 SELECT minute_s FROM folded UNION SELECT minute_s FROM alive WHERE {span}
@@ -171,7 +166,7 @@ class _Recomputation:
                   ON each.topic_partition = closings.topic_partition AND end_s <= closed_s
             )
             SELECT minute_s, max(close_s) * 1000 AS known_ms FROM closing
-            GROUP BY minute_s HAVING true {ended};
+            GROUP BY minute_s HAVING {self._is_complete} OR max(close_s) <= {reached};
             CREATE OR REPLACE TEMP VIEW last AS
             SELECT minute_s, greatest(closed.known_ms, {_second("last_late_ms")}) AS known_ms,
                 coalesce(nb_late_trx_1min, 0) AS nb_late_trx_1min, {self._or_zero("folded")}
