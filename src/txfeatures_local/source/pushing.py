@@ -15,6 +15,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from txfeatures.domain.errors import FatalError
 from txfeatures_local.source.endpoint import Endpoint
+from txfeatures_local.source.listening import taken
 
 PATH = "/inv"
 
@@ -100,10 +101,7 @@ class PushServer:
         try:
             server = serve(self._serve, self._host, self._port, compression=None)
         except OSError as error:
-            raise FatalError(
-                f"Can't listen on {self._host}:{self._port} ({error.strerror}): "
-                "stop the server there or choose another port."
-            ) from error
+            raise taken(self._host, self._port, error) from error
         self._port = server.socket.getsockname()[1]
         thread = Thread(target=server.serve_forever, name="pushes")
         thread.start()

@@ -24,6 +24,7 @@ from txfeatures_local.source import replay_clock
 from txfeatures_local.source.endpoint import Endpoint, Status
 from txfeatures_local.source.faults import JSON, Answer, Faults
 from txfeatures_local.source.feed import VISIBLE
+from txfeatures_local.source.listening import taken
 from txfeatures_local.source.pushing import PushServer
 from txfeatures_local.source.replay_clock import ClockMode
 
@@ -134,10 +135,7 @@ class SourceServer:
         try:
             listener = _Listener((self._host, self._port), partial(_Handler, self))
         except OSError as error:
-            raise FatalError(
-                f"Can't listen on {self._host}:{self._port} ({error.strerror}): "
-                "stop the server there or choose another port."
-            ) from error
+            raise taken(self._host, self._port, error) from error
         self._port = listener.server_address[1]
         if self._pushes:
             try:
