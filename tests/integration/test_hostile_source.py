@@ -1,13 +1,10 @@
 """Answers of a broken or hostile source, each polled by a process of its own."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.hostile_child import MEBIBYTE, NEEDS_LINUX, report_of
 from tests.support.hostile_source import (
     LINE,
     Play,
@@ -19,35 +16,17 @@ from tests.support.hostile_source import (
     zipped,
 )
 from tests.support.memory_sink import body, tx
-from tests.support.shared_data import REPOSITORY
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(
-        not Path("/proc/self/status").exists(), reason="needs Linux's peak of a process's memory"
-    ),
-]
+pytestmark = [pytest.mark.integration, NEEDS_LINUX]
 
-MAX_GROWTH_MIB = 200
 HEAD = LINE + b"Content-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-MEBIBYTE = 2**20
 
 
 def poll(play: Play, *, timeout_s: float = 30.0) -> dict[str, Any]:
     """Return the report of one poll; its heartbeat is always sent."""
     with hostile_server(play) as url:
-        child = subprocess.run(
-            [sys.executable, "-m", "tests.support.one_poll", url, str(timeout_s)],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert child.returncode == 0, child.stderr
-    report: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
-    assert report["grown_mib"] < MAX_GROWTH_MIB
-    return report
+        return report_of("tests.support.one_poll", url, timeout_s)
 
 
 @pytest.mark.parametrize(

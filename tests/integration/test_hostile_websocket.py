@@ -1,17 +1,14 @@
 """Websockets that are broken or hostile, each on a poller in a process of its own."""
 
 import itertools
-import json
 import socket
-import subprocess
-import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.frames import Opcode
 
+from tests.support.hostile_child import MEBIBYTE, NEEDS_LINUX, report_of
 from tests.support.hostile_source import Play
 from tests.support.hostile_websocket import (
     again_and_again,
@@ -25,38 +22,19 @@ from tests.support.hostile_websocket import (
 from tests.support.memory_sink import body, tx
 from tests.support.pushed_tx import payment, utx
 from tests.support.scripted_source import Reply, ScriptedServer
-from tests.support.shared_data import REPOSITORY
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(
-        not Path("/proc/self/status").exists(), reason="needs Linux's peak of a process's memory"
-    ),
-]
+pytestmark = [pytest.mark.integration, NEEDS_LINUX]
 
 SECONDS = 5.0
-MAX_GROWTH_MIB = 200
 MAX_PAUSE_S = 4.0
-MEBIBYTE = 2**20
 
 
 def report_on(play: Play, server: ScriptedServer) -> dict[str, Any]:
     """Return the report of some seconds; its heartbeats go on, whatever the websocket does."""
     server.replies = [Reply(body=body(tx(1)))]
     with hostile_websocket(play) as url:
-        child = subprocess.run(
-            [
-                *(sys.executable, "-m", "tests.support.one_subscriber"),
-                *(server.url, url.replace("http://", "ws://"), str(SECONDS)),
-            ],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert child.returncode == 0, child.stderr
-    report: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
-    assert report["grown_mib"] < MAX_GROWTH_MIB
+        subscribed = url.replace("http://", "ws://")
+        report = report_of("tests.support.one_subscriber", server.url, subscribed, SECONDS)
     assert report["longest_pause_s"] < MAX_PAUSE_S
     assert report["heartbeats"] > 1
     return report
